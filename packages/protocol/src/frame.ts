@@ -1,0 +1,103 @@
+import { concatBytes, readU32 } from './bytes.js'
+import { GomqError } from './errors.js'
+
+/** Bytes of the length that begins each frame: a little-endian u32 that counts the bytes after it. */
+export const FRAME_LENGTH_BYTES = 4
+
+/**
+ * Cuts a byte stream into frames. A frame that lies within one chunk is a view on it; one that spans chunks is joined once, when
+ * its last byte is there: nothing is reserved for bytes that have only been announced.
+ */
+export class FrameSplitter {
+  #frameBytesMax: number
+  #chunks: Uint8Array[] = []
+  /** Read position in the first chunk. */
+  #at = 0
+  /** Bytes from there to the end of the last chunk. */
+  #buffered = 0
+
+  /** @param frameBytesMax  greatest frame, without its length field */
+  constructor(frameBytesMax: number) {
+    this.#frameBytesMax = frameBytesMax
+  }
+
+  /** Changes the bound for frames to come: small before CONNECT, the negotiated one after it. */
+  set frameBytesMax(bytes: number) {
+    this.#frameBytesMax = bytes
+  }
+
+  /** Bytes that wait for the rest of their frame. */
+  get bufferedBytes(): number {
+    return this.#buffered
+  }
+
+  /** Takes in bytes as they arrived; the chunk belongs to the splitter. */
+  push(chunk: Uint8Array): void {
+    if (chunk.byteLength === 0) return
+    this.#chunks.push(chunk)
+    this.#buffered += chunk.byteLength
+  }
+
+  /**
+   * The next whole frame without its length field, or undefined until more bytes come.
+   * @throws GomqError FRAME_TOO_LARGE  as soon as the length is known
+   */
+  next(): Uint8Array | undefined {
+    if (this.#buffered < FRAME_LENGTH_BYTES) return undefined
+    const length = this.#peekLength()
+    if (length > this.#frameBytesMax) {
+      throw new GomqError(
+        'FRAME_TOO_LARGE',
+        `a frame announces ${length} bytes; the limit is ${this.#frameBytesMax}; send less or raise the message size limit`,
+      )
+    }
+    if (this.#buffered < FRAME_LENGTH_BYTES + length) return undefined
+    this.#skip(FRAME_LENGTH_BYTES)
+    return this.#take(length)
+  }
+
+  #peekLength(): number {
+    const first = this.#chunks[0]!
+    if (first.byteLength - this.#at >= FRAME_LENGTH_BYTES) return readU32(first, this.#at)
+    const bytes = new Uint8Array(FRAME_LENGTH_BYTES)
+    let at = this.#at
+    let filled = 0
+    for (const chunk of this.#chunks) {
+      while (at < chunk.byteLength && filled < FRAME_LENGTH_BYTES) bytes[filled++] = chunk[at++]!
+      at = 0
+    }
+    return readU32(bytes, 0)
+  }
+
+  #skip(count: number): void {
+    this.#buffered -= count
+    this.#at += count
+    while (this.#chunks.length > 0 && this.#at >= this.#chunks[0]!.byteLength) {
+      this.#at -= this.#chunks[0]!.byteLength
+      this.#chunks.shift()
+    }
+  }
+
+  #take(length: number): Uint8Array {
+    const first = this.#chunks[0]
+    if (first !== undefined && first.byteLength - this.#at >= length) {
+      const frame = first.subarray(this.#at, this.#at + length)
+      this.#skip(length)
+      return frame
+    }
+    const parts: Uint8Array[] = []
+    let missing = length
+    let used = 0
+    for (let at = this.#at; missing > 0; at = 0) {
+      const chunk = this.#chunks[used]!
+      const part = chunk.subarray(at, at + missing)
+      parts.push(part)
+      missing -= part.byteLength
+      if (missing > 0 || at + part.byteLength === chunk.byteLength) used++
+      if (missing === 0) this.#at = at + part.byteLength === chunk.byteLength ? 0 : at + part.byteLength
+    }
+    this.#chunks.splice(0, used)
+    this.#buffered -= length
+    return concatBytes(parts)
+  }
+}

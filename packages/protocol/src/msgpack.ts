@@ -1,0 +1,31 @@
+import { Packr, Unpackr } from 'msgpackr'
+import { GomqError } from './errors.js'
+import { scanMsgpack } from './msgpack-scan.js'
+
+// The only file that imports msgpackr. Its types name Node's Buffer, which pure code does not know.
+const packer: { pack(value: unknown): Uint8Array } = new Packr({ useRecords: false, encodeUndefinedAsNil: true })
+const unpacker: { unpack(bytes: Uint8Array): unknown } = new Unpackr({
+  useRecords: false,
+  mapsAsObjects: false,
+  int64AsType: 'number',
+})
+
+/** Msgpack bytes of nil, booleans, numbers, text, bytes, arrays, maps and plain objects. The bytes are the caller's own. */
+export function encodeMsgpack(value: unknown): Uint8Array {
+  return packer.pack(value)
+}
+
+/**
+ * The value of untrusted msgpack `bytes`, checked by {@link scanMsgpack} before anything is built. Maps come as `Map`, so that no key
+ * can reach a prototype; binary parts are views on `bytes`; integers beyond 2^53 lose precision.
+ *
+ * @throws GomqError MALFORMED_FRAME
+ */
+export function decodeMsgpack(bytes: Uint8Array): unknown {
+  scanMsgpack(bytes)
+  try {
+    return unpacker.unpack(bytes)
+  } catch (cause) {
+    throw new GomqError('MALFORMED_FRAME', 'malformed msgpack: it cannot be decoded', { cause })
+  }
+}

@@ -1,0 +1,47 @@
+import type { ErrorCode } from '../errors.js'
+import { errorCode, nullable, text, u32 } from './field.js'
+import type { PacketTable } from './packet-table.js'
+import type { PacketType } from './packet-type.js'
+
+/** A sign of life that wants an answer. */
+export interface PingreqPacket {
+  readonly type: typeof PacketType.PINGREQ
+  readonly requestId: number
+}
+
+/** The answer to it. */
+export interface PingrespPacket {
+  readonly type: typeof PacketType.PINGRESP
+  readonly requestId: number
+}
+
+/** The last packet of either side. */
+export interface DisconnectPacket {
+  readonly type: typeof PacketType.DISCONNECT
+  /** Null: a normal end. */
+  readonly code: ErrorCode | null
+  readonly message: string
+}
+
+/** A request was refused; the connection lives on. */
+export interface ErrorPacket {
+  readonly type: typeof PacketType.ERROR
+  /** The refused request. */
+  readonly requestId: number
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+/** Characters of a message in ERROR and DISCONNECT. */
+export const REASON_LENGTH_MAX = 1024
+
+export const PINGREQ: PacketTable<PingreqPacket> = { name: 'PINGREQ', fields: { requestId: u32 } }
+export const PINGRESP: PacketTable<PingrespPacket> = { name: 'PINGRESP', fields: { requestId: u32 } }
+export const DISCONNECT: PacketTable<DisconnectPacket> = {
+  name: 'DISCONNECT',
+  fields: { code: nullable(errorCode), message: text(REASON_LENGTH_MAX) },
+}
+export const ERROR: PacketTable<ErrorPacket> = {
+  name: 'ERROR',
+  fields: { requestId: u32, code: errorCode, message: text(REASON_LENGTH_MAX) },
+}

@@ -1,0 +1,74 @@
+import { ACK_RANGES_MAX, BATCH_RECORDS_MAX } from '../limits.js'
+import type { Offset } from '../numbers.js'
+import { bytes, nullable, offsetField, ranges, u32 } from './field.js'
+import type { PacketTable } from './packet-table.js'
+import type { PacketType } from './packet-type.js'
+
+/** Messages for a subscription: a whole batch, or a part of one as `partOfBatch` makes it. */
+export interface DeliverPacket {
+  readonly type: typeof PacketType.DELIVER
+  readonly subscriptionId: number
+  /** Null for a whole batch. */
+  readonly header: Uint8Array | null
+  /** Half-open pairs of record positions; null for a whole batch. */
+  readonly ranges: number[] | null
+  readonly payload: Uint8Array
+}
+
+/** Messages that were processed. Offsets that were never delivered or are acknowledged already are ignored. */
+export interface AckPacket {
+  readonly type: typeof PacketType.ACK
+  /** 0: no answer wanted. */
+  readonly requestId: number
+  readonly subscriptionId: number
+  /** Half-open pairs of offsets. */
+  readonly ranges: number[]
+}
+
+/** The acknowledgement is safe: what it named will not be delivered again. */
+export interface AckedPacket {
+  readonly type: typeof PacketType.ACKED
+  readonly requestId: number
+}
+
+/** Adds to what may be delivered. */
+export interface CreditPacket {
+  readonly type: typeof PacketType.CREDIT
+  readonly subscriptionId: number
+  readonly messages: number
+  readonly bytes: number
+}
+
+/** The subscription was sent all that is stored below `offset` and is live from there. Sent each time it catches up. */
+export interface TailPacket {
+  readonly type: typeof PacketType.TAIL
+  readonly subscriptionId: number
+  readonly offset: Offset
+}
+
+export const DELIVER: PacketTable<DeliverPacket> = {
+  name: 'DELIVER',
+  fields: {
+    subscriptionId: u32,
+    header: nullable(bytes),
+    ranges: nullable(ranges(BATCH_RECORDS_MAX, BATCH_RECORDS_MAX)),
+    payload: bytes,
+  },
+}
+
+export const ACK: PacketTable<AckPacket> = {
+  name: 'ACK',
+  fields: { requestId: u32, subscriptionId: u32, ranges: ranges(ACK_RANGES_MAX, Number.MAX_SAFE_INTEGER) },
+}
+
+export const ACKED: PacketTable<AckedPacket> = { name: 'ACKED', fields: { requestId: u32 } }
+
+export const CREDIT: PacketTable<CreditPacket> = {
+  name: 'CREDIT',
+  fields: { subscriptionId: u32, messages: u32, bytes: u32 },
+}
+
+export const TAIL: PacketTable<TailPacket> = {
+  name: 'TAIL',
+  fields: { subscriptionId: u32, offset: offsetField<Offset>() },
+}
