@@ -30,11 +30,11 @@ const commands = {
   },
   bench: () => {
     build([])
-    become('node', [join(root, 'bench/src/main.mjs'), ...args])
+    become('node', [join(root, 'bench/dist/main.js'), ...args])
   },
   sim: () => {
     build([])
-    become('node', [join(root, 'sim/src/main.mjs'), ...args])
+    become('node', [join(root, 'sim/dist/main.js'), ...args])
   },
   format: () => {
     install()
@@ -44,7 +44,9 @@ const commands = {
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 20 || (major === 20 && minor < 19)) {
-  fail(`GoMQ needs Node.js 20.19 or newer and this is ${process.versions.node}; install a newer Node.js and run the command again`)
+  fail(
+    `GoMQ needs Node.js 20.19 or newer and this is ${process.versions.node}; install a newer Node.js and run the command again`,
+  )
 }
 if (!Object.hasOwn(commands, command)) fail(`unknown command '${command}'; one of: ${Object.keys(commands).join(', ')}`)
 commands[command]()
@@ -53,7 +55,8 @@ commands[command]()
 function install() {
   const stampFile = join(root, 'node_modules', '.gomq-installed')
   const hash = createHash('sha256')
-  for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml']) hash.update(readFileSync(join(root, file)))
+  for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml'])
+    hash.update(readFileSync(join(root, file)))
   const stamp = hash.digest('hex')
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return
   process.stderr.write('gomq: installing dependencies\n')
@@ -77,7 +80,11 @@ function check() {
 
 /** Runs to the end with stdout moved to stderr, so that what `start` prints is only the broker's; stops with its exit code if it fails. */
 function run(file, runArgs) {
-  const { status, signal, error } = spawnSync(file, runArgs, { cwd: root, env, stdio: ['ignore', command === 'start' ? 2 : 1, 2] })
+  const { status, signal, error } = spawnSync(file, runArgs, {
+    cwd: root,
+    env,
+    stdio: ['ignore', command === 'start' ? 2 : 1, 2],
+  })
   if (error) fail(`${file} could not be started: ${error.message}`)
   if (status !== 0) process.exit(status ?? 128 + constants.signals[signal])
 }

@@ -1,0 +1,71 @@
+import { connect, type Socket } from 'node:net'
+import { RateMeter } from './rate-meter.js'
+import { report, type WorkerTask } from './worker-task.js'
+
+/** Messages in one blob, and blobs in flight: what a batching client reaches under load. */
+const BLOB_MESSAGES = 1000
+const WINDOW_BLOBS = 16
+
+/** Sends blobs as fast as the relay acknowledges them. */
+export async function relayPublish(task: WorkerTask, started: Promise<void>): Promise<{ ratePerSec: number }> {
+  const socket = open(task.address)
+  socket.write('P')
+  const blob = Buffer.alloc(4 + BLOB_MESSAGES * task.messageBytes, 120)
+  blob.writeUInt32LE(blob.byteLength - 4, 0)
+  const meter = new RateMeter(task.messages)
+  const blobs = Math.ceil(task.messages / BLOB_MESSAGES)
+  let sent = 0
+  report({ kind: 'ready' })
+  await started
+  const send = () => {
+    if (sent >= blobs) return
+    sent++
+    socket.write(blob)
+  }
+  await new Promise<void>((resolve, reject) => {
+    let ackBytes = 0
+    socket.on('error', reject)
+    socket.on('data', (chunk: Buffer) => {
+      ackBytes += chunk.byteLength
+      for (; ackBytes >= 4; ackBytes -= 4) {
+        meter.add(BLOB_MESSAGES)
+        send()
+      }
+      if (meter.isDone) resolve()
+    })
+    for (let i = 0; i < WINDOW_BLOBS; i++) send()
+  })
+  const { ratePerSec } = meter
+  socket.destroy()
+  return { ratePerSec }
+}
+
+/** Counts the bytes of what the relay forwards (`L`) or has stored (`C`). */
+export async function relayConsume(task: WorkerTask, role: 'L' | 'C'): Promise<{ ratePerSec: number }> {
+  const socket = open(task.address)
+  socket.write(role)
+  const meter = new RateMeter(task.messages)
+  report({ kind: 'ready' })
+  const blobBytes = 4 + BLOB_MESSAGES * task.messageBytes
+  await new Promise<void>((resolve, reject) => {
+    let bytes = 0
+    socket.on('error', reject)
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.byteLength
+      const blobs = Math.floor(bytes / blobBytes)
+      bytes -= blobs * blobBytes
+      if (blobs > 0) meter.add(blobs * BLOB_MESSAGES)
+      if (meter.isDone) resolve()
+    })
+  })
+  const { ratePerSec } = meter
+  socket.destroy()
+  return { ratePerSec }
+}
+
+function open(address: string): Socket {
+  const [host, port] = address.split(':')
+  const socket = connect(Number(port), host)
+  socket.setNoDelay(true)
+  return socket
+}

@@ -1,0 +1,98 @@
+import { closeSync, fdatasync, openSync, readSync, statSync, writev } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+
+/**
+ * The floor that a reader compares with: the least a durable broker in Node must do. Length-prefixed blobs come in, are appended to
+ * one file, synced in groups, acknowledged with four bytes each and forwarded to those who asked for them. It knows no topics, no offsets, no
+ * checksums and survives nothing.
+ *
+ * A connection's first byte says what it is: `P` publishes, `L` listens live, `C` reads the file from its start and then closes.
+ */
+const file = join(process.argv[2]!, 'relay.log')
+const fd = openSync(file, 'w+')
+const listeners = new Set<Socket>()
+let position = 0
+let writing = false
+let queue: { bytes: Buffer; from: Socket }[] = []
+
+createServer((socket) => {
+  socket.setNoDelay(true)
+  socket.once('data', (first: Buffer) => {
+    const role = String.fromCharCode(first[0]!)
+    if (role === 'L') listeners.add(socket)
+    if (role === 'P') publishFrom(socket, first.subarray(1))
+    if (role === 'C') catchUp(socket)
+  })
+  socket.on('close', () => listeners.delete(socket))
+  socket.on('error', () => socket.destroy())
+}).listen(0, '127.0.0.1', function (this: ReturnType<typeof createServer>) {
+  const address = this.address() as { port: number }
+  process.stdout.write(`relay ready tcp=127.0.0.1:${address.port}\n`)
+})
+
+function publishFrom(socket: Socket, rest: Buffer): void {
+  let buffered: Buffer[] = [rest]
+  let bytes = rest.byteLength
+  const cut = () => {
+    let all = buffered.length === 1 ? buffered[0]! : Buffer.concat(buffered)
+    while (all.byteLength >= 4 && all.byteLength >= 4 + all.readUInt32LE(0)) {
+      const end = 4 + all.readUInt32LE(0)
+      queue.push({ bytes: all.subarray(0, end), from: socket })
+      all = all.subarray(end)
+    }
+    buffered = [all]
+    bytes = all.byteLength
+    flush()
+  }
+  socket.on('data', (chunk: Buffer) => {
+    buffered.push(chunk)
+    bytes += chunk.byteLength
+    const first = buffered[0]!
+    if (first.byteLength >= 4 && bytes < 4 + first.readUInt32LE(0)) return
+    cut()
+  })
+}
+
+function flush(): void {
+  if (writing || queue.length === 0) return
+  writing = true
+  const round = queue
+  queue = []
+  const chunks = round.map((item) => item.bytes)
+  writev(fd, chunks, position, (writeError, written) => {
+    if (writeError) throw writeError
+    fdatasync(fd, (syncError) => {
+      if (syncError) throw syncError
+      position += written
+      const acks = new Map<Socket, number>()
+      for (const { from } of round) acks.set(from, (acks.get(from) ?? 0) + 1)
+      for (const [socket, count] of acks) socket.write(Buffer.alloc(4 * count, 1))
+      for (const socket of listeners) {
+        socket.cork()
+        for (const chunk of chunks) socket.write(chunk)
+        socket.uncork()
+      }
+      writing = false
+      flush()
+    })
+  })
+}
+
+function catchUp(socket: Socket): void {
+  const reader = openSync(file, 'r')
+  const end = statSync(file).size
+  let at = 0
+  const send = () => {
+    while (at < end) {
+      const chunk = Buffer.allocUnsafe(Math.min(1 << 20, end - at))
+      at += readSync(reader, chunk, 0, chunk.byteLength, at)
+      if (!socket.write(chunk)) return void socket.once('drain', send)
+    }
+    closeSync(reader)
+    socket.end()
+  }
+  send()
+}
+
+process.on('SIGTERM', () => process.exit(0))

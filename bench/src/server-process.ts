@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { usageOf } from './machine.js'
+
+/** A server under measurement in a process of its own, with a data directory that goes when it stops. */
+export class ServerProcess {
+  /** Where clients connect: host:port. */
+  readonly address: string
+  readonly #child: ChildProcess
+  readonly #directory: string
+  readonly #sampler: NodeJS.Timeout
+  #rssBytesMax = 0
+
+  private constructor(child: ChildProcess, address: string, directory: string) {
+    this.#child = child
+    this.address = address
+    this.#directory = directory
+    this.#sampler = setInterval(() => this.#sample(), 100)
+    this.#sample()
+  }
+
+  /** GoMQ with its defaults: fdatasync before every ack. */
+  static broker(workDirectory: string): Promise<ServerProcess> {
+    const main = fileURLToPath(import.meta.resolve('@gomq/broker/testing')).replace(
+      /testing[\\/]index\.js$/,
+      'node/main.js',
+    )
+    return ServerProcess.#start(workDirectory, (data) => [
+      main,
+      '--data-dir',
+      data,
+      '--tcp',
+      '127.0.0.1:0',
+      '--http',
+      'off',
+    ])
+  }
+
+  /** The floor: an opaque relay that appends, syncs in groups and forwards. */
+  static relay(workDirectory: string): Promise<ServerProcess> {
+    return ServerProcess.#start(workDirectory, (data) => [fileURLToPath(new URL('./relay.js', import.meta.url)), data])
+  }
+
+  static async #start(workDirectory: string, argsFor: (data: string) => string[]): Promise<ServerProcess> {
+    const directory = mkdtempSync(join(workDirectory, 'data-'))
+    const nodeArgs = process.env['GOMQ_BENCH_NODE_ARGS']?.split(' ') ?? []
+    const child = spawn(process.execPath, [...nodeArgs, ...argsFor(directory)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, GOMQ_LOG_LEVEL: 'warn' },
+    })
+    const address = await new Promise<string>((resolve, reject) => {
+      createInterface({ input: child.stdout! }).on('line', (line) => {
+        const match = /ready tcp=(\S+)/.exec(line)
+        if (match) resolve(match[1]!)
+      })
+      child.once('exit', (code) => reject(new Error(`the server ended with code ${code} before it was ready`)))
+    })
+    return new ServerProcess(child, address, directory)
+  }
+
+  /** CPU seconds used so far. */
+  get cpuSec(): number {
+    return usageOf(this.#child.pid!).cpuSec
+  }
+
+  /** Greatest resident set seen. */
+  get rssBytesMax(): number {
+    this.#sample()
+    return this.#rssBytesMax
+  }
+
+  /** Resident set now. */
+  get rssBytes(): number {
+    return usageOf(this.#child.pid!).rssBytes
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#sampler)
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve))
+    this.#child.kill('SIGTERM')
+    await gone
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  #sample(): void {
+    this.#rssBytesMax = Math.max(this.#rssBytesMax, this.rssBytes)
+  }
+}

@@ -1,0 +1,44 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { WorkerReport, WorkerTask } from './worker-task.js'
+
+/** A producer or consumer in a process of its own. */
+export class WorkerProcess {
+  readonly #child: ChildProcess
+  readonly #ready: Promise<void>
+  /** What the worker measured; rejects if it ends without a result. */
+  readonly done: Promise<Extract<WorkerReport, { kind: 'done' }>>
+
+  constructor(task: WorkerTask, onProgress: (messages: number) => void) {
+    const profileArgs = process.env['GOMQ_BENCH_WORKER_ARGS']?.split(' ') ?? []
+    this.#child = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [JSON.stringify(task)], {
+      execArgv: profileArgs,
+    })
+    let ready = () => {}
+    this.#ready = new Promise((resolve) => {
+      ready = resolve
+    })
+    this.done = new Promise((resolve, reject) => {
+      this.#child.on('message', (message: WorkerReport) => {
+        if (message.kind === 'ready') ready()
+        if (message.kind === 'progress') onProgress(message.messages)
+        if (message.kind === 'done') resolve(message)
+      })
+      this.#child.once('exit', (code) => {
+        ready()
+        reject(new Error(`the ${task.role} worker ended with code ${code} before it was done`))
+      })
+    })
+    this.done.catch(() => {})
+  }
+
+  /** Waits until the worker is connected. */
+  get ready(): Promise<void> {
+    return this.#ready
+  }
+
+  /** Lets a waiting producer begin. */
+  start(): void {
+    this.#child.send('start')
+  }
+}

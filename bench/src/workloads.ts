@@ -1,0 +1,152 @@
+import { ServerProcess } from './server-process.js'
+import { percentile } from './statistics.js'
+import { WorkerProcess } from './worker-process.js'
+import type { WorkerTask } from './worker-task.js'
+
+/** One line of the report. */
+export interface Figure {
+  readonly workload: string
+  readonly system: 'gomq' | 'floor'
+  readonly durability: string
+  readonly messages: number
+  readonly messageBytes: number
+  readonly ratePerSec: number
+  readonly p50Us?: number
+  readonly p99Us?: number
+  readonly serverCpuSec: number
+  readonly clientCpuSec: number
+  readonly serverRssMiB: number
+  /** Resident set at the end less that after a tenth of the messages; flat means bounded. */
+  readonly serverRssGrowthMiB: number
+}
+
+/** What a workload needs from the harness. */
+export interface WorkloadContext {
+  readonly workDirectory: string
+  readonly messages: number
+  readonly messageBytes: number
+  onProgress(done: number, total: number): void
+}
+
+interface System {
+  readonly name: Figure['system']
+  readonly durability: string
+  readonly start: (workDirectory: string) => Promise<ServerProcess>
+  readonly publish: WorkerTask['role']
+  readonly consume: WorkerTask['role']
+  readonly catchUp: WorkerTask['role']
+}
+
+const GOMQ: System = {
+  name: 'gomq',
+  durability: 'fdatasync before ack',
+  start: ServerProcess.broker,
+  publish: 'gomq-publish',
+  consume: 'gomq-consume',
+  catchUp: 'gomq-consume',
+}
+
+const FLOOR: System = {
+  name: 'floor',
+  durability: 'fdatasync before ack',
+  start: ServerProcess.relay,
+  publish: 'relay-publish',
+  consume: 'relay-consume',
+  catchUp: 'relay-catch-up',
+}
+
+type Workload = (system: System, context: WorkloadContext) => Promise<Figure>
+
+/** Every workload by name, in the order in which they run. */
+export const WORKLOADS: Readonly<Record<string, (context: WorkloadContext) => Promise<Figure[]>>> = {
+  publish: both(publish),
+  'end-to-end': both(endToEnd),
+  'catch-up': both(catchUp),
+  awaited: async (context) => [await awaited(context)],
+}
+
+function both(workload: Workload): (context: WorkloadContext) => Promise<Figure[]> {
+  return async (context) => [await workload(FLOOR, context), await workload(GOMQ, context)]
+}
+
+async function publish(system: System, context: WorkloadContext): Promise<Figure> {
+  return measure('publish', system, context, async (run) => {
+    const producer = await run(system.publish)
+    producer.start()
+    return [await producer.done]
+  })
+}
+
+async function endToEnd(system: System, context: WorkloadContext): Promise<Figure> {
+  return measure('end-to-end', system, context, async (run) => {
+    const consumer = await run(system.consume)
+    const producer = await run(system.publish)
+    producer.start()
+    return Promise.all([consumer.done, producer.done])
+  })
+}
+
+async function catchUp(system: System, context: WorkloadContext): Promise<Figure> {
+  return measure('catch-up', system, context, async (run) => {
+    const producer = await run(system.publish)
+    producer.start()
+    await producer.done
+    const consumer = await run(system.catchUp)
+    return [await consumer.done]
+  })
+}
+
+async function awaited(context: WorkloadContext): Promise<Figure> {
+  const messages = Math.min(context.messages, 5000)
+  return measure('awaited', GOMQ, { ...context, messages }, async (run) => {
+    const producer = await run('gomq-awaited')
+    producer.start()
+    return [await producer.done]
+  })
+}
+
+/** The first worker's rate is the figure; the CPU of all workers is summed. */
+async function measure(
+  workload: string,
+  system: System,
+  context: WorkloadContext,
+  body: (run: (role: WorkerTask['role']) => Promise<WorkerProcess>) => Promise<Awaited<WorkerProcess['done']>[]>,
+): Promise<Figure> {
+  const server = await system.start(context.workDirectory)
+  try {
+    let rssEarly = 0
+    const run = async (role: WorkerTask['role']) => {
+      const worker = new WorkerProcess(
+        { role, address: server.address, messages: context.messages, messageBytes: context.messageBytes },
+        (done) => {
+          if (rssEarly === 0 && done >= context.messages / 10) rssEarly = server.rssBytes
+          context.onProgress(done, context.messages)
+        },
+      )
+      await worker.ready
+      return worker
+    }
+    const cpuBefore = server.cpuSec
+    const results = await body(run)
+    const latencies = results[0]!.latenciesUs
+    const growth = rssEarly === 0 ? 0 : server.rssBytes - rssEarly
+    return {
+      workload,
+      system: system.name,
+      durability: system.durability,
+      messages: context.messages,
+      messageBytes: context.messageBytes,
+      ratePerSec: Math.round(results[0]!.ratePerSec),
+      ...(latencies && {
+        p50Us: Math.round(percentile(latencies, 0.5)),
+        p99Us: Math.round(percentile(latencies, 0.99)),
+      }),
+      serverCpuSec: server.cpuSec - cpuBefore,
+      clientCpuSec: results.reduce((sum, result) => sum + result.cpuSec, 0),
+      serverRssMiB: Math.round(server.rssBytesMax / 2 ** 20),
+      serverRssGrowthMiB: Math.round(growth / 2 ** 20),
+    }
+  } finally {
+    await server.stop()
+  }
+}
