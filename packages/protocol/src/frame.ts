@@ -1,12 +1,18 @@
 import { concatBytes, readU32 } from './bytes.js'
 import { GomqError } from './errors.js'
 
+/** A chunk below this size is copied behind the one before it, so that a peer that sends single bytes costs no object for each. */
+const SMALL_CHUNK_BYTES = 1024
+
+/** Bytes of an own chunk that takes in small ones. */
+const JOINED_CHUNK_BYTES = 4 * SMALL_CHUNK_BYTES
+
 /** Bytes of the length that begins each frame: a little-endian u32 that counts the bytes after it. */
 export const FRAME_LENGTH_BYTES = 4
 
 /**
  * Cuts a byte stream into frames. A frame that lies within one chunk is a view on it; one that spans chunks is joined once, when
- * its last byte is there: nothing is reserved for bytes that have only been announced.
+ * its last byte is there: nothing is reserved for bytes that have only been announced, and small chunks that wait are put together.
  */
 export class FrameSplitter {
   #frameBytesMax: number
@@ -15,6 +21,9 @@ export class FrameSplitter {
   #at = 0
   /** Bytes from there to the end of the last chunk. */
   #buffered = 0
+  /** Our own memory behind the last chunk, which is its first `#joinedBytes`; null if the last chunk came from outside. */
+  #joined: Uint8Array | null = null
+  #joinedBytes = 0
 
   /** @param frameBytesMax  greatest frame, without its length field */
   constructor(frameBytesMax: number) {
@@ -34,7 +43,11 @@ export class FrameSplitter {
   /** Takes in bytes as they arrived; the chunk belongs to the splitter. */
   push(chunk: Uint8Array): void {
     if (chunk.byteLength === 0) return
-    this.#chunks.push(chunk)
+    if (this.#buffered > 0 && chunk.byteLength < SMALL_CHUNK_BYTES) this.#join(chunk)
+    else {
+      this.#chunks.push(chunk)
+      this.#joined = null
+    }
     this.#buffered += chunk.byteLength
   }
 
@@ -54,6 +67,18 @@ export class FrameSplitter {
     if (this.#buffered < FRAME_LENGTH_BYTES + length) return undefined
     this.#skip(FRAME_LENGTH_BYTES)
     return this.#take(length)
+  }
+
+  #join(chunk: Uint8Array): void {
+    if (this.#joined !== null && this.#joinedBytes + chunk.byteLength <= JOINED_CHUNK_BYTES) this.#chunks.pop()
+    else {
+      this.#joined = new Uint8Array(JOINED_CHUNK_BYTES)
+      this.#joinedBytes = 0
+    }
+    // Frames that were handed out are views on bytes before these; they never change.
+    this.#joined.set(chunk, this.#joinedBytes)
+    this.#joinedBytes += chunk.byteLength
+    this.#chunks.push(this.#joined.subarray(0, this.#joinedBytes))
   }
 
   #peekLength(): number {

@@ -1,15 +1,18 @@
 import { GomqError } from './errors.js'
 import { MSGPACK_DEPTH_MAX, MSGPACK_ELEMENTS_MAX } from './limits.js'
+import { isUtf8 } from './utf8.js'
+
+/** Children that are still to come on each level. Reused: a scan calls nobody, so no two run at once. */
+const remaining = new Uint32Array(MSGPACK_DEPTH_MAX + 1)
 
 /**
  * Checks that `bytes` are exactly one msgpack value that is safe to decode: every length is backed by bytes that are there, nesting
- * is at most 8, elements at most 100,000, and there are no extension types (decoders run code for some of them). Costs no
- * allocation; binary parts are skipped, not read.
+ * is at most 8, elements at most 100,000, text is well-formed UTF-8, and there are no extension types (decoders run code for some of
+ * them). Allocates nothing; binary parts are skipped, not read.
  *
  * @throws GomqError MALFORMED_FRAME
  */
 export function scanMsgpack(bytes: Uint8Array): void {
-  const remaining = new Uint32Array(MSGPACK_DEPTH_MAX + 1)
   const end = bytes.byteLength
   let depth = 0
   let elements = 0
@@ -27,10 +30,11 @@ export function scanMsgpack(bytes: Uint8Array): void {
     if (at >= end) malformed('it ends too early')
     const tag = bytes[at++]!
     let children = -1
+    let textBytes = 0
     if (tag < 0x80 || tag >= 0xe0) continue
     if (tag < 0x90) children = (tag & 0x0f) * 2
     else if (tag < 0xa0) children = tag & 0x0f
-    else if (tag < 0xc0) at += tag & 0x1f
+    else if (tag < 0xc0) textBytes = tag & 0x1f
     else {
       switch (tag) {
         case 0xc0:
@@ -38,16 +42,25 @@ export function scanMsgpack(bytes: Uint8Array): void {
         case 0xc3:
           break
         case 0xc4:
-        case 0xd9:
           at += 1 + uint(bytes, at, 1)
           break
         case 0xc5:
-        case 0xda:
           at += 2 + uint(bytes, at, 2)
           break
         case 0xc6:
-        case 0xdb:
           at += 4 + uint(bytes, at, 4)
+          break
+        case 0xd9:
+          textBytes = uint(bytes, at, 1)
+          at += 1
+          break
+        case 0xda:
+          textBytes = uint(bytes, at, 2)
+          at += 2
+          break
+        case 0xdb:
+          textBytes = uint(bytes, at, 4)
+          at += 4
           break
         case 0xcc:
         case 0xd0:
@@ -87,7 +100,11 @@ export function scanMsgpack(bytes: Uint8Array): void {
           malformed(`tag 0x${tag.toString(16)} is an extension or reserved`)
       }
     }
-    if (at > end) malformed(`a length points ${at - end} bytes past its end`)
+    if (at + textBytes > end) malformed(`a length points ${at + textBytes - end} bytes past its end`)
+    if (textBytes > 0) {
+      if (!isUtf8(bytes, at, at + textBytes)) malformed('a text is not well-formed UTF-8')
+      at += textBytes
+    }
     if (children < 0) continue
     if (children > end - at) malformed(`an array or map announces ${children} elements and ${end - at} bytes are left`)
     elements += children

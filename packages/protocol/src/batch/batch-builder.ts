@@ -1,7 +1,7 @@
 import { writeU32 } from '../bytes.js'
 import type { Crc32 } from '../crc32.js'
 import { invariant } from '../errors.js'
-import { BATCH_RECORDS_MAX } from '../limits.js'
+import { BATCH_RECORDS_MAX, TOPIC_BYTES_MAX } from '../limits.js'
 import type { ProducerId } from '../numbers.js'
 import { encodeUtf8 } from '../utf8.js'
 import { HEADER_BYTES, stampProducer, writeHeaderStart } from './header.js'
@@ -11,8 +11,12 @@ import { recordBytesBound, writeRecord } from './record-writer.js'
 const INITIAL_BYTES = 1024
 const INITIAL_RECORDS = 16
 
+/** A buffer above this size is given back after its batch, so that one large message does not stay in memory for ever. */
+const KEPT_BYTES_MAX = 1024 * 1024
+
 /**
- * Packs records of one topic into a batch. Used again after {@link finish}: its buffers grow to the size that is needed and stay.
+ * Packs records of one topic into a batch. Used again after {@link finish}: its buffers grow to the size that is needed and,
+ * up to 1 MiB, stay.
  *
  *     const builder = new BatchBuilder('orders/eu', 1)
  *     builder.append({ timestampDeltaMs: 0, key: null, value: 'hello', headers: null })
@@ -35,6 +39,7 @@ export class BatchBuilder {
     this.topic = topic
     this.attributes = attributes
     this.#topicUtf8 = encodeUtf8(topic)
+    invariant(this.#topicUtf8.byteLength <= TOPIC_BYTES_MAX, `a topic has at most ${TOPIC_BYTES_MAX} bytes`)
   }
 
   /** Records so far. */
@@ -65,6 +70,7 @@ export class BatchBuilder {
     crc32: Crc32,
   ): Uint8Array {
     invariant(this.#count > 0, 'a batch holds at least one record')
+    invariant(producer.baseTimestampMs >= 0, `the base timestamp ${producer.baseTimestampMs} is before 1970`)
     const batch = new Uint8Array(this.byteLength)
     writeHeaderStart(batch, {
       batchBytes: batch.byteLength,
@@ -80,6 +86,7 @@ export class BatchBuilder {
     stampProducer(batch, producer, crc32)
     this.#count = 0
     this.#recordsBytes = 0
+    if (this.#records.byteLength > KEPT_BYTES_MAX) this.#records = new Uint8Array(INITIAL_BYTES)
     return batch
   }
 

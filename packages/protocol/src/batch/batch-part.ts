@@ -15,7 +15,7 @@ export interface BatchPart {
 }
 
 /**
- * Takes the records in `ranges` out of a batch. Header and payload are copies when `ranges` leave something out.
+ * Takes the records in `ranges` out of a batch. Header and payload are copies, so that a small part does not hold a large batch in memory.
  *
  *     partOfBatch(batch, [0, 2, 5, 6])   // records 0, 1 and 5
  *
@@ -51,7 +51,7 @@ export function partOfBatch(batch: Uint8Array, ranges: number[]): BatchPart {
     }
     end += stop - start
   }
-  return { header: batch.slice(0, table), ranges, payload }
+  return { header: new Uint8Array(batch.subarray(0, table)), ranges, payload }
 }
 
 /** Bytes of record `index`, as counted by credit. */

@@ -8,6 +8,7 @@ import {
   attributesOf,
   BATCH_MAGIC,
   BATCH_VERSION,
+  baseTimestampMsOf,
   batchBytesOf,
   bodyCrc,
   bodyCrcOf,
@@ -18,6 +19,7 @@ import {
   KNOWN_ATTRIBUTES,
   lastOffsetDeltaOf,
   magicOf,
+  producerIdOf,
   recordCountOf,
   recordsStartOf,
   requiredFeaturesOf,
@@ -69,6 +71,8 @@ export function checkBatch(batch: Uint8Array, bounds: BatchBounds, crc32: Crc32)
     malformed(`it is retained and holds ${count} records; a retained batch holds one`)
   if (lastOffsetDeltaOf(batch) !== count - 1)
     malformed(`its last offset delta is ${lastOffsetDeltaOf(batch)} for ${count} records`)
+  if (!Number.isSafeInteger(producerIdOf(batch)) || !Number.isSafeInteger(baseTimestampMsOf(batch)))
+    malformed('its producer id or its base timestamp is above 2^53 - 1')
   checkTable(batch, count, bounds.messageBytesMax)
   if (bodyCrc(batch, crc32) !== bodyCrcOf(batch))
     malformed('the checksum of its body does not match; it was damaged on its way')
@@ -77,7 +81,7 @@ export function checkBatch(batch: Uint8Array, bounds: BatchBounds, crc32: Crc32)
   return topic
 }
 
-/** Whether `bytes` begin with a whole batch of version 1 whose header checksum holds. Its body is not looked at. */
+/** Whether `bytes` begin with a whole header of version 1 whose checksum holds. What follows is not looked at. */
 export function isHeaderIntact(bytes: Uint8Array, crc32: Crc32): boolean {
   return (
     bytes.byteLength >= HEADER_BYTES &&

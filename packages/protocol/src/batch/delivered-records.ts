@@ -1,25 +1,35 @@
 import { readU32 } from '../bytes.js'
 import type { Crc32 } from '../crc32.js'
-import { GomqError } from '../errors.js'
+import { GomqError, invariant } from '../errors.js'
 import { type Epoch, NO_OFFSET, type Offset } from '../numbers.js'
 import { checkShape } from './check.js'
 import {
+  Attribute,
   appendTimeMsOf,
   attributesOf,
+  BATCH_MAGIC,
+  BATCH_VERSION,
   baseOffsetOf,
   baseTimestampMsOf,
   bodyCrc,
   bodyCrcOf,
   epochOf,
   HEADER_BYTES,
+  KNOWN_ATTRIBUTES,
+  magicOf,
   producerIdOf,
   recordCountOf,
+  requiredFeaturesOf,
   tableStartOf,
   topicBytesOf,
   topicOf,
+  versionOf,
 } from './header.js'
 import type { DecodedRecord } from './record.js'
 import { decodeRecord } from './record-reader.js'
+
+/** All but what moves records from their places: sparse offsets and compression. */
+const READABLE_ATTRIBUTES = KNOWN_ATTRIBUTES & ~(Attribute.SPARSE | Attribute.COMPRESSION_MASK)
 
 /**
  * The records that one DELIVER brought: a whole batch, or a part of one. Positions count from 0 to `count`; nothing is
@@ -40,6 +50,9 @@ export class DeliveredRecords {
   readonly #baseOffset: Offset
   /** Half-open pairs of record positions in the batch; null for all. */
   readonly #ranges: readonly number[] | null
+  /** The range of the last call of {@link offsetAt}, and the index of its first record: reading in order costs no search. */
+  #rangeAt = 0
+  #rangeStart = 0
 
   private constructor(
     header: Uint8Array,
@@ -48,7 +61,7 @@ export class DeliveredRecords {
     bytes: Uint8Array,
     tableStart: number,
   ) {
-    this.topic = topicOf(header)
+    this.topic = readTopic(header)
     this.epoch = epochOf(header)
     this.attributes = attributesOf(header)
     this.appendTimeMs = appendTimeMsOf(header)
@@ -69,17 +82,21 @@ export class DeliveredRecords {
    */
   static ofBatch(batch: Uint8Array, crc32: Crc32): DeliveredRecords {
     checkShape(batch)
+    checkReadable(batch)
     if (bodyCrc(batch, crc32) !== bodyCrcOf(batch)) malformed('the checksum of its body does not match')
     return new DeliveredRecords(batch, null, recordCountOf(batch), batch, tableStartOf(batch))
   }
 
   /**
    * A part of a batch, as `partOfBatch` makes it.
-   * @throws GomqError MALFORMED_BATCH
+   * @throws GomqError MALFORMED_BATCH or UNSUPPORTED_FEATURE
    */
   static ofPart(header: Uint8Array, ranges: readonly number[], payload: Uint8Array): DeliveredRecords {
     if (header.byteLength < HEADER_BYTES || header.byteLength !== HEADER_BYTES + topicBytesOf(header))
       malformed('its header has the wrong length')
+    if (magicOf(header) !== BATCH_MAGIC || versionOf(header) !== BATCH_VERSION)
+      malformed(`its header is none of version ${BATCH_VERSION}`)
+    checkReadable(header)
     if (ranges.length === 0 || ranges.length % 2 !== 0) malformed('its ranges are no pairs')
     const total = recordCountOf(header)
     let count = 0
@@ -96,18 +113,23 @@ export class DeliveredRecords {
     return new DeliveredRecords(header, ranges, count, payload, 0)
   }
 
-  /** Offset of the record at `index`; {@link NO_OFFSET} for messages that are in no log. */
+  /** Offset of the record at `index`, from 0 to, not including, `count`; {@link NO_OFFSET} for messages that are in no log. */
   offsetAt(index: number): Offset {
+    invariant(index >= 0 && index < this.count, `record ${index} is outside the ${this.count} that were delivered`)
     if (this.#baseOffset === NO_OFFSET) return NO_OFFSET
     const ranges = this.#ranges
     if (ranges === null) return (this.#baseOffset + index) as Offset
-    let left = index
-    for (let i = 0; i < ranges.length; i += 2) {
-      const length = ranges[i + 1]! - ranges[i]!
-      if (left < length) return (this.#baseOffset + ranges[i]! + left) as Offset
-      left -= length
+    if (index < this.#rangeStart) {
+      this.#rangeAt = 0
+      this.#rangeStart = 0
     }
-    return NO_OFFSET
+    for (;;) {
+      const from = ranges[this.#rangeAt]!
+      const length = ranges[this.#rangeAt + 1]! - from
+      if (index < this.#rangeStart + length) return (this.#baseOffset + from + index - this.#rangeStart) as Offset
+      this.#rangeAt += 2
+      this.#rangeStart += length
+    }
   }
 
   /** Bytes of the record at `index` as credit counts them. */
@@ -139,6 +161,26 @@ export class DeliveredRecords {
       if (end < last || end > available) malformed(`record ${i} ends at ${end}, outside its ${available} bytes`)
       last = end
     }
+    if (last !== available) malformed(`its records end at ${last} and there are ${available} bytes of them`)
+  }
+}
+
+/** What this version cannot read must not be taken for plain records. */
+function checkReadable(header: Uint8Array): void {
+  const attributes = attributesOf(header)
+  if (requiredFeaturesOf(header) !== 0 || attributes & ~READABLE_ATTRIBUTES) {
+    throw new GomqError(
+      'UNSUPPORTED_FEATURE',
+      `delivered records have attributes 0x${attributes.toString(16)}, which this version does not read; use a newer client`,
+    )
+  }
+}
+
+function readTopic(header: Uint8Array): string {
+  try {
+    return topicOf(header)
+  } catch {
+    return malformed('its topic is not valid UTF-8')
   }
 }
 

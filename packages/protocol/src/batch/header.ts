@@ -185,11 +185,14 @@ export function stampLeader(batch: Uint8Array, baseOffset: Offset, epoch: Epoch,
   writeU32(batch, EPOCH_AT, epoch)
 }
 
-/** Marks a batch as being in no log (QoS 0 without retain), with the time it was taken in. */
+/** Marks a batch as being in no log (QoS 0 without retain), with the time it was taken in; its epoch is 0. */
 export function stampUnlogged(batch: Uint8Array, appendTimeMs: number, crc32: Crc32): void {
   writeU32(batch, BASE_OFFSET_AT, NO_OFFSET_WORD)
   writeU32(batch, BASE_OFFSET_AT + 4, NO_OFFSET_WORD)
   writeU64(batch, APPEND_TIME_AT, appendTimeMs)
+  // What a publisher may have put there would reach the subscribers as ours.
+  writeU64(batch, SYNCED_OFFSET_AT, 0)
+  writeU32(batch, EPOCH_AT, 0)
   writeU32(batch, HEADER_CRC_AT, headerCrc(batch, crc32))
 }
 

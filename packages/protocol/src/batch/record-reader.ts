@@ -2,6 +2,10 @@ import { GomqError } from '../errors.js'
 import { RECORD_HEADERS_MAX } from '../limits.js'
 import { decodeUtf8 } from '../utf8.js'
 import type { DecodedRecord, Headers } from './record.js'
+import { TextCache } from './text-cache.js'
+
+/** Names and values of headers; keys differ too much for it. */
+const headerTexts = new TextCache()
 
 /**
  * Decodes the record in `bytes` from `start` to `end`. The value and binary parts are views, not copies.
@@ -43,6 +47,12 @@ class RecordReader {
   }
 
   integer(): number {
+    const value = this.#integer()
+    if (!Number.isSafeInteger(value)) this.bad('the timestamp is beyond 2^53')
+    return value
+  }
+
+  #integer(): number {
     const tag = this.#byte()
     if (tag < 0x80) return tag
     if (tag >= 0xe0) return tag - 0x100
@@ -72,10 +82,8 @@ class RecordReader {
   }
 
   bytes(what: string): Uint8Array {
-    const length = this.#length(this.#byte(), what)
-    if (length > this.#end - this.#at)
-      this.bad(`${what} announces ${length} bytes and ${this.#end - this.#at} are left`)
-    return this.#bytes.subarray(this.#at, (this.#at += length))
+    const length = this.#span(what)
+    return this.#bytes.subarray(this.#at - length, this.#at)
   }
 
   headers(): Headers | null {
@@ -91,8 +99,8 @@ class RecordReader {
     const headers: Record<string, string | Uint8Array> = Object.create(null)
     for (let i = 0; i < count; i++) {
       if (!this.isText()) this.bad('the name of a header is not text')
-      const name = this.#text('the name of a header')
-      headers[name] = this.#bytesOrText('a header')
+      const name = this.#headerText('the name of a header')
+      headers[name] = this.isText() ? this.#headerText('a header') : this.bytes('a header')
     }
     return headers
   }
@@ -112,6 +120,15 @@ class RecordReader {
     return this.isText() ? this.#text(what) : this.bytes(what)
   }
 
+  #headerText(what: string): string {
+    const length = this.#span(what)
+    try {
+      return headerTexts.decode(this.#bytes, this.#at - length, this.#at)
+    } catch {
+      return this.bad(`${what} is not valid UTF-8`)
+    }
+  }
+
   #text(what: string): string {
     const bytes = this.bytes(what)
     try {
@@ -119,6 +136,15 @@ class RecordReader {
     } catch {
       return this.bad(`${what} is not valid UTF-8`)
     }
+  }
+
+  /** Goes past bytes or text and returns how many bytes they were. */
+  #span(what: string): number {
+    const length = this.#length(this.#byte(), what)
+    if (length > this.#end - this.#at)
+      this.bad(`${what} announces ${length} bytes and ${this.#end - this.#at} are left`)
+    this.#at += length
+    return length
   }
 
   #length(tag: number, what: string): number {

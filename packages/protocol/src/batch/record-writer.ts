@@ -1,6 +1,6 @@
 import { GomqError } from '../errors.js'
 import { RECORD_HEADERS_MAX } from '../limits.js'
-import { writeUtf8 } from '../utf8.js'
+import { utf8Bytes, writeUtf8 } from '../utf8.js'
 import type { Headers, RecordInput } from './record.js'
 
 /** Bytes that tags and lengths of one record can take, beside what it carries: array, timestamp, key, value, headers. */
@@ -126,6 +126,10 @@ function writeU32BigEndian(target: Uint8Array, at: number, value: number): numbe
   return at
 }
 
+/** Text up to this length is not measured: three bytes a unit waste less than the time to look. */
+const MEASURED_LENGTH = 1024
+
 function bound(value: string | Uint8Array): number {
-  return typeof value === 'string' ? value.length * 3 : value.byteLength
+  if (typeof value !== 'string') return value.byteLength
+  return value.length <= MEASURED_LENGTH ? value.length * 3 : utf8Bytes(value)
 }

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors.js'
-import { errorCode, nullable, text, u32 } from './field.js'
+import { errorCode, message, nullable, u32 } from './field.js'
 import type { PacketTable } from './packet-table.js'
 import type { PacketType } from './packet-type.js'
 
@@ -32,16 +32,16 @@ export interface ErrorPacket {
   readonly message: string
 }
 
-/** Characters of a message in ERROR and DISCONNECT. */
+/** UTF-16 units of a message in ERROR and DISCONNECT; longer ones are cut. */
 export const REASON_LENGTH_MAX = 1024
 
 export const PINGREQ: PacketTable<PingreqPacket> = { name: 'PINGREQ', fields: { requestId: u32 } }
 export const PINGRESP: PacketTable<PingrespPacket> = { name: 'PINGRESP', fields: { requestId: u32 } }
 export const DISCONNECT: PacketTable<DisconnectPacket> = {
   name: 'DISCONNECT',
-  fields: { code: nullable(errorCode), message: text(REASON_LENGTH_MAX) },
+  fields: { code: nullable(errorCode), message: message(REASON_LENGTH_MAX) },
 }
 export const ERROR: PacketTable<ErrorPacket> = {
   name: 'ERROR',
-  fields: { requestId: u32, code: errorCode, message: text(REASON_LENGTH_MAX) },
+  fields: { requestId: u32, code: errorCode, message: message(REASON_LENGTH_MAX) },
 }

@@ -51,7 +51,7 @@ export const DELIVER: PacketTable<DeliverPacket> = {
   fields: {
     subscriptionId: u32,
     header: nullable(bytes),
-    ranges: nullable(ranges(BATCH_RECORDS_MAX, BATCH_RECORDS_MAX)),
+    ranges: nullable(ranges(BATCH_RECORDS_MAX / 2, BATCH_RECORDS_MAX)),
     payload: bytes,
   },
 }

@@ -11,13 +11,16 @@ export interface Field<T> {
 }
 
 function refuse(where: string, expected: string, value: unknown): never {
-  const shown =
-    typeof value === 'string'
-      ? `text of ${value.length} characters`
-      : ArrayBuffer.isView(value)
-        ? `${value.byteLength} bytes`
-        : String(value)
-  throw new GomqError('MALFORMED_FRAME', `${where} is ${shown.slice(0, 60)}; expected ${expected}`)
+  throw new GomqError('MALFORMED_FRAME', `${where} is ${describe(value)}; expected ${expected}`)
+}
+
+/** What `value` is, without its content: a peer must not write into our log, nor make us build long texts. */
+function describe(value: unknown): string {
+  if (typeof value === 'string') return `text of ${value.length} characters`
+  if (value instanceof Uint8Array) return `${value.byteLength} bytes`
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (value instanceof Map) return `a map of ${value.size}`
+  return value === null ? 'nil' : String(value)
 }
 
 function asIs<T>(description: string, accepts: (value: unknown) => boolean): Field<T> {
@@ -47,12 +50,25 @@ export function offsetField<T extends number>(): Field<T> {
 /** True or false. */
 export const bool: Field<boolean> = asIs('boolean', (value) => typeof value === 'boolean')
 
-/** Text of at most `bytesMax` UTF-16 units here; what the bytes mean is checked where the text is used. */
+/** Text of at most `lengthMax` UTF-16 units; what it means is checked where it is used. */
 export function text(lengthMax: number): Field<string> {
   return asIs(
     `text of at most ${lengthMax} characters`,
     (value) => typeof value === 'string' && value.length <= lengthMax,
   )
+}
+
+/** Text for people, of at most `lengthMax` UTF-16 units. A longer one is cut when it is sent, so that no message is too long to arrive. */
+export function message(lengthMax: number): Field<string> {
+  return {
+    ...text(lengthMax),
+    encode: (value) => wellFormed(value.length > lengthMax ? `${value.slice(0, lengthMax - 1)}…` : value),
+  }
+}
+
+/** The text with U+FFFD in place of lone surrogates, which have no UTF-8. */
+function wellFormed(value: string): string {
+  return value.replace(/\p{Surrogate}/gu, '\ufffd')
 }
 
 /** Bytes, as a view on the frame. */
@@ -74,8 +90,7 @@ export function list<T>(field: Field<T>, lengthMax: number): Field<T[]> {
     description,
     encode: (values) => values.map((value) => field.encode(value)),
     decode: (values, where) => {
-      if (!Array.isArray(values) || values.length > lengthMax)
-        refuse(where, description, Array.isArray(values) ? `${values.length} elements` : values)
+      if (!Array.isArray(values) || values.length > lengthMax) refuse(where, description, values)
       return (values as unknown[]).map((value, i) => field.decode(value, `${where}[${i}]`))
     },
   }
@@ -89,7 +104,7 @@ export function ranges(pairsMax: number, valueMax: number): Field<number[]> {
     encode: (values) => values,
     decode: (values, where) => {
       if (!Array.isArray(values) || values.length === 0 || values.length % 2 !== 0 || values.length > 2 * pairsMax) {
-        refuse(where, description, Array.isArray(values) ? `${values.length} numbers` : values)
+        refuse(where, description, values)
       }
       let last = 0
       for (let i = 0; i < values.length; i += 2) {
@@ -100,7 +115,9 @@ export function ranges(pairsMax: number, valueMax: number): Field<number[]> {
           Number.isSafeInteger(to) &&
           (from as number) >= last &&
           (to as number) > (from as number)
-        if (!isRange || (to as number) > valueMax) refuse(where, description, `range ${String(from)} to ${String(to)}`)
+        if (!isRange || (to as number) > valueMax) {
+          refuse(`${where}[${i}]`, `${description} below ${valueMax}`, isRange ? to : from)
+        }
         last = to as number
       }
       return values as number[]
