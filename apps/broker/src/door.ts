@@ -1,0 +1,111 @@
+import { type ErrorCode, GomqError, type Packet, PacketType, PROTOCOL_VERSION, type PubackPacket } from '@gomq/protocol'
+import type { Peer } from './peer.js'
+
+/** What a door asks of its broker. */
+export interface DoorHost {
+  /** Hands a packet to the engine, in a step. */
+  handlePacket(door: Door, packet: Packet): void
+}
+
+interface Waiter {
+  resolve(ack: PubackPacket): void
+  reject(error: GomqError): void
+}
+
+/**
+ * The broker's own client: HTTP publishes through it, so that one engine checks, stores and acknowledges whatever door a message
+ * came by. Requests beyond the engine's inflight bound wait here.
+ */
+export class Door implements Peer {
+  readonly connectionId: number
+  readonly #host: DoorHost
+  readonly #waiters = new Map<number, Waiter>()
+  #waiting: { batch: Uint8Array; waiter: Waiter }[] = []
+  #inflightMax = 0
+  #nextRequestId = 2
+  #closed: GomqError | undefined
+
+  constructor(connectionId: number, host: DoorHost) {
+    this.connectionId = connectionId
+    this.#host = host
+  }
+
+  /** Introduces the door to the engine. */
+  connect(agent: string): void {
+    this.#host.handlePacket(this, {
+      type: PacketType.CONNECT,
+      requestId: 1,
+      versionMin: PROTOCOL_VERSION,
+      versionMax: PROTOCOL_VERSION,
+      features: [],
+      clientId: null,
+      namespace: null,
+      authMethod: null,
+      authData: null,
+      keepAliveSec: 0,
+      agent,
+    })
+  }
+
+  /**
+   * Stores a batch of QoS 1, or a retained one, and settles when it is safe.
+   * @throws GomqError  as the engine refuses it; SHUTTING_DOWN when the broker stops first
+   */
+  publish(batch: Uint8Array): Promise<PubackPacket> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== undefined) reject(this.#closed)
+      else if (this.#waiters.size >= this.#inflightMax) this.#waiting.push({ batch, waiter: { resolve, reject } })
+      else this.#publishNow(batch, { resolve, reject })
+    })
+  }
+
+  /** Hands a batch of QoS 0 to those who are connected now. */
+  publishUnacknowledged(batch: Uint8Array): void {
+    if (this.#closed !== undefined) throw this.#closed
+    this.#host.handlePacket(this, { type: PacketType.PUBLISH, requestId: 0, batch })
+  }
+
+  /** Keeps the engine from taking the door for dead. */
+  ping(): void {
+    if (this.#closed === undefined) this.#host.handlePacket(this, { type: PacketType.PINGREQ, requestId: 1 })
+  }
+
+  send(packet: Packet): void {
+    if (packet.type === PacketType.CONNACK) this.#inflightMax = packet.inflightBatchesMax
+    else if (packet.type === PacketType.PUBACK) this.#take(packet.requestId)?.resolve(packet)
+    else if (packet.type === PacketType.ERROR) this.#take(packet.requestId)?.reject(new GomqError(packet.code, packet.message))
+    else if (packet.type === PacketType.DISCONNECT) this.#end(packet.code ?? 'SHUTTING_DOWN', packet.message)
+  }
+
+  close(): void {
+    this.#end('SHUTTING_DOWN', 'the broker is stopping; try again later')
+  }
+
+  flush(): void {
+    while (this.#waiting.length > 0 && this.#waiters.size < this.#inflightMax && this.#closed === undefined) {
+      const { batch, waiter } = this.#waiting.shift()!
+      this.#publishNow(batch, waiter)
+    }
+  }
+
+  #publishNow(batch: Uint8Array, waiter: Waiter): void {
+    const requestId = this.#nextRequestId
+    this.#nextRequestId = requestId === 0xffff_ffff ? 2 : requestId + 1
+    this.#waiters.set(requestId, waiter)
+    this.#host.handlePacket(this, { type: PacketType.PUBLISH, requestId, batch })
+  }
+
+  #take(requestId: number): Waiter | undefined {
+    const waiter = this.#waiters.get(requestId)
+    this.#waiters.delete(requestId)
+    return waiter
+  }
+
+  #end(code: ErrorCode, message: string): void {
+    this.#closed ??= new GomqError(code, message)
+    for (const waiter of this.#waiters.values()) waiter.reject(this.#closed)
+    for (const { waiter } of this.#waiting) waiter.reject(this.#closed)
+    this.#waiters.clear()
+    this.#waiting = []
+  }
+}

@@ -1,0 +1,137 @@
+import { GomqError } from '@gomq/protocol'
+import { crc32 } from '@gomq/protocol/node'
+import { nodeFileSystem } from '@gomq/storage/node'
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import { Broker } from '../broker.js'
+import type { Configuration } from './configuration/configuration.js'
+import { type Endpoint, formatEndpoint } from './configuration/values.js'
+import { createHttpServer } from './http/http-server.js'
+import { NodeScheduler } from './node-scheduler.js'
+import { TcpListener } from './tcp-listener.js'
+import { GOMQ_VERSION } from './version.js'
+
+/** The broker with its doors: what `gomq` runs, and what tests run in their own process. */
+export class BrokerProcess {
+  readonly broker: Broker
+  readonly #tcp: TcpListener
+  readonly #http: FastifyInstance | undefined
+  readonly #configuration: Configuration
+  readonly #log: Logger
+  #stopping: Promise<void> | undefined
+
+  private constructor(
+    broker: Broker,
+    tcp: TcpListener,
+    http: FastifyInstance | undefined,
+    configuration: Configuration,
+    log: Logger,
+  ) {
+    this.broker = broker
+    this.#tcp = tcp
+    this.#http = http
+    this.#configuration = configuration
+    this.#log = log
+  }
+
+  /**
+   * Recovers the log and opens the doors. Nothing is open when it throws.
+   *
+   * @param onFailure  the broker can no longer keep its promises and has closed every connection: exit
+   * @throws GomqError  of recovery: DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT, ...
+   * @throws Error      of the operating system: EADDRINUSE, EACCES, ...
+   */
+  static async start(configuration: Configuration, log: Logger, onFailure: (error: Error) => void): Promise<BrokerProcess> {
+    const broker = await Broker.open({
+      fs: nodeFileSystem(),
+      directory: configuration.dataDir,
+      crc32,
+      scheduler: new NodeScheduler(),
+      log,
+      brokerId: configuration.nodeId,
+      brokerVersion: GOMQ_VERSION,
+      messageBytesMax: configuration.messageBytesMax,
+      segmentBytes: configuration.segmentBytes,
+      tailCacheBytes: configuration.tailCacheBytes,
+      snapshotIntervalBytes: configuration.snapshotIntervalBytes,
+      unsyncedBytesMax: configuration.unsyncedBytesMax,
+      onFailure,
+    })
+    const tcp = new TcpListener({
+      endpoint: configuration.tcp,
+      connectionsMax: configuration.connectionsMax,
+      connectionsPerAddressMax: configuration.connectionsPerAddressMax,
+      log,
+      accept: (wire) => broker.accept(wire),
+    })
+    const { http: httpEndpoint, messageBytesMax, httpHosts } = configuration
+    const http =
+      httpEndpoint === undefined ? undefined : createHttpServer({ broker, messageBytesMax, httpHosts, log })
+    const started = new BrokerProcess(broker, tcp, http, configuration, log)
+    try {
+      await listen('tcp', configuration.tcp, () => tcp.listen())
+      if (http !== undefined && httpEndpoint !== undefined) {
+        await listen('http', httpEndpoint, () => http.listen(httpEndpoint))
+      }
+    } catch (error) {
+      await started.stop()
+      throw error
+    }
+    return started
+  }
+
+  /** Where native clients connect. */
+  get tcp(): Endpoint {
+    return this.#tcp.endpoint
+  }
+
+  /** Where HTTP is served; undefined if it is off. */
+  get http(): Endpoint | undefined {
+    const address = this.#http?.addresses()[0]
+    return address === undefined ? undefined : { host: address.address, port: address.port }
+  }
+
+  /** The line that says to programs where the broker is: `gomq ready tcp=127.0.0.1:9000 http=127.0.0.1:8000`. */
+  get readyLine(): string {
+    const http = this.http
+    return `gomq ready tcp=${formatEndpoint(this.tcp)} http=${http === undefined ? 'off' : formatEndpoint(http)}`
+  }
+
+  /**
+   * Stops: accepts nothing more, answers what is under way, says goodbye to every client, closes the log. After the configured
+   * time what is left is cut off. Again: the same promise.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    const deadline = setTimeout(() => {
+      this.#log.warn({ timeoutMs: this.#configuration.shutdownTimeoutMs }, 'stopping took too long; cutting what is left')
+      this.#tcp.destroyConnections()
+      this.#http?.server.closeAllConnections()
+    }, this.#configuration.shutdownTimeoutMs)
+    try {
+      this.#tcp.close()
+      await Promise.all([this.#http?.close(), this.broker.shutdown()])
+    } finally {
+      clearTimeout(deadline)
+      this.#tcp.destroyConnections()
+    }
+  }
+}
+
+/** Says which of the addresses is taken, and what to do about it. */
+async function listen(flag: 'tcp' | 'http', endpoint: Endpoint, run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run()
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    throw new GomqError(
+      'UNAVAILABLE',
+      `cannot listen on ${formatEndpoint(endpoint)} (${reason}); stop what uses it, or choose another address with --${flag}`,
+      { cause },
+    )
+  }
+}

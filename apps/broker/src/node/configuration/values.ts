@@ -1,0 +1,125 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+
+/** An address to listen on. */
+export interface Endpoint {
+  /** Name or address, IPv6 without brackets. */
+  readonly host: string
+  /** 0 to 65,535; 0 takes a free port. */
+  readonly port: number
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 }
+
+/** A size: an integer of bytes, or text such as `16MiB`. Decimal units are refused, for nobody agrees on what they mean. */
+export function sizeBytes(min: number, max: number): z.ZodType<number> {
+  return z.unknown().transform((value, context) => {
+    const bytes = typeof value === 'number' ? value : parseSize(String(value))
+    if (bytes === undefined || !Number.isSafeInteger(bytes)) {
+      return refuse(context, "is no size; write an integer with B, KiB, MiB or GiB, as in '16MiB'")
+    }
+    if (bytes < min || bytes > max) {
+      return refuse(context, `is ${bytes} bytes; write a size from ${formatSize(min)} to ${formatSize(max)}`)
+    }
+    return bytes
+  })
+}
+
+/** An integer from `min` to `max`, as a number or as text. */
+export function integer(min: number, max: number): z.ZodType<number> {
+  return z.unknown().transform((value, context) => {
+    const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+    if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < min || number > max) {
+      return refuse(context, `is no integer from ${min} to ${max}`)
+    }
+    return number
+  })
+}
+
+/** True or false, as a boolean or as text: `true`, `1`, `yes`, `false`, `0`, `no`. */
+export const boolean: z.ZodType<boolean> = z.unknown().transform((value, context) => {
+  const text = String(value).toLowerCase()
+  if (text === 'true' || text === '1' || text === 'yes') return true
+  if (text === 'false' || text === '0' || text === 'no') return false
+  return refuse(context, "is neither 'true' nor 'false'")
+})
+
+/** Text of 1 to 256 characters without control characters. */
+export const name: z.ZodType<string> = z.unknown().transform((value, context) => {
+  if (typeof value !== 'string' || value.length === 0 || value.length > 256 || /\p{Cc}/u.test(value)) {
+    return refuse(context, 'is no text of 1 to 256 characters without control characters')
+  }
+  return value
+})
+
+/** A directory's path. */
+export const path: z.ZodType<string> = z.unknown().transform((value, context) => {
+  if (typeof value !== 'string' || value.length === 0 || value.includes('\0')) {
+    return refuse(context, 'is no path; write the name of a directory')
+  }
+  return value
+})
+
+/** `host:port`, IPv6 addresses in brackets. */
+export const endpoint: z.ZodType<Endpoint> = z.unknown().transform((value, context) => {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(typeof value === 'string' ? value : '')
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host === undefined || port > 65_535 || (match?.[1] !== undefined && isIP(host) !== 6)) {
+    return refuse(context, "is no address; write host:port, as in '127.0.0.1:9000' or '[::1]:9000'")
+  }
+  return { host, port }
+})
+
+/** An address, or `off`. */
+export const endpointOrOff: z.ZodType<Endpoint | undefined> = z
+  .unknown()
+  .transform((value, context): Endpoint | undefined => {
+    if (value === 'off') return undefined
+    const parsed = endpoint.safeParse(value)
+    return parsed.success
+      ? parsed.data
+      : refuse(context, `${parsed.error.issues[0]?.message ?? 'is no address'}, or 'off'`)
+  })
+
+/** Host names: an array, or text with commas. */
+export const hostNames: z.ZodType<readonly string[]> = z.unknown().transform((value, context) => {
+  const names = Array.isArray(value) ? (value as unknown[]) : String(value).split(',')
+  const cleaned = names.map((entry) => String(entry).trim().toLowerCase()).filter((entry) => entry !== '')
+  if (cleaned.some((entry) => !/^[a-z0-9._-]{1,253}$/.test(entry))) {
+    return refuse(context, "is no list of host names; write names without ports, as in 'gomq,broker.example'")
+  }
+  return cleaned
+})
+
+/** One of `names`. */
+export function oneOf<T extends string>(...names: T[]): z.ZodType<T> {
+  return z.unknown().transform((value, context) => {
+    const known = names.find((candidate) => candidate === value)
+    return known ?? refuse(context, `is none of ${names.join(', ')}`)
+  })
+}
+
+/** `4194304` as `4MiB`: the greatest unit that leaves an integer. */
+export function formatSize(bytes: number): string {
+  for (const [unit, factor] of [['GiB', 1024 ** 3] as const, ['MiB', 1024 ** 2] as const, ['KiB', 1024] as const]) {
+    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`
+  }
+  return `${bytes}B`
+}
+
+/** `host:port` as it is written in a URL. */
+export function formatEndpoint({ host, port }: Endpoint): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function parseSize(text: string): number | undefined {
+  const match = /^\s*(\d{1,15})\s*([a-zA-Z]*)\s*$/.exec(text)
+  const factor = UNITS[(match?.[2] ?? '?').toLowerCase()]
+  return factor === undefined ? undefined : Number(match?.[1]) * factor
+}
+
+function refuse(context: { addIssue(message: string): void }, message: string): never {
+  context.addIssue(message)
+  return z.NEVER
+}

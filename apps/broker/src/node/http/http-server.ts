@@ -1,0 +1,68 @@
+import { fastify, type FastifyInstance } from 'fastify'
+import type { Broker } from '../../broker.js'
+import type { BrokerLog } from '../../broker-log.js'
+import { GOMQ_VERSION, GOMQCTL_VERSION } from '../version.js'
+import { browserGuard } from './guard.js'
+import { messagesRoute } from './messages-route.js'
+import { errorHandler, sendProblem } from './problem.js'
+import { publishRoute } from './publish-route.js'
+
+/** Bytes of the header of one request. */
+const HEADER_BYTES_MAX = 16 * 1024
+/** Time for the whole header, and for the whole request: a byte a second does not hold a connection. */
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 30_000
+/** HTTP connections at a time. */
+const CONNECTIONS_MAX = 2_000
+/** What a body may have beyond a message of the greatest size: escapes, base64, and the fields around it. */
+const BODY_FACTOR = 1.5
+const BODY_OVERHEAD_BYTES: number = 64 * 1024
+
+export interface HttpServerOptions {
+  readonly broker: Broker
+  readonly messageBytesMax: number
+  readonly httpHosts: readonly string[]
+  readonly log: BrokerLog
+}
+
+/** The HTTP door. JSON only, for browsers of the same origin only, every answer bounded. */
+export function createHttpServer({ broker, messageBytesMax, httpHosts, log }: HttpServerOptions): FastifyInstance {
+  const server = fastify({
+    logger: false,
+    bodyLimit: Math.floor(messageBytesMax * BODY_FACTOR) + BODY_OVERHEAD_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS, insecureHTTPParser: false },
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    forceCloseConnections: 'idle',
+  })
+  server.server.maxConnections = CONNECTIONS_MAX
+  server.removeContentTypeParser('text/plain')
+  const guard = browserGuard(httpHosts)
+  server.addHook('onRequest', (request, _reply, next) => {
+    next(guard(request))
+  })
+  server.setErrorHandler(errorHandler(log))
+  server.setNotFoundHandler((_request, reply) =>
+    sendProblem(reply, 'INVALID_ARGUMENT', 'there is no such resource; see /version, /messages, /pub, /healthz, /readyz', 404),
+  )
+  server.get('/version', () => ({ gomq: GOMQ_VERSION, gomqctl: GOMQCTL_VERSION }))
+  healthRoutes(server, broker)
+  messagesRoute(server, broker)
+  publishRoute(server, broker, messageBytesMax)
+  return server
+}
+
+/** `/healthz`: the process is worth keeping. `/readyz`: clients may be sent here. */
+function healthRoutes(server: FastifyInstance, broker: Broker): void {
+  server.get('/healthz', (_request, reply) =>
+    broker.state === 'failed'
+      ? sendProblem(reply, 'STORAGE_FAILED', 'the broker has failed and is about to exit; its log says why')
+      : reply.send({ status: 'ok', ...broker.stats }),
+  )
+  server.get('/readyz', (_request, reply) =>
+    broker.state === 'serving'
+      ? reply.send({ status: 'ready' })
+      : sendProblem(reply, 'UNAVAILABLE', `the broker is ${broker.state} and takes no clients`),
+  )
+}

@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs'
+import { GomqError } from '@gomq/protocol'
+import type { Logger } from 'pino'
+import { BrokerProcess } from './broker-process.js'
+import { parseCommandLine } from './configuration/command-line.js'
+import { type LoadedConfiguration, loadConfiguration } from './configuration/load-configuration.js'
+import { ExitCode, exitCodeFor } from './exit-code.js'
+import { createLogger } from './logger.js'
+import { GOMQ_VERSION } from './version.js'
+
+const loaded = configure()
+if (loaded !== undefined) await run(loaded)
+
+/** The configuration, or undefined if the command line only asked for a text. */
+function configure(): LoadedConfiguration | undefined {
+  try {
+    const commandLine = parseCommandLine(process.argv.slice(2), GOMQ_VERSION)
+    if (commandLine.kind === 'run') {
+      return loadConfiguration(commandLine, {
+        environment: process.env,
+        readFile: (path) => readFileSync(path, 'utf8'),
+      })
+    }
+    process.stdout.write(commandLine.text)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof GomqError)) throw error
+    process.stderr.write(`gomq: ${error.message}\n`)
+    process.exitCode = ExitCode.CONFIGURATION
+    return undefined
+  }
+}
+
+async function run({ configuration, unknownVariables }: LoadedConfiguration): Promise<void> {
+  const log = createLogger(configuration.logLevel, configuration.nodeId)
+  exitOnBugs(log)
+  if (unknownVariables.length > 0) {
+    log.warn({ variables: unknownVariables }, 'environment variables begin with GOMQ_ and are no options; they are ignored')
+  }
+  const startedMs = performance.now()
+  let started: BrokerProcess
+  try {
+    started = await BrokerProcess.start(configuration, log, (error) => fail(log, error, 'the broker has failed and exits'))
+  } catch (error) {
+    process.stderr.write(`gomq: ${error instanceof Error ? error.message : String(error)}\n`)
+    fail(log, error, 'the broker cannot start')
+  }
+  stopOnSignals(started, log)
+  log.info({ version: GOMQ_VERSION, startMs: Math.round(performance.now() - startedMs) }, 'ready')
+  process.stdout.write(`${started.readyLine}\n`)
+}
+
+/** After a bug nothing in memory can be trusted: the log on disk can, and the next start reads it. */
+function exitOnBugs(log: Logger): void {
+  process.on('uncaughtException', (error) => fail(log, error, 'a bug ends the broker; please report it'))
+  process.on('unhandledRejection', (error) => fail(log, error, 'a bug ends the broker; please report it'))
+  // Whoever started the broker may stop reading what it prints.
+  process.stdout.on('error', () => undefined)
+}
+
+function stopOnSignals(started: BrokerProcess, log: Logger): void {
+  let isStopping = false
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping) {
+      log.warn({ signal }, 'a second signal: exiting at once')
+      process.exit(128 + (signal === 'SIGINT' ? 2 : 15))
+    }
+    isStopping = true
+    log.info({ signal }, 'stopping')
+    started.stop().then(
+      () => {
+        log.info({}, 'stopped')
+        process.exit(ExitCode.OK)
+      },
+      (error: unknown) => fail(log, error, 'stopping failed'),
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function fail(log: Logger, error: unknown, message: string): never {
+  log.fatal({ err: error }, message)
+  process.exit(exitCodeFor(error))
+}
