@@ -1,17 +1,210 @@
-import { Engine, type EngineOptions, type Outbox } from '@gomq/engine'
-import { type Crc32, type ErrorCode, type Epoch, GomqError, nextOffsetOf, type Offset, type Packet } from '@gomq/protocol'
-import { type FileSystem, type Log, type LogLimits, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
+import { type Crc32, epoch, GomqError, type Offset } from '@gomq/protocol'
+import { type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
-import { ConnectionSweep } from './connection-sweep.js'
-import { Door } from './door.js'
-import type { Peer } from './peer.js'
-import { printable } from './printable.js'
+import type { Door } from './door.js'
+import { EngineDriver } from './engine-driver.js'
+import { SHUTDOWN_SNAPSHOT_BYTES } from './limits.js'
 import { recoverState } from './recovery.js'
 import type { Scheduler, Timer } from './scheduler.js'
 import { SnapshotWriter } from './snapshot-writer.js'
-import { UnsyncedBytes } from './unsynced-bytes.js'
 import type { Wire, WireHandler } from './wire.js'
-import { type ConnectionHost, PauseReason, WireConnection } from './wire-connection.js'
 
-/** How often deadlines of connections are looked at. */
-const SWEEP_INTERVAL_MS = 1_000
+/** How often the broker's own doors show the engine that they live. */
+const DOOR_PING_INTERVAL_MS = 60_000
+
+/** What a broker is made of. */
+export interface BrokerOptions {
+  readonly fs: FileSystem
+  readonly directory: string
+  readonly crc32: Crc32
+  readonly scheduler: Scheduler
+  readonly log: BrokerLog
+  readonly brokerId: string
+  readonly brokerVersion: string
+  readonly messageBytesMax: number
+  readonly segmentBytes: number
+  readonly tailCacheBytes: number
+  readonly snapshotIntervalBytes: number
+  readonly unsyncedBytesMax: number
+  /**
+   * The broker cannot keep its promises any more: it acknowledges nothing and has closed every connection; the process must end
+   * without {@link Broker.shutdown}. Called once at most.
+   */
+  onFailure(error: Error): void
+}
+
+/** `recovering` until clients may come, `stopping` from {@link Broker.shutdown} on, `failed` after a bug or a storage failure. */
+export type BrokerState = 'recovering' | 'serving' | 'stopping' | 'stopped' | 'failed'
+
+/**
+ * A broker on its log, without sockets, files and clock of its own: those are given to it. The program and the simulator run this
+ * same class.
+ *
+ *     const broker = await Broker.open(options)     // recovers; clients may come
+ *     const handler = broker.accept(wire)           // for each client
+ *     await broker.shutdown()
+ */
+export class Broker {
+  readonly #options: BrokerOptions
+  #state: BrokerState = 'recovering'
+  #log!: Log
+  #driver!: EngineDriver
+  #snapshots!: SnapshotWriter
+  #door!: Door
+  #doorPing: Timer | undefined
+  /** Those who wait for the log to be durable up to an offset. */
+  #syncWaiters: { offset: Offset; resolve: () => void; reject: (error: Error) => void }[] = []
+
+  private constructor(options: BrokerOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Opens the log, recovers the state, and begins a new epoch. When it settles, the epoch's first record is on disk and clients
+   * may be accepted.
+   *
+   * @throws GomqError DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT, STORAGE_FAILED
+   */
+  static async open(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker(options)
+    await broker.#open()
+    return broker
+  }
+
+  get state(): BrokerState {
+    return this.#state
+  }
+
+  get logStartOffset(): Offset {
+    return this.#log.logStartOffset
+  }
+
+  /** End of what is committed, exclusive. */
+  get highWatermark(): Offset {
+    return this.#log.highWatermark
+  }
+
+  /** Counts of the moment: connections, subscriptions, ... */
+  get stats(): Readonly<Record<string, number>> {
+    return { ...this.#driver.engine.stats, logStartOffset: this.logStartOffset, highWatermark: this.highWatermark }
+  }
+
+  /** The broker's own client, for HTTP. */
+  get door(): Door {
+    return this.#door
+  }
+
+  nowMs(): number {
+    return this.#options.scheduler.nowMs()
+  }
+
+  /** Takes a new client; the wire's events go to the answer. */
+  accept(wire: Wire): WireHandler {
+    return this.#driver.accept(wire)
+  }
+
+  /** Reads committed batches, as `Log.read` does. */
+  read(request: ReadRequest): Promise<ReadResult> {
+    return this.#log.read(request)
+  }
+
+  /**
+   * Stops in order: reads no more from clients, waits until what they sent is on disk and acknowledged, says goodbye, waits until the
+   * wires have closed, closes the log. Nobody may be accepted any more. Again, or after a failure: nothing happens.
+   */
+  async shutdown(): Promise<void> {
+    if (this.#state !== 'serving') return
+    this.#state = 'stopping'
+    this.#doorPing?.cancel()
+    this.#driver.stopReading()
+    await this.#synced(this.#log.logEndOffset)
+    this.#driver.step(() => this.#driver.engine.shutdown(this.nowMs()))
+    this.#door.close()
+    await this.#driver.wiresClosed()
+    await this.#synced(this.#log.logEndOffset)
+    if (this.#snapshots.bytesSince >= SHUTDOWN_SNAPSHOT_BYTES) this.#snapshots.begin()
+    await this.#snapshots.idle()
+    this.#driver.stop()
+    await this.#log.close()
+    this.#state = 'stopped'
+  }
+
+  async #open(): Promise<void> {
+    const { fs, directory, crc32, segmentBytes, tailCacheBytes, log: brokerLog } = this.#options
+    this.#log = await openLog({
+      fs,
+      directory,
+      crc32,
+      segmentBytes,
+      tailCacheBytes,
+      onSynced: (offset) => this.#handleSynced(offset),
+      onFailure: (error) => this.#fail(error),
+    })
+    const log = this.#log
+    log.setHighWatermark(log.syncedOffset)
+    const lastEpoch = log.epochStarts.at(-1)?.epoch ?? 0
+    this.#driver = new EngineDriver({
+      engine: this.#engineOptions(lastEpoch + 1),
+      log,
+      scheduler: this.#options.scheduler,
+      brokerLog,
+      unsyncedBytesMax: this.#options.unsyncedBytesMax,
+      onAppended: (bytes) => this.#snapshots.handleAppended(bytes),
+      onFailure: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))),
+    })
+    const { engine } = this.#driver
+    this.#snapshots = new SnapshotWriter({
+      fs,
+      directory,
+      crc32,
+      engine,
+      log,
+      brokerLog,
+      intervalBytes: this.#options.snapshotIntervalBytes,
+    })
+    const recovered = await recoverState({ fs, directory, crc32, log, engine })
+    this.#driver.step(() => engine.start(this.nowMs()))
+    await this.#synced(log.logEndOffset)
+    this.#door = this.#driver.openDoor('http')
+    this.#pingDoor()
+    this.#state = 'serving'
+    brokerLog.info(
+      { storeId: log.storeId, epoch: lastEpoch + 1, highWatermark: log.highWatermark, ...recovered },
+      'the log is recovered',
+    )
+  }
+
+  #handleSynced(offset: Offset): void {
+    if (this.#state === 'failed') return
+    this.#driver?.handleSynced(offset)
+    const reached = this.#syncWaiters.filter((waiter) => waiter.offset <= offset)
+    this.#syncWaiters = this.#syncWaiters.filter((waiter) => waiter.offset > offset)
+    for (const { resolve } of reached) resolve()
+  }
+
+  #synced(offset: Offset): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#state === 'failed') reject(new GomqError('STORAGE_FAILED', 'the broker has failed'))
+      else if (this.#log.syncedOffset >= offset) resolve()
+      else this.#syncWaiters.push({ offset, resolve, reject })
+    })
+  }
+
+  #fail(error: Error): void {
+    if (this.#state === 'failed') return
+    this.#state = 'failed'
+    this.#doorPing?.cancel()
+    const code = error instanceof GomqError ? error.code : 'INTERNAL'
+    this.#driver?.abandon(code, 'the broker has failed and stops; its log says why')
+    for (const { reject } of this.#syncWaiters) reject(error)
+    this.#syncWaiters = []
+    this.#options.onFailure(error)
+  }
+
+  #pingDoor(): void {
+    this.#doorPing = this.#options.scheduler.schedule(DOOR_PING_INTERVAL_MS, () => {
+      this.#door.ping()
+      this.#pingDoor()
+    })
+  }
+}

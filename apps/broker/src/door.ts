@@ -4,7 +4,7 @@ import type { Peer } from './peer.js'
 /** What a door asks of its broker. */
 export interface DoorHost {
   /** Hands a packet to the engine, in a step. */
-  handlePacket(door: Door, packet: Packet): void
+  handleDoorPacket(door: Door, packet: Packet): void
 }
 
 interface Waiter {
@@ -32,7 +32,7 @@ export class Door implements Peer {
 
   /** Introduces the door to the engine. */
   connect(agent: string): void {
-    this.#host.handlePacket(this, {
+    this.#host.handleDoorPacket(this, {
       type: PacketType.CONNECT,
       requestId: 1,
       versionMin: PROTOCOL_VERSION,
@@ -62,18 +62,19 @@ export class Door implements Peer {
   /** Hands a batch of QoS 0 to those who are connected now. */
   publishUnacknowledged(batch: Uint8Array): void {
     if (this.#closed !== undefined) throw this.#closed
-    this.#host.handlePacket(this, { type: PacketType.PUBLISH, requestId: 0, batch })
+    this.#host.handleDoorPacket(this, { type: PacketType.PUBLISH, requestId: 0, batch })
   }
 
   /** Keeps the engine from taking the door for dead. */
   ping(): void {
-    if (this.#closed === undefined) this.#host.handlePacket(this, { type: PacketType.PINGREQ, requestId: 1 })
+    if (this.#closed === undefined) this.#host.handleDoorPacket(this, { type: PacketType.PINGREQ, requestId: 1 })
   }
 
   send(packet: Packet): void {
     if (packet.type === PacketType.CONNACK) this.#inflightMax = packet.inflightBatchesMax
     else if (packet.type === PacketType.PUBACK) this.#take(packet.requestId)?.resolve(packet)
-    else if (packet.type === PacketType.ERROR) this.#take(packet.requestId)?.reject(new GomqError(packet.code, packet.message))
+    else if (packet.type === PacketType.ERROR)
+      this.#take(packet.requestId)?.reject(new GomqError(packet.code, packet.message))
     else if (packet.type === PacketType.DISCONNECT) this.#end(packet.code ?? 'SHUTTING_DOWN', packet.message)
   }
 
@@ -92,7 +93,7 @@ export class Door implements Peer {
     const requestId = this.#nextRequestId
     this.#nextRequestId = requestId === 0xffff_ffff ? 2 : requestId + 1
     this.#waiters.set(requestId, waiter)
-    this.#host.handlePacket(this, { type: PacketType.PUBLISH, requestId, batch })
+    this.#host.handleDoorPacket(this, { type: PacketType.PUBLISH, requestId, batch })
   }
 
   #take(requestId: number): Waiter | undefined {

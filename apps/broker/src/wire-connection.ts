@@ -29,10 +29,13 @@ export interface ConnectionHost {
   handleWritable(connection: WireConnection): void
   /** The connection is over: the engine and the broker forget it. Within a step. */
   handleOver(connection: WireConnection, reason: ErrorCode | null, message: string): void
+  /** Its wire has closed as well. */
+  handleWireClosed(connection: WireConnection): void
 }
 
-/** Why a wire is not read from; bits, since both may hold. */
-export const PauseReason = { OUTPUT: 1, DISK: 2 } as const
+/** Why a wire is not read from; bits, since several may hold. */
+export const PauseReason = { OUTPUT: 1, DISK: 2, STOPPING: 4 } as const
+const ALL_REASONS = 7
 
 /**
  * A native client on a wire: bytes to packets, packets to bytes, and the bounds of both. An error here closes this connection with
@@ -102,6 +105,7 @@ export class WireConnection implements Peer, WireHandler {
   handleClosed(): void {
     this.#isBlocked = false
     if (this.#isOpen) this.#host.step(() => this.#finish(null, 'the client is gone'))
+    this.#host.handleWireClosed(this)
   }
 
   send(packet: Packet): void {
@@ -120,7 +124,7 @@ export class WireConnection implements Peer, WireHandler {
   /** Tells the client why, and closes. Within a step. */
   refuse(code: ErrorCode, message: string): void {
     if (!this.#isOpen) return
-    this.#frames.add({ type: PacketType.DISCONNECT, code, message: message.slice(0, REASON_LENGTH_MAX) })
+    this.#frames.add(disconnect(code, message))
     this.#finish(code, message)
   }
 
@@ -149,9 +153,13 @@ export class WireConnection implements Peer, WireHandler {
     if (this.#pauseReasons === 0) this.#wire.resume()
   }
 
-  /** Closes at once; what was not sent is lost. Outside of steps, when there is no more time. */
-  destroy(): void {
-    this.#wire.destroy()
+  /** Tells the client why, and closes, without a word to the broker, which has failed. */
+  abandon(code: ErrorCode, message: string): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#frames.take()
+    this.#frames.add(disconnect(code, message))
+    this.flush()
   }
 
   #takeFrames(chunk: Uint8Array): void {
@@ -160,7 +168,7 @@ export class WireConnection implements Peer, WireHandler {
       for (;;) {
         const frame = this.#splitter.next()
         if (frame === undefined) break
-        this.#host.handlePacket(this, decodePacket(frame))
+        this.#host.handlePacket(this, decode(frame))
         if (!this.#isOpen) return
       }
       this.#countPartial(this.#splitter.bufferedBytes)
@@ -189,7 +197,20 @@ export class WireConnection implements Peer, WireHandler {
     this.#host.partialFrameBytes -= this.#partialBytes
     this.#partialBytes = 0
     // What the client still sends is read and dropped: a socket closed over unread bytes loses the reason that was sent.
-    this.resume(PauseReason.OUTPUT | PauseReason.DISK)
+    this.resume(ALL_REASONS)
     this.#host.handleOver(this, reason, message)
+  }
+}
+
+function disconnect(code: ErrorCode, message: string): Packet {
+  return { type: PacketType.DISCONNECT, code, message: message.slice(0, REASON_LENGTH_MAX) }
+}
+
+/** Whatever decoding trips over is the fault of the bytes: nothing but them goes in. */
+function decode(frame: Uint8Array): Packet {
+  try {
+    return decodePacket(frame)
+  } catch (error) {
+    throw GomqError.from(error, 'MALFORMED_FRAME')
   }
 }

@@ -41,7 +41,11 @@ export class BrokerProcess {
    * @throws GomqError  of recovery: DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT, ...
    * @throws Error      of the operating system: EADDRINUSE, EACCES, ...
    */
-  static async start(configuration: Configuration, log: Logger, onFailure: (error: Error) => void): Promise<BrokerProcess> {
+  static async start(
+    configuration: Configuration,
+    log: Logger,
+    onFailure: (error: Error) => void,
+  ): Promise<BrokerProcess> {
     const broker = await Broker.open({
       fs: nodeFileSystem(),
       directory: configuration.dataDir,
@@ -65,8 +69,7 @@ export class BrokerProcess {
       accept: (wire) => broker.accept(wire),
     })
     const { http: httpEndpoint, messageBytesMax, httpHosts } = configuration
-    const http =
-      httpEndpoint === undefined ? undefined : createHttpServer({ broker, messageBytesMax, httpHosts, log })
+    const http = httpEndpoint === undefined ? undefined : createHttpServer({ broker, messageBytesMax, httpHosts, log })
     const started = new BrokerProcess(broker, tcp, http, configuration, log)
     try {
       await listen('tcp', configuration.tcp, () => tcp.listen())
@@ -108,7 +111,10 @@ export class BrokerProcess {
 
   async #stop(): Promise<void> {
     const deadline = setTimeout(() => {
-      this.#log.warn({ timeoutMs: this.#configuration.shutdownTimeoutMs }, 'stopping took too long; cutting what is left')
+      this.#log.warn(
+        { timeoutMs: this.#configuration.shutdownTimeoutMs },
+        'stopping took too long; cutting what is left',
+      )
       this.#tcp.destroyConnections()
       this.#http?.server.closeAllConnections()
     }, this.#configuration.shutdownTimeoutMs)

@@ -16,7 +16,8 @@ export const ExitCode = {
 /** The exit code for what stopped the broker. */
 export function exitCodeFor(error: unknown): number {
   if (error instanceof GomqError) {
-    if (error.code === 'STORAGE_FAILED' || error.code === 'CORRUPT_LOG' || error.code === 'CORRUPT_BATCH') return ExitCode.STORAGE
+    if (error.code === 'STORAGE_FAILED' || error.code === 'CORRUPT_LOG' || error.code === 'CORRUPT_BATCH')
+      return ExitCode.STORAGE
     return ERROR_TABLE[error.code].exitCode
   }
   const isSystemError = error instanceof Error && 'syscall' in error

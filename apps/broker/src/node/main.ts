@@ -35,12 +35,17 @@ async function run({ configuration, unknownVariables }: LoadedConfiguration): Pr
   const log = createLogger(configuration.logLevel, configuration.nodeId)
   exitOnBugs(log)
   if (unknownVariables.length > 0) {
-    log.warn({ variables: unknownVariables }, 'environment variables begin with GOMQ_ and are no options; they are ignored')
+    log.warn(
+      { variables: unknownVariables },
+      'environment variables begin with GOMQ_ and are no options; they are ignored',
+    )
   }
   const startedMs = performance.now()
   let started: BrokerProcess
   try {
-    started = await BrokerProcess.start(configuration, log, (error) => fail(log, error, 'the broker has failed and exits'))
+    started = await BrokerProcess.start(configuration, log, (error) =>
+      fail(log, error, 'the broker has failed and exits'),
+    )
   } catch (error) {
     process.stderr.write(`gomq: ${error instanceof Error ? error.message : String(error)}\n`)
     fail(log, error, 'the broker cannot start')

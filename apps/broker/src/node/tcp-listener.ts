@@ -1,5 +1,5 @@
-import { encodeFrame, type ErrorCode, PacketType } from '@gomq/protocol'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type ErrorCode, encodeFrame, PacketType } from '@gomq/protocol'
 import type { BrokerLog } from '../broker-log.js'
 import type { Wire, WireHandler } from '../wire.js'
 import { isLoopback } from './configuration/loopback.js'
@@ -30,7 +30,12 @@ export class TcpListener {
 
   constructor(options: TcpListenerOptions) {
     this.#options = options
-    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS, allowHalfOpen: true })
+    this.#server = createServer({
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+      allowHalfOpen: true,
+    })
     this.#server.on('connection', (socket) => this.#handleSocket(socket))
   }
 
@@ -74,7 +79,11 @@ export class TcpListener {
     socket.once('close', () => this.#forget(socket, address))
     const { connectionsMax, connectionsPerAddressMax } = this.#options
     if (this.#sockets.size > connectionsMax) {
-      refuse(socket, 'LIMIT_EXCEEDED', `the broker has ${connectionsMax} connections, its limit; raise --connections-max or try later`)
+      refuse(
+        socket,
+        'LIMIT_EXCEEDED',
+        `the broker has ${connectionsMax} connections, its limit; raise --connections-max or try later`,
+      )
     } else if (count > connectionsPerAddressMax && !isLoopback(address)) {
       refuse(
         socket,

@@ -17,7 +17,9 @@ export function parseCommandLine(args: readonly string[], version: string): Comm
     .description('The GoMQ message broker. Prints one line on stdout when it is ready, and logs to stderr as JSON.')
     .version(`gomq ${version}`, '-v, --version', 'Print the version.')
     .helpOption('-h, --help', 'Print this help.')
-    .addOption(new Option('--config <file>', 'TOML file with the options below as keys, without the dashes. [GOMQ_CONFIG]'))
+    .addOption(
+      new Option('--config <file>', 'TOML file with the options below as keys, without the dashes. [GOMQ_CONFIG]'),
+    )
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeOut: (text) => (printed += text), writeErr: () => undefined })

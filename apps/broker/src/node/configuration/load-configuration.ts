@@ -61,7 +61,10 @@ function readConfigurationFile(file: string, sources: ConfigurationSources): [st
   try {
     text = sources.readFile(file)
   } catch (cause) {
-    throw invalid(`the configuration file ${file} cannot be read (${(cause as Error).message}); name one that exists`, cause)
+    throw invalid(
+      `the configuration file ${file} cannot be read (${(cause as Error).message}); name one that exists`,
+      cause,
+    )
   }
   try {
     return Object.entries(parseToml(text))

@@ -89,7 +89,8 @@ export const OPTIONS: { readonly [K in keyof Configuration]: Option<Configuratio
     flag: 'unsynced-bytes-max',
     placeholder: 'size',
     fallback: '64MiB',
-    description: 'Bytes published and not yet on disk, over all clients. Above it the broker stops reading from those who publish.',
+    description:
+      'Bytes published and not yet on disk, over all clients. Above it the broker stops reading from those who publish.',
     schema: sizeBytes(MIB, 4 * GIB),
   },
   connectionsMax: {
@@ -124,7 +125,8 @@ export const OPTIONS: { readonly [K in keyof Configuration]: Option<Configuratio
     flag: 'insecure',
     placeholder: undefined,
     fallback: 'false',
-    description: 'Allows to listen beyond loopback although clients need not authenticate: whoever reaches the port can read and write everything.',
+    description:
+      'Allows to listen beyond loopback although clients need not authenticate: whoever reaches the port can read and write everything.',
     schema: boolean,
   },
 }

@@ -1,6 +1,6 @@
+import { isIP } from 'node:net'
 import { GomqError } from '@gomq/protocol'
 import type { FastifyRequest } from 'fastify'
-import { isIP } from 'node:net'
 
 /**
  * Refuses what a web page could make a browser send here: requests for a foreign host name (DNS rebinding makes such a name point

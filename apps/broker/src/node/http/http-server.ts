@@ -1,4 +1,4 @@
-import { fastify, type FastifyInstance } from 'fastify'
+import { type FastifyInstance, fastify } from 'fastify'
 import type { Broker } from '../../broker.js'
 import type { BrokerLog } from '../../broker-log.js'
 import { GOMQ_VERSION, GOMQCTL_VERSION } from '../version.js'
@@ -44,7 +44,12 @@ export function createHttpServer({ broker, messageBytesMax, httpHosts, log }: Ht
   })
   server.setErrorHandler(errorHandler(log))
   server.setNotFoundHandler((_request, reply) =>
-    sendProblem(reply, 'INVALID_ARGUMENT', 'there is no such resource; see /version, /messages, /pub, /healthz, /readyz', 404),
+    sendProblem(
+      reply,
+      'INVALID_ARGUMENT',
+      'there is no such resource; see /version, /messages, /pub, /healthz, /readyz',
+      404,
+    ),
   )
   server.get('/version', () => ({ gomq: GOMQ_VERSION, gomqctl: GOMQCTL_VERSION }))
   healthRoutes(server, broker)

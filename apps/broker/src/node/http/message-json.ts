@@ -1,11 +1,11 @@
 import {
-  attributesOf,
   Attribute,
+  attributesOf,
   CONTENT_TYPE_HEADER,
   type DecodedRecord,
+  type DeliveredRecords,
   decodeMsgpack,
   decodeUtf8,
-  type DeliveredRecords,
   GomqError,
   type Headers,
   MSGPACK_CONTENT_TYPE,

@@ -29,7 +29,8 @@ export function messagesRoute(server: FastifyInstance, broker: Broker): void {
       }
     }
     const { topic } = query
-    if (typeof topic !== 'string') throw new GomqError('INVALID_ARGUMENT', 'the query parameter topic is missing; name one topic')
+    if (typeof topic !== 'string')
+      throw new GomqError('INVALID_ARGUMENT', 'the query parameter topic is missing; name one topic')
     validateTopicName(topic)
     const from = integerParameter(query, 'from', 0, Number.MAX_SAFE_INTEGER) ?? broker.logStartOffset
     const limit = integerParameter(query, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT

@@ -7,9 +7,19 @@ import { printable } from '../../printable.js'
 export function sendProblem(reply: FastifyReply, code: ErrorCode, detail: string, status?: number): FastifyReply {
   const entry = ERROR_TABLE[code]
   const httpStatus = status ?? entry.httpStatus
-  return reply.code(httpStatus).type('application/problem+json').send(
-    JSON.stringify({ type: 'about:blank', title: entry.summary, status: httpStatus, detail, code, retriable: entry.retriable }),
-  )
+  return reply
+    .code(httpStatus)
+    .type('application/problem+json')
+    .send(
+      JSON.stringify({
+        type: 'about:blank',
+        title: entry.summary,
+        status: httpStatus,
+        detail,
+        code,
+        retriable: entry.retriable,
+      }),
+    )
 }
 
 /** Turns what a route threw into a problem. Bugs are logged and their message stays here. */

@@ -56,7 +56,8 @@ function parsePublish(body: unknown, messageBytesMax: number): PublishRequest {
     throw new GomqError('UNSUPPORTED_FEATURE', 'QoS 2 is not available over HTTP; use 0 or 1, or a native client')
   }
   if (qos !== 0 && qos !== 1) return refuse('qos is neither 0 nor 1')
-  if (retain !== true && retain !== false && retain !== 0 && retain !== 1) return refuse('retain is neither true nor false')
+  if (retain !== true && retain !== false && retain !== 0 && retain !== 1)
+    return refuse('retain is neither true nor false')
   if (value === undefined) return refuse('body is missing; it holds the message')
   const content = parseContent(value, encoding)
   const bytes = typeof content.value === 'string' ? utf8Bytes(content.value) : content.value.byteLength

@@ -86,7 +86,8 @@ describe('configuration', () => {
       expect(refusal({ args: ['--http', `${host}:8000`] })).toContain('add --insecure')
       expect(load({ args: ['--tcp', `${host}:9000`, '--insecure'] }).insecure).toBe(true)
     }
-    for (const host of ['localhost', '127.0.0.2', '[::1]', '[::ffff:127.0.0.1]']) load({ args: ['--tcp', `${host}:9000`] })
+    for (const host of ['localhost', '127.0.0.2', '[::1]', '[::ffff:127.0.0.1]'])
+      load({ args: ['--tcp', `${host}:9000`] })
   })
 
   test('what is unknown is refused, or named if it is only a variable', () => {
@@ -97,7 +98,9 @@ describe('configuration', () => {
     const commandLine = parseCommandLine([], '1.2.3')
     if (commandLine.kind !== 'run') throw new Error('unexpected')
     const environment = { GOMQ_SEGMENT_BYTE: '1', PATH: '/bin' }
-    expect(loadConfiguration(commandLine, { environment, readFile: () => '' }).unknownVariables).toEqual(['GOMQ_SEGMENT_BYTE'])
+    expect(loadConfiguration(commandLine, { environment, readFile: () => '' }).unknownVariables).toEqual([
+      'GOMQ_SEGMENT_BYTE',
+    ])
   })
 
   test('a refusal names the value and where it came from, all of them at once', () => {
@@ -123,7 +126,9 @@ describe('configuration', () => {
     for (const key of OPTION_KEYS) {
       const { flag, fallback } = OPTIONS[key]
       expect(text).toContain(`--${flag}`)
-      expect(text).toContain(`(default: ${fallback === '' ? 'none' : fallback}) [GOMQ_${flag.toUpperCase().replaceAll('-', '_')}]`)
+      expect(text).toContain(
+        `(default: ${fallback === '' ? 'none' : fallback}) [GOMQ_${flag.toUpperCase().replaceAll('-', '_')}]`,
+      )
     }
     expect(parseCommandLine(['--version'], '1.2.3')).toEqual({ kind: 'print', text: 'gomq 1.2.3\n' })
   })

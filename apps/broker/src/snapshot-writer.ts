@@ -1,0 +1,68 @@
+import type { Engine } from '@gomq/engine'
+import type { Crc32 } from '@gomq/protocol'
+import { type FileSystem, type Log, writeSnapshot } from '@gomq/storage'
+import type { BrokerLog } from './broker-log.js'
+
+export interface SnapshotWriterOptions {
+  readonly fs: FileSystem
+  readonly directory: string
+  readonly crc32: Crc32
+  readonly engine: Engine
+  readonly log: Log
+  readonly brokerLog: BrokerLog
+  /** Log between two snapshots. */
+  readonly intervalBytes: number
+}
+
+/**
+ * Writes a snapshot of the engine's state each time the log has grown by so much, so that a start has little to replay. The walk
+ * goes on while the broker serves; recovery replays from the offset where the walk began.
+ */
+export class SnapshotWriter {
+  readonly #options: SnapshotWriterOptions
+  #bytesSince = 0
+  #writing: Promise<void> | undefined
+
+  constructor(options: SnapshotWriterOptions) {
+    this.#options = options
+  }
+
+  /** Bytes appended since the last snapshot began. */
+  get bytesSince(): number {
+    return this.#bytesSince
+  }
+
+  /** The log has grown; begins a snapshot if it is time for one and none is being written. */
+  handleAppended(bytes: number): void {
+    this.#bytesSince += bytes
+    if (this.#bytesSince >= this.#options.intervalBytes && this.#writing === undefined) this.begin()
+  }
+
+  /** Begins a snapshot now, unless one is being written. A failure is logged and tried again after the next interval: the log still has everything. */
+  begin(): void {
+    if (this.#writing !== undefined) return
+    this.#bytesSince = 0
+    this.#writing = this.#write().finally(() => {
+      this.#writing = undefined
+    })
+  }
+
+  /** Settles when no snapshot is being written. */
+  async idle(): Promise<void> {
+    await this.#writing
+  }
+
+  async #write(): Promise<void> {
+    const { fs, directory, crc32, engine, log, brokerLog } = this.#options
+    const beginOffset = log.highWatermark
+    try {
+      await writeSnapshot({ fs, directory, crc32, beginOffset, entries: engine.snapshotEntries() })
+      brokerLog.debug({ beginOffset }, 'a snapshot of the state was written')
+    } catch (error) {
+      brokerLog.error(
+        { err: error, beginOffset },
+        'a snapshot of the state could not be written; the next start replays more',
+      )
+    }
+  }
+}
