@@ -31,6 +31,15 @@ export function writeU64(bytes: Uint8Array, at: number, value: number): void {
   writeU32(bytes, at + 4, Math.floor(value / 0x1_0000_0000))
 }
 
+/**
+ * The same bytes as a plain `Uint8Array`. What comes from a socket is a subclass whose `slice` does not copy; behind the border
+ * there is only one kind of bytes.
+ */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
 /** One array with the bytes of all `parts`, in order. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0

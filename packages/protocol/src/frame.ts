@@ -1,4 +1,4 @@
-import { concatBytes, readU32 } from './bytes.js'
+import { concatBytes, plainBytes, readU32 } from './bytes.js'
 import { GomqError } from './errors.js'
 
 /** A chunk below this size is copied behind the one before it, so that a peer that sends single bytes costs no object for each. */
@@ -40,12 +40,12 @@ export class FrameSplitter {
     return this.#buffered
   }
 
-  /** Takes in bytes as they arrived; the chunk belongs to the splitter. */
+  /** Takes in bytes as they arrived; the chunk belongs to the splitter. Frames come out as plain `Uint8Array`s. */
   push(chunk: Uint8Array): void {
     if (chunk.byteLength === 0) return
     if (this.#buffered > 0 && chunk.byteLength < SMALL_CHUNK_BYTES) this.#join(chunk)
     else {
-      this.#chunks.push(chunk)
+      this.#chunks.push(plainBytes(chunk))
       this.#joined = null
     }
     this.#buffered += chunk.byteLength

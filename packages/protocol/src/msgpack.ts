@@ -1,4 +1,5 @@
 import { Packr, Unpackr } from 'msgpackr'
+import { plainBytes } from './bytes.js'
 import { GomqError } from './errors.js'
 import { scanMsgpack } from './msgpack-scan.js'
 
@@ -12,7 +13,7 @@ const unpacker: { unpack(bytes: Uint8Array): unknown } = new Unpackr({
 
 /** Msgpack bytes of nil, booleans, numbers, text, bytes, arrays, maps and plain objects. The bytes are the caller's own. */
 export function encodeMsgpack(value: unknown): Uint8Array {
-  return packer.pack(value)
+  return plainBytes(packer.pack(value))
 }
 
 /**
