@@ -1,8 +1,8 @@
-import { type Crc32, epoch, GomqError, type Offset } from '@gomq/protocol'
+import { type Crc32, encodeFrame, epoch, GomqError, type Offset, PacketType } from '@gomq/protocol'
 import { type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Door } from './door.js'
-import { EngineDriver } from './engine-driver.js'
+import { EngineDriver, type EngineDriverOptions } from './engine-driver.js'
 import { SHUTDOWN_SNAPSHOT_BYTES } from './limits.js'
 import { recoverState } from './recovery.js'
 import type { Scheduler, Timer } from './scheduler.js'
@@ -98,9 +98,13 @@ export class Broker {
     return this.#options.scheduler.nowMs()
   }
 
-  /** Takes a new client; the wire's events go to the answer. */
+  /** Takes a new client; the wire's events go to the answer. One that comes when the broker does not serve is told so. */
   accept(wire: Wire): WireHandler {
-    return this.#driver.accept(wire)
+    if (this.#state === 'serving') return this.#driver.accept(wire)
+    const message = `the broker is ${this.#state}; connect again later`
+    wire.write([encodeFrame({ type: PacketType.DISCONNECT, code: 'SHUTTING_DOWN', message })])
+    wire.end()
+    return { handleBytes: () => undefined, handleProgress: () => undefined, handleClosed: () => undefined }
   }
 
   /** Reads committed batches, as `Log.read` does. */
@@ -172,6 +176,22 @@ export class Broker {
       { storeId: log.storeId, epoch: lastEpoch + 1, highWatermark: log.highWatermark, ...recovered },
       'the log is recovered',
     )
+  }
+
+  #engineOptions(epochNumber: number): EngineDriverOptions['engine'] {
+    const { brokerId, brokerVersion, crc32, messageBytesMax } = this.#options
+    const { logStartOffset, logEndOffset, lastAppendTimeMs } = this.#log
+    return {
+      brokerId,
+      brokerVersion,
+      epoch: epoch(epochNumber),
+      crc32,
+      limits: { messageBytesMax },
+      durability: 'synced',
+      logStartOffset,
+      logEndOffset,
+      lastAppendTimeMs,
+    }
   }
 
   #handleSynced(offset: Offset): void {

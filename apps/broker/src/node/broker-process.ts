@@ -91,7 +91,7 @@ export class BrokerProcess {
   /** Where HTTP is served; undefined if it is off. */
   get http(): Endpoint | undefined {
     const address = this.#http?.addresses()[0]
-    return address === undefined ? undefined : { host: address.address, port: address.port }
+    return address === undefined || typeof address === 'string' ? undefined : { host: address.address, port: address.port }
   }
 
   /** The line that says to programs where the broker is: `gomq ready tcp=127.0.0.1:9000 http=127.0.0.1:8000`. */

@@ -80,7 +80,7 @@ function parseContent(value: unknown, encoding: unknown): Pick<PublishRequest, '
   }
   if (encoding !== undefined) return refuse("encoding is not 'base64'; leave it out for text and JSON values")
   if (typeof value === 'string') {
-    if (!value.isWellFormed()) return refuse('body holds a lone surrogate; it is no valid Unicode')
+    if (/\p{Surrogate}/u.test(value)) return refuse('body holds a lone surrogate; it is no valid Unicode')
     return { value, isMsgpack: false }
   }
   return { value: encodeMsgpack(value), isMsgpack: true }
