@@ -1,9 +1,11 @@
-/** Little-endian numbers in a `Uint8Array`, without a DataView for each. Positions are trusted: bounds are checked by callers. */
+// Little-endian numbers in a `Uint8Array`, without a DataView for each. Positions are trusted: bounds are checked by callers.
 
+/** The u16 at `at`. */
 export function readU16(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8)
 }
 
+/** The u32 at `at`. */
 export function readU32(bytes: Uint8Array, at: number): number {
   return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
 }
@@ -13,11 +15,13 @@ export function readU64(bytes: Uint8Array, at: number): number {
   return readU32(bytes, at) + readU32(bytes, at + 4) * 0x1_0000_0000
 }
 
+/** Writes the low 16 bits of `value`. */
 export function writeU16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value
   bytes[at + 1] = value >>> 8
 }
 
+/** Writes the low 32 bits of `value`. */
 export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value
   bytes[at + 1] = value >>> 8

@@ -69,18 +69,23 @@ export const Attribute = {
 /** All bits that version 1 defines; the others must be zero. */
 export const KNOWN_ATTRIBUTES = 0x7ff
 
+/** The first four bytes; {@link BATCH_MAGIC} in a batch. */
 export function magicOf(batch: Uint8Array): number {
   return readU32(batch, 0)
 }
+/** The stored checksum of the header; compare it with {@link headerCrc}. */
 export function headerCrcOf(batch: Uint8Array): number {
   return readU32(batch, HEADER_CRC_AT)
 }
+/** The format version. */
 export function versionOf(batch: Uint8Array): number {
   return batch[VERSION_AT]!
 }
+/** Bytes of the header as the batch says; {@link HEADER_BYTES} in version 1. */
 export function headerBytesOf(batch: Uint8Array): number {
   return batch[HEADER_BYTES_AT]!
 }
+/** Reserved for brokers with several logs; 0. */
 export function shardOf(batch: Uint8Array): number {
   return readU16(batch, SHARD_AT)
 }
@@ -105,30 +110,39 @@ export function appendTimeMsOf(batch: Uint8Array): number {
 export function syncedOffsetOf(batch: Uint8Array): Offset {
   return readU64(batch, SYNCED_OFFSET_AT) as Offset
 }
+/** Epoch of the leader that appended the batch; 0 for one that is in no log. */
 export function epochOf(batch: Uint8Array): Epoch {
   return readU32(batch, EPOCH_AT) as Epoch
 }
+/** The stored checksum of the body; compare it with {@link bodyCrc}. */
 export function bodyCrcOf(batch: Uint8Array): number {
   return readU32(batch, BODY_CRC_AT)
 }
+/** Bits of features without which the batch cannot be read; 0 in version 1. */
 export function requiredFeaturesOf(batch: Uint8Array): number {
   return readU16(batch, REQUIRED_FEATURES_AT)
 }
+/** Bytes of the topic in UTF-8; 0 for a control batch. */
 export function topicBytesOf(batch: Uint8Array): number {
   return readU16(batch, TOPIC_BYTES_AT)
 }
+/** Bits of {@link Attribute}. */
 export function attributesOf(batch: Uint8Array): number {
   return readU32(batch, ATTRIBUTES_AT)
 }
+/** QoS of all records: 0, 1 or 2. */
 export function qosOf(batch: Uint8Array): number {
   return batch[ATTRIBUTES_AT]! & Attribute.QOS_MASK
 }
+/** Whether a broker wrote the batch for itself; its records are control records. */
 export function isControl(batch: Uint8Array): boolean {
   return (batch[ATTRIBUTES_AT]! & Attribute.CONTROL) !== 0
 }
+/** Offset of the last record less the base offset. */
 export function lastOffsetDeltaOf(batch: Uint8Array): number {
   return readU32(batch, LAST_OFFSET_DELTA_AT)
 }
+/** Records in the batch, 1 to 65,536. */
 export function recordCountOf(batch: Uint8Array): number {
   return readU32(batch, RECORD_COUNT_AT)
 }
@@ -144,6 +158,7 @@ export function producerIdOf(batch: Uint8Array): ProducerId {
 export function firstSequenceOf(batch: Uint8Array): number {
   return readU32(batch, FIRST_SEQUENCE_AT)
 }
+/** Epoch of the producer, 0 to 65,535; a greater one fences a smaller one. */
 export function producerEpochOf(batch: Uint8Array): number {
   return readU16(batch, PRODUCER_EPOCH_AT)
 }

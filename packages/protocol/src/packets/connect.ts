@@ -56,6 +56,7 @@ const features: Field<string[]> = list(text(64), 64)
 const clientId = text(CLIENT_ID_BYTES_MAX)
 const keepAliveSec = integer(0, 65_535)
 
+/** Fields of CONNECT, in their order on the wire. */
 export const CONNECT: PacketTable<ConnectPacket> = {
   name: 'CONNECT',
   fields: {
@@ -72,6 +73,7 @@ export const CONNECT: PacketTable<ConnectPacket> = {
   },
 }
 
+/** Fields of CONNACK, in their order on the wire. */
 export const CONNACK: PacketTable<ConnackPacket> = {
   name: 'CONNACK',
   fields: {

@@ -35,12 +35,16 @@ export interface ErrorPacket {
 /** UTF-16 units of a message in ERROR and DISCONNECT; longer ones are cut. */
 export const REASON_LENGTH_MAX = 1024
 
+/** Fields of PINGREQ, in their order on the wire. */
 export const PINGREQ: PacketTable<PingreqPacket> = { name: 'PINGREQ', fields: { requestId: u32 } }
+/** Fields of PINGRESP, in their order on the wire. */
 export const PINGRESP: PacketTable<PingrespPacket> = { name: 'PINGRESP', fields: { requestId: u32 } }
+/** Fields of DISCONNECT, in their order on the wire. */
 export const DISCONNECT: PacketTable<DisconnectPacket> = {
   name: 'DISCONNECT',
   fields: { code: nullable(errorCode), message: message(REASON_LENGTH_MAX) },
 }
+/** Fields of ERROR, in their order on the wire. */
 export const ERROR: PacketTable<ErrorPacket> = {
   name: 'ERROR',
   fields: { requestId: u32, code: errorCode, message: message(REASON_LENGTH_MAX) },

@@ -46,6 +46,7 @@ export interface TailPacket {
   readonly offset: Offset
 }
 
+/** Fields of DELIVER, in their order on the wire. */
 export const DELIVER: PacketTable<DeliverPacket> = {
   name: 'DELIVER',
   fields: {
@@ -56,18 +57,22 @@ export const DELIVER: PacketTable<DeliverPacket> = {
   },
 }
 
+/** Fields of ACK, in their order on the wire. */
 export const ACK: PacketTable<AckPacket> = {
   name: 'ACK',
   fields: { requestId: u32, subscriptionId: u32, ranges: ranges(ACK_RANGES_MAX, Number.MAX_SAFE_INTEGER) },
 }
 
+/** Fields of ACKED, in their order on the wire. */
 export const ACKED: PacketTable<AckedPacket> = { name: 'ACKED', fields: { requestId: u32 } }
 
+/** Fields of CREDIT, in their order on the wire. */
 export const CREDIT: PacketTable<CreditPacket> = {
   name: 'CREDIT',
   fields: { subscriptionId: u32, messages: u32, bytes: u32 },
 }
 
+/** Fields of TAIL, in their order on the wire. */
 export const TAIL: PacketTable<TailPacket> = {
   name: 'TAIL',
   fields: { subscriptionId: u32, offset: offsetField<Offset>() },

@@ -24,8 +24,10 @@ export interface PubackPacket {
   readonly durability: Durability
 }
 
+/** Fields of PUBLISH, in their order on the wire. */
 export const PUBLISH: PacketTable<PublishPacket> = { name: 'PUBLISH', fields: { requestId: u32, batch: bytes } }
 
+/** Fields of PUBACK, in their order on the wire. */
 export const PUBACK: PacketTable<PubackPacket> = {
   name: 'PUBACK',
   fields: {

@@ -76,6 +76,7 @@ const startPosition: Field<StartPosition> = {
   },
 }
 
+/** Fields of SUBSCRIBE, in their order on the wire. */
 export const SUBSCRIBE: PacketTable<SubscribePacket> = {
   name: 'SUBSCRIBE',
   fields: {
@@ -90,14 +91,17 @@ export const SUBSCRIBE: PacketTable<SubscribePacket> = {
   },
 }
 
+/** Fields of SUBACK, in their order on the wire. */
 export const SUBACK: PacketTable<SubackPacket> = {
   name: 'SUBACK',
   fields: { requestId: u32, subscriptionId: u32, startOffset: offsetField<Offset>(), resumed: bool },
 }
 
+/** Fields of UNSUBSCRIBE, in their order on the wire. */
 export const UNSUBSCRIBE: PacketTable<UnsubscribePacket> = {
   name: 'UNSUBSCRIBE',
   fields: { requestId: u32, subscriptionId: u32, forget: bool },
 }
 
+/** Fields of UNSUBACK, in their order on the wire. */
 export const UNSUBACK: PacketTable<UnsubackPacket> = { name: 'UNSUBACK', fields: { requestId: u32 } }
