@@ -1,5 +1,4 @@
 import {
-  Attribute,
   BatchBuilder,
   type DecodedRecord,
   encodeUtf8,
@@ -108,6 +107,3 @@ export function plainBatch(count: number, topic: string = 'a/b', attributes: num
     attributes,
   )
 }
-
-/** Attributes that a publisher may set. */
-export const PUBLISHABLE: number = Attribute.QOS_MASK | Attribute.RETAIN | Attribute.KEYED
