@@ -1,9 +1,11 @@
-import { Packr, Unpackr } from 'msgpackr'
+import { Packr } from 'msgpackr/pack'
+import { Unpackr } from 'msgpackr/unpack'
 import { plainBytes } from './bytes.js'
 import { GomqError } from './errors.js'
 import { scanMsgpack } from './msgpack-scan.js'
 
-// The only file that imports msgpackr. Its types name Node's Buffer, which pure code does not know.
+// The only file that imports msgpackr. Its main entry would load a native add-on if npm installed one; these two do not.
+// Its types name Node's Buffer, which pure code does not know.
 const packer: { pack(value: unknown): Uint8Array } = new Packr({ useRecords: false, encodeUndefinedAsNil: true })
 const unpacker: { unpack(bytes: Uint8Array): unknown } = new Unpackr({
   useRecords: false,

@@ -85,6 +85,8 @@ export const PACKET_TABLES: { readonly [P in Packet as P['type']]: PacketTable<P
 interface Layout {
   readonly name: string
   readonly names: readonly string[]
+  /** Packet and field, as in `PUBACK.epoch`, for messages. */
+  readonly places: readonly string[]
   readonly fields: readonly Field<unknown>[]
 }
 
@@ -93,6 +95,7 @@ for (const [type, table] of Object.entries(PACKET_TABLES)) {
   layouts[Number(type)] = {
     name: table.name,
     names: Object.keys(table.fields),
+    places: Object.keys(table.fields).map((name) => `${table.name}.${name}`),
     fields: Object.values(table.fields) as Field<unknown>[],
   }
 }
@@ -149,13 +152,12 @@ export function decodePacket(frame: Uint8Array): Packet {
       `a frame has the packet type ${String(type).slice(0, 20)}, which this version does not know`,
     )
   }
-  const { names, fields } = layout
+  const { names, fields, places } = layout
   if (values.length - 1 < fields.length) {
     throw new GomqError('MALFORMED_FRAME', `${layout.name} has ${values.length - 1} fields; expected ${fields.length}`)
   }
   const packet: Record<string, unknown> = { type }
-  for (let i = 0; i < fields.length; i++)
-    packet[names[i]!] = fields[i]!.decode(values[i + 1], `${layout.name}.${names[i]}`)
+  for (let i = 0; i < fields.length; i++) packet[names[i]!] = fields[i]!.decode(values[i + 1], places[i]!)
   return packet as unknown as Packet
 }
 
