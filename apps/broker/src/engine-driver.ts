@@ -198,6 +198,7 @@ export class EngineDriver implements ConnectionHost, DoorHost {
         this.#onAppended(batch.byteLength)
       },
       read: (token, request) => this.#read(token, request),
+      findOffset: (token, timeMs) => this.#findOffset(token, timeMs),
     }
   }
 
@@ -205,6 +206,13 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     this.#log.read(request).then(
       (result) => this.step(() => this.engine.handleRead(token, result, this.nowMs())),
       (error: unknown) => this.step(() => this.engine.handleRead(token, { error }, this.nowMs())),
+    )
+  }
+
+  #findOffset(token: number, timeMs: number): void {
+    this.#log.offsetForTime(timeMs).then(
+      (offset) => this.step(() => this.engine.handleOffset(token, { offset }, this.nowMs())),
+      (error: unknown) => this.step(() => this.engine.handleOffset(token, { error }, this.nowMs())),
     )
   }
 

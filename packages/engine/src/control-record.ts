@@ -1,0 +1,108 @@
+import {
+  Attribute,
+  BatchBuilder,
+  type Crc32,
+  decodeMsgpack,
+  decodeRecord,
+  encodeMsgpack,
+  GomqError,
+  type ProducerId,
+  readU32,
+  recordCountOf,
+  recordsStartOf,
+  tableStartOf,
+} from '@gomq/protocol'
+
+/** What a control batch says, one of these a record. On disk: msgpack [type, version, body...]. */
+export type ControlRecord =
+  | { readonly kind: 'epochStart'; readonly epoch: number; readonly brokerId: string }
+  | {
+      readonly kind: 'subscription'
+      readonly clientId: string
+      readonly name: string
+      readonly filters: readonly string[]
+      readonly qos: number
+      /** Where the subscription goes on; everything below that is not in `unacked` is done. */
+      readonly position: number
+      /** Delivered and not acknowledged: half-open ranges. */
+      readonly unacked: readonly number[]
+    }
+  | {
+      readonly kind: 'cursor'
+      readonly clientId: string
+      readonly name: string
+      readonly position: number
+      readonly unacked: readonly number[]
+    }
+  | { readonly kind: 'forgetSubscription'; readonly clientId: string; readonly name: string }
+  | { readonly kind: 'forgetProducers'; readonly producerIds: readonly number[] }
+
+const TYPE = { epochStart: 1, subscription: 2, cursor: 3, forgetSubscription: 4, forgetProducers: 5 } as const
+const VERSION = 1
+/** Types from here on may be skipped by a version that does not know them. */
+const SKIPPABLE_FROM = 128
+
+/** A control batch of `records`, to be stamped by the leader. */
+export function encodeControlBatch(records: readonly ControlRecord[], nowMs: number, crc32: Crc32): Uint8Array {
+  const builder = new BatchBuilder('', Attribute.CONTROL)
+  for (const record of records)
+    builder.append({ timestampDeltaMs: 0, key: null, value: encodeMsgpack(toArray(record)), headers: null })
+  return builder.finish(
+    { baseTimestampMs: nowMs, producerId: 0 as ProducerId, producerEpoch: 0, firstSequence: 0 },
+    crc32,
+  )
+}
+
+/**
+ * The records of a control batch; unknown skippable ones are left out.
+ * @throws GomqError UNSUPPORTED_FORMAT  a record that this version does not know and may not skip
+ */
+export function decodeControlBatch(batch: Uint8Array): ControlRecord[] {
+  const records: ControlRecord[] = []
+  const table = tableStartOf(batch)
+  const start = recordsStartOf(batch)
+  let from = 0
+  for (let i = 0; i < recordCountOf(batch); i++) {
+    const to = readU32(batch, table + 4 * i)
+    const record = fromArray(decodeMsgpack(decodeRecord(batch, start + from, start + to).value))
+    if (record !== undefined) records.push(record)
+    from = to
+  }
+  return records
+}
+
+function toArray(record: ControlRecord): unknown[] {
+  const head = [TYPE[record.kind], VERSION]
+  switch (record.kind) {
+    case 'epochStart':
+      return [...head, record.epoch, record.brokerId]
+    case 'subscription':
+      return [...head, record.clientId, record.name, record.filters, record.qos, record.position, record.unacked]
+    case 'cursor':
+      return [...head, record.clientId, record.name, record.position, record.unacked]
+    case 'forgetSubscription':
+      return [...head, record.clientId, record.name]
+    case 'forgetProducers':
+      return [...head, record.producerIds]
+  }
+}
+
+function fromArray(value: unknown): ControlRecord | undefined {
+  if (!Array.isArray(value))
+    throw new GomqError('UNSUPPORTED_FORMAT', 'a control record is no array; the log was written by another program')
+  const [type, version, ...body] = value as [number, number, ...unknown[]]
+  if (version === VERSION) {
+    const [a, b, c, d, e, f] = body as never[]
+    if (type === TYPE.epochStart) return { kind: 'epochStart', epoch: a!, brokerId: b! }
+    if (type === TYPE.subscription)
+      return { kind: 'subscription', clientId: a!, name: b!, filters: c!, qos: d!, position: e!, unacked: f! }
+    if (type === TYPE.cursor) return { kind: 'cursor', clientId: a!, name: b!, position: c!, unacked: d! }
+    if (type === TYPE.forgetSubscription) return { kind: 'forgetSubscription', clientId: a!, name: b! }
+    if (type === TYPE.forgetProducers) return { kind: 'forgetProducers', producerIds: a! }
+  }
+  if (type >= SKIPPABLE_FROM) return undefined
+  throw new GomqError(
+    'UNSUPPORTED_FORMAT',
+    `the log holds a control record of type ${type}, version ${version}, which this version does not know; use the newer version that wrote it`,
+  )
+}

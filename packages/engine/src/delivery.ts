@@ -1,0 +1,235 @@
+import {
+  baseOffsetOf,
+  isControl,
+  nextOffsetOf,
+  type Offset,
+  PacketType,
+  partOfBatch,
+  recordCountOf,
+  recordsBytesOf,
+  recordsWithin,
+  topicOf,
+} from '@gomq/protocol'
+import { OUTSTANDING_RANGES_MAX, READ_BYTES_MAX } from './limits.js'
+import type { EngineReadResult, Outbox } from './outbox.js'
+import type { Subscription } from './subscription.js'
+import { TopicTrie } from './topic-trie.js'
+
+/** Topics whose matches are remembered between changes of the trie. */
+const MATCH_CACHE_TOPICS_MAX = 10_000
+
+/**
+ * Brings committed batches to subscriptions. A tailing one is found through the trie when a batch commits; one without credit, or
+ * whose connection is blocked, falls back to catching up, where it costs a position and nothing more.
+ */
+export class Delivery {
+  readonly #outbox: Outbox
+  readonly #trie = new TopicTrie<Subscription>()
+  #matches = new Map<string, readonly Subscription[]>()
+  readonly #reads = new Map<number, Subscription>()
+  #nextToken = 1
+  #highWatermark: Offset
+
+  constructor(outbox: Outbox, highWatermark: Offset) {
+    this.#outbox = outbox
+    this.#highWatermark = highWatermark
+  }
+
+  get highWatermark(): Offset {
+    return this.#highWatermark
+  }
+
+  /** Where deliveries stand before any; during recovery only. */
+  set highWatermark(offset: Offset) {
+    this.#highWatermark = offset
+  }
+
+  /** Begins deliveries to a subscription whose SUBACK was sent. */
+  attach(subscription: Subscription): void {
+    for (const filter of subscription.filters) this.#trie.add(filter, subscription)
+    this.#matches.clear()
+    subscription.state = 'catchingUp'
+    this.pump(subscription)
+  }
+
+  /** Ends deliveries. */
+  detach(subscription: Subscription): void {
+    if (subscription.state !== 'waiting') {
+      for (const filter of subscription.filters) this.#trie.remove(filter, subscription)
+      this.#matches.clear()
+    }
+    if (subscription.readToken !== 0) this.#reads.delete(subscription.readToken)
+    subscription.readToken = 0
+    subscription.position = subscription.cursorPosition(this.#highWatermark) as Offset
+    subscription.state = 'closed'
+  }
+
+  /** A batch has committed: tailing subscriptions get it, the others will read it. */
+  handleCommitted(batch: Uint8Array, topic: string): void {
+    this.#highWatermark = nextOffsetOf(batch)
+    for (const subscription of this.#matching(topic)) {
+      if (subscription.state !== 'tailing') continue
+      subscription.position = baseOffsetOf(batch)
+      if (!this.#deliver(subscription, batch)) subscription.state = 'catchingUp'
+    }
+  }
+
+  /** The high watermark passed a batch that nobody subscribes to, such as a control batch. */
+  handleSkipped(nextOffset: Offset): void {
+    this.#highWatermark = nextOffset
+  }
+
+  /** A message that is in no log goes to those who listen now and have credit; for the others it is lost. */
+  fanOut(batch: Uint8Array, topic: string): void {
+    for (const subscription of this.#matching(topic)) {
+      if (subscription.state !== 'tailing' || subscription.connection.isBlocked || !subscription.hasCredit) continue
+      const count = recordCountOf(batch)
+      subscription.creditMessages -= count
+      subscription.creditBytes -= recordsBytesOf(batch, 0, count)
+      this.#send(subscription, null, null, batch)
+    }
+  }
+
+  /** Goes on with a subscription that may have got credit, room or a position. */
+  pump(subscription: Subscription): void {
+    if (subscription.state !== 'catchingUp' || subscription.readToken !== 0) return
+    if (subscription.connection.isBlocked || !subscription.hasCredit) return
+    if (subscription.position >= this.#highWatermark) {
+      this.#becomeTailing(subscription)
+      return
+    }
+    if (subscription.unacked.count > OUTSTANDING_RANGES_MAX) return
+    const token = this.#nextToken++
+    subscription.readToken = token
+    this.#reads.set(token, subscription)
+    this.#outbox.read(token, {
+      from: subscription.position,
+      bytesMax: READ_BYTES_MAX,
+      wants: (topic) => subscription.wants(topic),
+    })
+  }
+
+  /** The answer to a read. @returns the subscription, and the error if the read failed */
+  handleRead(token: number, result: EngineReadResult): { subscription: Subscription; error: unknown } | undefined {
+    const subscription = this.#reads.get(token)
+    if (subscription === undefined) return undefined
+    this.#reads.delete(token)
+    subscription.readToken = 0
+    if ('error' in result) return { subscription, error: result.error }
+    for (const batch of result.batches) {
+      if (isControl(batch) || nextOffsetOf(batch) <= subscription.position || !subscription.wants(topicOf(batch)))
+        continue
+      if (baseOffsetOf(batch) > subscription.position) subscription.position = baseOffsetOf(batch)
+      if (!this.#deliver(subscription, batch)) return undefined
+    }
+    if (result.nextOffset > subscription.position) subscription.position = result.nextOffset
+    this.pump(subscription)
+    return undefined
+  }
+
+  /**
+   * Delivers what the subscription is to get of a batch, from its position on, within its credit.
+   * @returns whether it got everything and its position is behind the batch
+   */
+  #deliver(subscription: Subscription, batch: Uint8Array): boolean {
+    const base = baseOffsetOf(batch)
+    const next = nextOffsetOf(batch)
+    const end = base + recordCountOf(batch)
+    const redelivers = base < subscription.resumeAt
+    let from = Math.max(base, subscription.position)
+    if (!redelivers && from === base && this.#fitsWhole(subscription, batch)) {
+      this.#account(subscription, batch, 0, end - base)
+      subscription.position = next
+      this.#send(subscription, null, null, batch)
+      return true
+    }
+    const ranges: number[] = []
+    const wanted = redelivers ? wantedRanges(subscription, from, end) : [from, end]
+    let isComplete = true
+    for (let i = 0; i < wanted.length && isComplete; i += 2) {
+      const rangeFrom = wanted[i]!
+      const rangeTo = wanted[i + 1]!
+      if (!subscription.hasCredit || subscription.connection.isBlocked) {
+        from = rangeFrom
+        isComplete = false
+        break
+      }
+      const fitting = Math.min(
+        rangeTo - rangeFrom,
+        recordsWithin(batch, rangeFrom - base, subscription.creditMessages, subscription.creditBytes),
+      )
+      ranges.push(rangeFrom - base, rangeFrom - base + fitting)
+      this.#account(subscription, batch, rangeFrom - base, rangeFrom - base + fitting)
+      if (rangeFrom + fitting < rangeTo) {
+        from = rangeFrom + fitting
+        isComplete = false
+      }
+    }
+    subscription.position = (isComplete ? next : from) as Offset
+    if (ranges.length > 0) {
+      const part = partOfBatch(batch, ranges)
+      this.#send(subscription, part.header, part.ranges, part.payload)
+    }
+    return isComplete
+  }
+
+  #fitsWhole(subscription: Subscription, batch: Uint8Array): boolean {
+    const count = recordCountOf(batch)
+    return (
+      !subscription.connection.isBlocked &&
+      subscription.hasCredit &&
+      count <= subscription.creditMessages &&
+      recordsBytesOf(batch, 0, count) <= subscription.creditBytes
+    )
+  }
+
+  #account(subscription: Subscription, batch: Uint8Array, from: number, to: number): void {
+    subscription.creditMessages -= to - from
+    subscription.creditBytes -= recordsBytesOf(batch, from, to)
+    if (subscription.keepsAcks) subscription.unacked.add(baseOffsetOf(batch) + from, baseOffsetOf(batch) + to)
+  }
+
+  #send(subscription: Subscription, header: Uint8Array | null, ranges: number[] | null, payload: Uint8Array): void {
+    this.#outbox.send(subscription.connection.id, {
+      type: PacketType.DELIVER,
+      subscriptionId: subscription.id,
+      header,
+      ranges,
+      payload,
+    })
+  }
+
+  #becomeTailing(subscription: Subscription): void {
+    subscription.state = 'tailing'
+    this.#outbox.send(subscription.connection.id, {
+      type: PacketType.TAIL,
+      subscriptionId: subscription.id,
+      offset: this.#highWatermark,
+    })
+  }
+
+  #matching(topic: string): readonly Subscription[] {
+    let matching = this.#matches.get(topic)
+    if (matching === undefined) {
+      matching = [...this.#trie.match(topic)]
+      if (this.#matches.size >= MATCH_CACHE_TOPICS_MAX) this.#matches.clear()
+      this.#matches.set(topic, matching)
+    }
+    return matching
+  }
+}
+
+/** Of [from, end): below `resumeAt` only what is unacknowledged, everything from there on. */
+function wantedRanges(subscription: Subscription, from: number, end: number): number[] {
+  const wanted: number[] = []
+  const bounds = subscription.unacked.toArray()
+  const below = Math.min(end, subscription.resumeAt)
+  for (let i = 0; i < bounds.length; i += 2) {
+    const rangeFrom = Math.max(from, bounds[i]!)
+    const rangeTo = Math.min(below, bounds[i + 1]!)
+    if (rangeFrom < rangeTo) wanted.push(rangeFrom, rangeTo)
+  }
+  const rest = Math.max(from, subscription.resumeAt)
+  if (rest < end) wanted.push(rest, end)
+  return wanted
+}

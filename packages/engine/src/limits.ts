@@ -1,0 +1,25 @@
+/** Bounds of the engine. Each names its unit and the attack or stall it stops. */
+
+/** Protocol batches of one producer that the dedupe window remembers, and that may be in flight. */
+export const PRODUCER_WINDOW_BATCHES = 64
+
+/** Idle time after which a producer is forgotten: 7 days. Stops random producer ids from filling the memory. */
+export const PRODUCER_IDLE_MS: number = 7 * 24 * 60 * 60 * 1000
+
+/** Seconds between signs of life when the client asks for 0 or more than this. */
+export const KEEP_ALIVE_SEC_MAX = 3600
+
+/** Filters of all subscriptions of one connection. Stops one client from filling the trie. */
+export const FILTERS_PER_CONNECTION_MAX = 1000
+
+/** Durable subscriptions of one client id. */
+export const DURABLE_PER_CLIENT_MAX = 100
+
+/** Bytes that one read for a catching-up subscription asks for. Keeps turns short and memory bounded. */
+export const READ_BYTES_MAX: number = 512 * 1024
+
+/** Unacknowledged offset ranges of one subscription. Beyond it, deliveries wait for acknowledgements. */
+export const OUTSTANDING_RANGES_MAX = 10_000
+
+/** Log scanned by a durable subscription without a persisted cursor. Bounds what a restart scans again. */
+export const CURSOR_PERSIST_OFFSETS = 1_000_000

@@ -1,0 +1,27 @@
+import type { Offset, Packet } from '@gomq/protocol'
+
+/** Which stored batches the engine wants to see. */
+export interface EngineRead {
+  readonly from: Offset
+  readonly bytesMax: number
+  /** Whether batches of this topic are wanted; control batches never are. */
+  readonly wants: (topic: string) => boolean
+}
+
+/** What the driver answers. */
+export type EngineReadResult =
+  | { readonly batches: readonly Uint8Array[]; readonly nextOffset: Offset }
+  | { readonly error: unknown }
+
+/** What the engine wants done, called in order. */
+export interface Outbox {
+  send(connectionId: number, packet: Packet): void
+  /** Closes after everything sent before has left. */
+  close(connectionId: number): void
+  /** Appends a stamped batch to the log. */
+  append(batch: Uint8Array): void
+  /** Reads committed batches and answers with `handleRead(token, ...)`. */
+  read(token: number, read: EngineRead): void
+  /** Finds the first offset appended at `timeMs` or later and answers with `handleOffset(token, ...)`. */
+  findOffset(token: number, timeMs: number): void
+}

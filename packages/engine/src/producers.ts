@@ -1,0 +1,156 @@
+import {
+  appendTimeMsOf,
+  baseOffsetOf,
+  firstSequenceOf,
+  GomqError,
+  NO_OFFSET,
+  type Offset,
+  producerEpochOf,
+  producerIdOf,
+  recordCountOf,
+} from '@gomq/protocol'
+import { PRODUCER_IDLE_MS, PRODUCER_WINDOW_BATCHES } from './limits.js'
+
+/** A batch in a producer's window. */
+interface WindowEntry {
+  readonly firstSequence: number
+  readonly baseOffset: Offset
+  /** Offset after the batch: below the high watermark, it is committed. */
+  readonly endOffset: number
+}
+
+interface Producer {
+  epoch: number
+  /** Sequence of the next new record, modulo 2^32. */
+  nextSequence: number
+  /** The last batches, oldest first. */
+  window: WindowEntry[]
+  lastSeenMs: number
+  lastOffset: number
+}
+
+/** What a batch of an idempotent producer is. */
+export type SequenceVerdict =
+  | { readonly kind: 'new' }
+  /** It was stored before; `endOffset` says when that is committed. */
+  | { readonly kind: 'duplicate'; readonly baseOffset: Offset; readonly endOffset: number }
+
+/**
+ * The dedupe windows of all producers, over committed and pending batches alike: both decide whether a batch is new. What a truncation
+ * takes back is rebuilt by the caller from the committed log.
+ */
+export class Producers {
+  readonly #producers = new Map<number, Producer>()
+
+  get count(): number {
+    return this.#producers.size
+  }
+
+  /**
+   * Whether a batch may be appended.
+   * @throws GomqError PRODUCER_FENCED, OUT_OF_SEQUENCE, OUTCOME_UNKNOWN
+   */
+  judge(batch: Uint8Array): SequenceVerdict {
+    const id = producerIdOf(batch)
+    if (id === 0) return { kind: 'new' }
+    const epoch = producerEpochOf(batch)
+    const first = firstSequenceOf(batch)
+    const producer = this.#producers.get(id)
+    if (producer === undefined) {
+      if (first === 0) return { kind: 'new' }
+      throw new GomqError(
+        'OUTCOME_UNKNOWN',
+        `the broker does not know producer ${id} any more, and its batch begins with sequence ${first}; whether it was stored cannot be told; connect as a new producer`,
+      )
+    }
+    if (epoch < producer.epoch) {
+      throw new GomqError(
+        'PRODUCER_FENCED',
+        `producer ${id} publishes with epoch ${epoch} and epoch ${producer.epoch} is at work; stop the older one`,
+      )
+    }
+    if (epoch > producer.epoch) {
+      if (first === 0) return { kind: 'new' }
+      throw new GomqError(
+        'OUT_OF_SEQUENCE',
+        `the first batch of epoch ${epoch} of producer ${id} begins with sequence ${first}; expected 0`,
+      )
+    }
+    if (first === producer.nextSequence) return { kind: 'new' }
+    const known = producer.window.find((entry) => entry.firstSequence === first)
+    if (known !== undefined) return { kind: 'duplicate', baseOffset: known.baseOffset, endOffset: known.endOffset }
+    const behind = (producer.nextSequence - first) >>> 0
+    if (behind < 0x8000_0000) return { kind: 'duplicate', baseOffset: NO_OFFSET, endOffset: 0 }
+    throw new GomqError(
+      'OUT_OF_SEQUENCE',
+      `producer ${id} sent sequence ${first}; expected ${producer.nextSequence}; the batch before it was refused or never came`,
+    )
+  }
+
+  /** Takes in a batch that is in the log. Batches that are known already change nothing. */
+  apply(batch: Uint8Array): void {
+    const id = producerIdOf(batch)
+    if (id === 0) return
+    const baseOffset = baseOffsetOf(batch)
+    const count = recordCountOf(batch)
+    const epoch = producerEpochOf(batch)
+    let producer = this.#producers.get(id)
+    if (producer === undefined)
+      this.#producers.set(id, (producer = { epoch, nextSequence: 0, window: [], lastSeenMs: 0, lastOffset: -1 }))
+    if (baseOffset <= producer.lastOffset) return
+    if (epoch !== producer.epoch) {
+      producer.epoch = epoch
+      producer.window = []
+    }
+    producer.nextSequence = (firstSequenceOf(batch) + count) >>> 0
+    producer.window.push({ firstSequence: firstSequenceOf(batch), baseOffset, endOffset: baseOffset + count })
+    if (producer.window.length > PRODUCER_WINDOW_BATCHES) producer.window.shift()
+    producer.lastSeenMs = appendTimeMsOf(batch)
+    producer.lastOffset = baseOffset
+  }
+
+  /** Producers that have been idle for 7 days. */
+  idle(nowMs: number): number[] {
+    const idle: number[] = []
+    for (const [id, producer] of this.#producers) if (nowMs - producer.lastSeenMs > PRODUCER_IDLE_MS) idle.push(id)
+    return idle
+  }
+
+  forget(ids: readonly number[], offset: number): void {
+    for (const id of ids) if ((this.#producers.get(id)?.lastOffset ?? Infinity) < offset) this.#producers.delete(id)
+  }
+
+  /** Everything, as arrays for a snapshot; a live walk. */
+  *entries(highWatermark: number): Generator<unknown[]> {
+    for (const [id, producer] of this.#producers) {
+      const window = producer.window.filter((entry) => entry.endOffset <= highWatermark)
+      const last = window.at(-1)
+      if (last === undefined) continue
+      const nextSequence = (last.firstSequence + last.endOffset - last.baseOffset) >>> 0
+      yield [
+        id,
+        producer.epoch,
+        nextSequence,
+        producer.lastSeenMs,
+        last.baseOffset,
+        window.flatMap((e) => [e.firstSequence, e.baseOffset, e.endOffset]),
+      ]
+    }
+  }
+
+  /** Takes back what {@link entries} gave. */
+  restore(entry: readonly unknown[]): void {
+    const [id, epoch, nextSequence, lastSeenMs, lastOffset, flat] = entry as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number[],
+    ]
+    const window: WindowEntry[] = []
+    for (let i = 0; i < flat.length; i += 3)
+      window.push({ firstSequence: flat[i]!, baseOffset: flat[i + 1] as Offset, endOffset: flat[i + 2]! })
+    this.#producers.set(id, { epoch, nextSequence, window, lastSeenMs, lastOffset })
+  }
+}

@@ -1,0 +1,83 @@
+import { type Offset, topicMatches } from '@gomq/protocol'
+import type { Connection } from './connection.js'
+import { OffsetRanges } from './offset-ranges.js'
+
+/** `waiting`: its control record has not committed. `catchingUp`: reads the log. `tailing`: gets batches as they commit. */
+export type SubscriptionState = 'waiting' | 'catchingUp' | 'tailing' | 'closed'
+
+/** A subscription attached to a connection: volatile, gone with it. */
+export class Subscription {
+  readonly connection: Connection
+  readonly id: number
+  readonly filters: readonly string[]
+  readonly qos: number
+  /** Name of the durable subscription behind it, or null. */
+  readonly name: string | null
+  state: SubscriptionState = 'waiting'
+  creditMessages: number
+  creditBytes: number
+  /** Next offset to look at while catching up; while tailing it is the high watermark. */
+  position: Offset
+  /** Below this offset only what stands in {@link unacked} is delivered: the rest was acknowledged before. */
+  resumeAt: Offset
+  /** Delivered now or before, and not acknowledged; kept for durable subscriptions of QoS 1. */
+  readonly unacked: OffsetRanges = new OffsetRanges()
+  /** Token of the read that is under way; 0: none. */
+  readToken: number = 0
+  /** Whether the cursor differs from what is persisted or being persisted. */
+  isCursorDirty: boolean = false
+  /** Position that was persisted last. */
+  persistedPosition: number
+  /** ACK requests that wait for the next control batch. */
+  ackRequests: number[] = []
+  readonly #decisions = new Map<string, boolean>()
+
+  constructor(init: {
+    connection: Connection
+    id: number
+    filters: readonly string[]
+    qos: number
+    name: string | null
+    creditMessages: number
+    creditBytes: number
+    position: Offset
+    unacked: readonly number[]
+  }) {
+    this.connection = init.connection
+    this.id = init.id
+    this.filters = init.filters
+    this.qos = init.qos
+    this.name = init.name
+    this.creditMessages = init.creditMessages
+    this.creditBytes = init.creditBytes
+    this.resumeAt = init.position
+    this.persistedPosition = init.position
+    for (let i = 0; i < init.unacked.length; i += 2) this.unacked.add(init.unacked[i]!, init.unacked[i + 1]!)
+    this.position = Math.min(init.position, this.unacked.min ?? init.position) as Offset
+  }
+
+  /** Whether acknowledgements are kept. */
+  get keepsAcks(): boolean {
+    return this.name !== null && this.qos > 0
+  }
+
+  get hasCredit(): boolean {
+    return this.creditMessages > 0 && this.creditBytes > 0
+  }
+
+  /** Whether one of the filters matches; the answer is remembered. */
+  wants(topic: string): boolean {
+    let wanted = this.#decisions.get(topic)
+    if (wanted === undefined) {
+      wanted = this.filters.some((filter) => topicMatches(filter, topic))
+      if (this.#decisions.size >= 1024) this.#decisions.clear()
+      this.#decisions.set(topic, wanted)
+    }
+    return wanted
+  }
+
+  /** Where a restart would go on: everything below is acknowledged or stands in {@link unacked}. */
+  cursorPosition(highWatermark: Offset): number {
+    return Math.max(this.resumeAt, this.state === 'tailing' ? highWatermark : this.position)
+  }
+}

@@ -1,0 +1,287 @@
+import {
+  appendTimeMsOf,
+  baseOffsetOf,
+  type Crc32,
+  concatBytes,
+  decodeMsgpack,
+  type Epoch,
+  encodeMsgpack,
+  epochOf,
+  isControl,
+  nextOffsetOf,
+  type Offset,
+  readU32,
+  topicOf,
+  writeU32,
+} from '@gomq/protocol'
+import { decodeSealed, encodeSealed } from './sealed-record.js'
+
+/** Where an epoch begins. */
+export interface EpochStart {
+  readonly epoch: Epoch
+  readonly startOffset: Offset
+}
+
+/** What a sealed segment's index says without being loaded. */
+export interface SegmentSummary {
+  readonly baseOffset: Offset
+  readonly endOffset: Offset
+  readonly bytes: number
+  readonly firstTimeMs: number
+  readonly lastTimeMs: number
+  readonly epochStarts: readonly EpochStart[]
+}
+
+const MAGIC = 0x58514d47 // "GMQX"
+const VERSION = 1
+const INITIAL_ENTRIES = 256
+/** Topic number of control batches. */
+export const CONTROL_TOPIC = 0
+
+/**
+ * Finds the batches of one segment by offset, topic and time: four columns, 16 bytes a batch. Built while appending, written when
+ * the segment is sealed, rebuilt from the segment whenever in doubt.
+ */
+export class SegmentIndex {
+  readonly baseOffset: Offset
+  #count = 0
+  #offsets = new Uint32Array(INITIAL_ENTRIES)
+  #positions = new Uint32Array(INITIAL_ENTRIES)
+  #topics = new Uint32Array(INITIAL_ENTRIES)
+  #times = new Uint32Array(INITIAL_ENTRIES)
+  #names: string[] = ['']
+  #numbers = new Map<string, number>()
+  #firstTimeMs = 0
+  #lastTimeMs = 0
+  #endOffset: Offset
+  #bytes = 0
+  #epochStarts: EpochStart[] = []
+
+  constructor(baseOffset: Offset) {
+    this.baseOffset = baseOffset
+    this.#endOffset = baseOffset
+  }
+
+  get count(): number {
+    return this.#count
+  }
+  get endOffset(): Offset {
+    return this.#endOffset
+  }
+  get bytes(): number {
+    return this.#bytes
+  }
+  get names(): readonly string[] {
+    return this.#names
+  }
+  get lastTimeMs(): number {
+    return this.#lastTimeMs
+  }
+  get epochStarts(): readonly EpochStart[] {
+    return this.#epochStarts
+  }
+
+  /** Bytes that the loaded index takes. */
+  get memoryBytes(): number {
+    return this.#offsets.length * 16 + this.#names.length * 64
+  }
+
+  get summary(): SegmentSummary {
+    const { baseOffset } = this
+    return {
+      baseOffset,
+      endOffset: this.#endOffset,
+      bytes: this.#bytes,
+      firstTimeMs: this.#firstTimeMs,
+      lastTimeMs: this.#lastTimeMs,
+      epochStarts: this.#epochStarts,
+    }
+  }
+
+  /** Adds the batch that follows the last one. */
+  add(batch: Uint8Array): void {
+    if (this.#count === this.#offsets.length) this.#grow()
+    const at = this.#count++
+    const timeMs = appendTimeMsOf(batch)
+    if (at === 0) this.#firstTimeMs = timeMs
+    this.#offsets[at] = baseOffsetOf(batch) - this.baseOffset
+    this.#positions[at] = this.#bytes
+    this.#topics[at] = isControl(batch) ? CONTROL_TOPIC : this.#number(topicOf(batch))
+    this.#times[at] = Math.max(0, Math.min(0xffff_ffff, timeMs - this.#firstTimeMs))
+    this.#lastTimeMs = timeMs
+    this.#bytes += batch.byteLength
+    this.#endOffset = nextOffsetOf(batch)
+    const epoch = epochOf(batch)
+    if ((this.#epochStarts.at(-1)?.epoch ?? -1) < epoch)
+      this.#epochStarts.push({ epoch, startOffset: baseOffsetOf(batch) })
+  }
+
+  /** Entry of the batch that holds `offset`, or the next one; `count` if it lies behind the last. */
+  entryFor(offset: Offset): number {
+    const relative = offset - this.baseOffset
+    if (offset >= this.#endOffset) return this.#count
+    let low = 0
+    let high = this.#count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#offsets[middle]! <= relative) low = middle + 1
+      else high = middle
+    }
+    return Math.max(0, low - 1)
+  }
+
+  /** First entry appended at `timeMs` or later. */
+  entryForTime(timeMs: number): number {
+    let low = 0
+    let high = this.#count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#firstTimeMs + this.#times[middle]! < timeMs) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  offsetAt(entry: number): Offset {
+    return (entry < this.#count ? this.baseOffset + this.#offsets[entry]! : this.#endOffset) as Offset
+  }
+  positionAt(entry: number): number {
+    return entry < this.#count ? this.#positions[entry]! : this.#bytes
+  }
+  topicAt(entry: number): number {
+    return this.#topics[entry]!
+  }
+
+  /** Forgets every batch from `offset` on; `offset` is a batch's base or the end. */
+  truncate(offset: Offset): void {
+    const entry = this.entryFor(offset)
+    if (entry >= this.#count) return
+    this.#bytes = this.#positions[entry]!
+    this.#endOffset = this.offsetAt(entry)
+    this.#lastTimeMs = entry === 0 ? 0 : this.#firstTimeMs + this.#times[entry - 1]!
+    this.#count = entry
+    this.#epochStarts = this.#epochStarts.filter((start) => start.startOffset < this.#endOffset)
+  }
+
+  /** The file of a sealed segment. */
+  encode(crc32: Crc32): Uint8Array[] {
+    const { baseOffset, endOffset, bytes, firstTimeMs, lastTimeMs, epochStarts } = this.summary
+    const summary = encodeSealed(
+      MAGIC,
+      VERSION,
+      [
+        baseOffset,
+        endOffset,
+        bytes,
+        firstTimeMs,
+        lastTimeMs,
+        epochStarts.flatMap((s) => [s.epoch, s.startOffset]),
+        this.#count,
+      ],
+      crc32,
+    )
+    const columns = [this.#offsets, this.#positions, this.#topics, this.#times].map(
+      (column) => new Uint8Array(column.buffer, column.byteOffset, this.#count * 4),
+    )
+    const names = encodeMsgpackNames(this.#names)
+    const body = concatBytes([...columns, names])
+    const crc = new Uint8Array(4)
+    writeU32(crc, 0, crc32(body))
+    return [summary, crc, body]
+  }
+
+  /** The summary at the head of an index file; undefined if it is damaged. */
+  static decodeSummary(
+    bytes: Uint8Array,
+    crc32: Crc32,
+  ): { summary: SegmentSummary; count: number; headBytes: number } | undefined {
+    const sealed = decodeSealed(bytes, MAGIC, VERSION, 'a segment index', crc32)
+    if (sealed === undefined) return undefined
+    const [baseOffset, endOffset, size, firstTimeMs, lastTimeMs, flat, count] = sealed.value as [
+      Offset,
+      Offset,
+      number,
+      number,
+      number,
+      number[],
+      number,
+    ]
+    const epochStarts: EpochStart[] = []
+    for (let i = 0; i < flat.length; i += 2)
+      epochStarts.push({ epoch: flat[i] as Epoch, startOffset: flat[i + 1] as Offset })
+    return {
+      summary: { baseOffset, endOffset, bytes: size, firstTimeMs, lastTimeMs, epochStarts },
+      count,
+      headBytes: sealed.bytes,
+    }
+  }
+
+  /** A whole index file; undefined if it is damaged. */
+  static decode(bytes: Uint8Array, crc32: Crc32): SegmentIndex | undefined {
+    const head = SegmentIndex.decodeSummary(bytes, crc32)
+    if (head === undefined || bytes.byteLength < head.headBytes + 4 + 16 * head.count) return undefined
+    const body = bytes.subarray(head.headBytes + 4)
+    if (crc32(body) !== readU32(bytes, head.headBytes)) return undefined
+    const index = new SegmentIndex(head.summary.baseOffset)
+    const column = (n: number) => new Uint32Array(body.slice(n * 4 * head.count, (n + 1) * 4 * head.count).buffer)
+    index.#count = head.count
+    index.#offsets = column(0)
+    index.#positions = column(1)
+    index.#topics = column(2)
+    index.#times = column(3)
+    index.#names = decodeMsgpackNames(body.subarray(16 * head.count))
+    index.#numbers = new Map(index.#names.map((name, i) => [name, i]))
+    index.#firstTimeMs = head.summary.firstTimeMs
+    index.#lastTimeMs = head.summary.lastTimeMs
+    index.#endOffset = head.summary.endOffset
+    index.#bytes = head.summary.bytes
+    index.#epochStarts = [...head.summary.epochStarts]
+    return index
+  }
+
+  #number(topic: string): number {
+    let number = this.#numbers.get(topic)
+    if (number === undefined) {
+      number = this.#names.length
+      this.#names.push(topic)
+      this.#numbers.set(topic, number)
+    }
+    return number
+  }
+
+  #grow(): void {
+    const grown = (column: Uint32Array<ArrayBuffer>) => {
+      const larger = new Uint32Array(column.length * 2)
+      larger.set(column)
+      return larger
+    }
+    this.#offsets = grown(this.#offsets)
+    this.#positions = grown(this.#positions)
+    this.#topics = grown(this.#topics)
+    this.#times = grown(this.#times)
+  }
+}
+
+/** Names in pieces, since one msgpack value has a bounded number of elements. */
+const NAMES_PER_PIECE = 50_000
+
+function encodeMsgpackNames(names: readonly string[]): Uint8Array {
+  const pieces: Uint8Array[] = []
+  for (let i = 0; i < names.length; i += NAMES_PER_PIECE) {
+    const piece = encodeMsgpack(names.slice(i, i + NAMES_PER_PIECE)).slice()
+    const length = new Uint8Array(4)
+    writeU32(length, 0, piece.byteLength)
+    pieces.push(length, piece)
+  }
+  return concatBytes(pieces)
+}
+
+function decodeMsgpackNames(bytes: Uint8Array): string[] {
+  const names: string[] = []
+  for (let at = 0; at < bytes.byteLength; ) {
+    const length = readU32(bytes, at)
+    for (const name of decodeMsgpack(bytes.subarray(at + 4, at + 4 + length)) as string[]) names.push(name)
+    at += 4 + length
+  }
+  return names
+}
