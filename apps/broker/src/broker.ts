@@ -1,4 +1,4 @@
-import { type Crc32, encodeFrame, epoch, GomqError, type Offset, PacketType } from '@gomq/protocol'
+import { type Crc32, encodeFrame, epoch, GomqError, type Offset, PacketType, type Random } from '@gomq/protocol'
 import { type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Door } from './door.js'
@@ -18,6 +18,8 @@ export interface BrokerOptions {
   readonly directory: string
   readonly crc32: Crc32
   readonly scheduler: Scheduler
+  /** For identities: of the store, and of clients that bring none. */
+  readonly random: Random
   readonly log: BrokerLog
   readonly brokerId: string
   readonly brokerVersion: string
@@ -134,11 +136,12 @@ export class Broker {
   }
 
   async #open(): Promise<void> {
-    const { fs, directory, crc32, segmentBytes, tailCacheBytes, log: brokerLog } = this.#options
+    const { fs, directory, crc32, random, scheduler, segmentBytes, tailCacheBytes, log: brokerLog } = this.#options
     this.#log = await openLog({
       fs,
       directory,
       crc32,
+      random,
       segmentBytes,
       tailCacheBytes,
       onSynced: (offset) => this.#handleSynced(offset),
@@ -150,7 +153,7 @@ export class Broker {
     this.#driver = new EngineDriver({
       engine: this.#engineOptions(lastEpoch + 1),
       log,
-      scheduler: this.#options.scheduler,
+      scheduler,
       brokerLog,
       unsyncedBytesMax: this.#options.unsyncedBytesMax,
       onAppended: (bytes) => this.#snapshots.handleAppended(bytes),
@@ -163,6 +166,7 @@ export class Broker {
       crc32,
       engine,
       log,
+      scheduler,
       brokerLog,
       intervalBytes: this.#options.snapshotIntervalBytes,
     })
@@ -179,13 +183,14 @@ export class Broker {
   }
 
   #engineOptions(epochNumber: number): EngineDriverOptions['engine'] {
-    const { brokerId, brokerVersion, crc32, messageBytesMax } = this.#options
+    const { brokerId, brokerVersion, crc32, random, messageBytesMax } = this.#options
     const { logStartOffset, logEndOffset, lastAppendTimeMs } = this.#log
     return {
       brokerId,
       brokerVersion,
       epoch: epoch(epochNumber),
       crc32,
+      random,
       limits: { messageBytesMax },
       durability: 'synced',
       logStartOffset,

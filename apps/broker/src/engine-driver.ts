@@ -1,4 +1,4 @@
-import { Engine, type EngineOptions, type Outbox } from '@gomq/engine'
+import { Engine, type EngineOptions, type EngineRead, type Outbox } from '@gomq/engine'
 import { type ErrorCode, nextOffsetOf, type Offset, type Packet } from '@gomq/protocol'
 import type { Log } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
@@ -15,7 +15,8 @@ import { type ConnectionHost, PauseReason, WireConnection } from './wire-connect
 /** How often the deadlines of connections are looked at. */
 const SWEEP_INTERVAL_MS = 1_000
 
-type EngineRead = Parameters<Outbox['read']>[1]
+/** How late a deadline of the engine may be noticed. */
+const DEADLINE_INTERVAL_MS = 100
 
 export interface EngineDriverOptions {
   readonly engine: Omit<EngineOptions, 'outbox'>
@@ -50,6 +51,7 @@ export class EngineDriver implements ConnectionHost, DoorHost {
   #nextConnectionId = 1
   #tick: Timer | undefined
   #tickAtMs = Number.POSITIVE_INFINITY
+  #askedMs = Number.NEGATIVE_INFINITY
   #sweepTimer: Timer | undefined
   #onWiresClosed: (() => void) | undefined
 
@@ -216,12 +218,23 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     )
   }
 
+  /** Asks the engine for its next deadline, at most once in a while: with many connections the question is not free. */
   #armTick(): void {
+    const nowMs = this.nowMs()
+    const askAtMs = this.#askedMs + DEADLINE_INTERVAL_MS
+    if (nowMs < askAtMs) {
+      if (askAtMs < this.#tickAtMs) this.#scheduleTick(askAtMs, nowMs)
+      return
+    }
+    this.#askedMs = nowMs
     const deadlineMs = this.engine.nextDeadlineMs()
-    if (deadlineMs === undefined || deadlineMs >= this.#tickAtMs) return
+    if (deadlineMs !== undefined && deadlineMs < this.#tickAtMs) this.#scheduleTick(deadlineMs, nowMs)
+  }
+
+  #scheduleTick(atMs: number, nowMs: number): void {
     this.#tick?.cancel()
-    this.#tickAtMs = deadlineMs
-    this.#tick = this.#scheduler.schedule(Math.max(0, deadlineMs - this.nowMs()), () => {
+    this.#tickAtMs = atMs
+    this.#tick = this.#scheduler.schedule(Math.max(0, atMs - nowMs), () => {
       this.#tickAtMs = Number.POSITIVE_INFINITY
       this.step(() => this.engine.handleTick(this.nowMs()))
     })

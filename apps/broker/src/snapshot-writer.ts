@@ -2,6 +2,7 @@ import type { Engine } from '@gomq/engine'
 import type { Crc32 } from '@gomq/protocol'
 import { type FileSystem, type Log, writeSnapshot } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
+import type { Scheduler } from './scheduler.js'
 
 export interface SnapshotWriterOptions {
   readonly fs: FileSystem
@@ -9,6 +10,7 @@ export interface SnapshotWriterOptions {
   readonly crc32: Crc32
   readonly engine: Engine
   readonly log: Log
+  readonly scheduler: Scheduler
   readonly brokerLog: BrokerLog
   /** Log between two snapshots. */
   readonly intervalBytes: number
@@ -53,10 +55,18 @@ export class SnapshotWriter {
   }
 
   async #write(): Promise<void> {
-    const { fs, directory, crc32, engine, log, brokerLog } = this.#options
+    const { fs, directory, crc32, engine, log, scheduler, brokerLog } = this.#options
     const beginOffset = log.highWatermark
     try {
-      await writeSnapshot({ fs, directory, crc32, beginOffset, entries: engine.snapshotEntries() })
+      await writeSnapshot({
+        fs,
+        directory,
+        crc32,
+        beginOffset,
+        entries: engine.snapshotEntries(),
+        nowMs: () => scheduler.nowMs(),
+        pause: () => new Promise((resolve) => scheduler.schedule(0, resolve)),
+      })
       brokerLog.debug({ beginOffset }, 'a snapshot of the state was written')
     } catch (error) {
       brokerLog.error(

@@ -1,8 +1,8 @@
 import { PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
 import type { Broker } from '../src/broker.js'
-import { MemoryClient } from './harness/memory-client.js'
 import { memoryFileSystem, openBroker } from './harness/memory-broker.js'
+import { MemoryClient } from './harness/memory-client.js'
 import { batchOf, publishPacket, subscribePacket } from './harness/packets.js'
 
 async function publishAll(broker: Broker, topic: string, values: string[]): Promise<void> {
@@ -65,7 +65,11 @@ describe('a broker on its log', () => {
     const consumer = await MemoryClient.connect(first, 'svc')
     consumer.send(subscribePacket({ filters: ['a'], name: 'mine' }))
     await consumer.queue.take(PacketType.SUBACK)
-    await publishAll(first, 'a', Array.from({ length: 100 }, (_, i) => `${i} ${'x'.repeat(2_000)}`))
+    await publishAll(
+      first,
+      'a',
+      Array.from({ length: 100 }, (_, i) => `${i} ${'x'.repeat(2_000)}`),
+    )
     const messages = await consumer.queue.messages(100)
     const upTo = messages[59]!.offset + 1
     consumer.send({ type: PacketType.ACK, requestId: 9, subscriptionId: 1, ranges: [messages[0]!.offset, upTo] })

@@ -1,8 +1,8 @@
 import { encodeFrame, PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
 import { ManualScheduler } from './harness/manual-scheduler.js'
-import { MemoryClient } from './harness/memory-client.js'
 import { openBroker } from './harness/memory-broker.js'
+import { MemoryClient } from './harness/memory-client.js'
 import { batchOf, connectPacket, publishPacket, subscribePacket } from './harness/packets.js'
 
 describe('a connection', () => {
@@ -50,7 +50,9 @@ describe('a connection', () => {
     consumer.drain()
     expect(consumer.isPaused).toBe(false)
     const messages = await consumer.queue.messages(60)
-    expect(messages.map((message) => Number.parseInt(message.value, 10))).toEqual(Array.from({ length: 60 }, (_, i) => i))
+    expect(messages.map((message) => Number.parseInt(message.value, 10))).toEqual(
+      Array.from({ length: 60 }, (_, i) => i),
+    )
   })
 
   test('whose output does not move for 10 seconds is closed as a slow consumer', async () => {

@@ -1,5 +1,5 @@
 import { GomqError } from '@gomq/protocol'
-import { crc32 } from '@gomq/protocol/node'
+import { crc32, systemRandom } from '@gomq/protocol/node'
 import { nodeFileSystem } from '@gomq/storage/node'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
@@ -51,6 +51,7 @@ export class BrokerProcess {
       directory: configuration.dataDir,
       crc32,
       scheduler: new NodeScheduler(),
+      random: systemRandom,
       log,
       brokerId: configuration.nodeId,
       brokerVersion: GOMQ_VERSION,
@@ -91,7 +92,9 @@ export class BrokerProcess {
   /** Where HTTP is served; undefined if it is off. */
   get http(): Endpoint | undefined {
     const address = this.#http?.addresses()[0]
-    return address === undefined || typeof address === 'string' ? undefined : { host: address.address, port: address.port }
+    return address === undefined || typeof address === 'string'
+      ? undefined
+      : { host: address.address, port: address.port }
   }
 
   /** The line that says to programs where the broker is: `gomq ready tcp=127.0.0.1:9000 http=127.0.0.1:8000`. */

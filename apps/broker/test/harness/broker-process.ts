@@ -29,7 +29,9 @@ export async function temporaryDirectory(): Promise<string> {
 export async function startBroker(args: string[] = [], dataDir?: string): Promise<BrokerProcess> {
   const directory = dataDir ?? (await temporaryDirectory())
   const failures: Error[] = []
-  const started = await BrokerProcess.start(configurationOf(directory, args), pino({ level: 'silent' }), (error) => failures.push(error))
+  const started = await BrokerProcess.start(configurationOf(directory, args), pino({ level: 'silent' }), (error) =>
+    failures.push(error),
+  )
   onTestFinished(async () => {
     await started.stop()
     if (failures.length > 0) throw failures[0]

@@ -25,10 +25,14 @@ export class PacketQueue {
 
   /** Removes and returns the first packet of a type, waiting for it. */
   async take<T extends Packet['type']>(type: T, timeoutMs = 5_000): Promise<PacketOf<T>> {
-    const found = await this.#until(() => {
-      const index = this.packets.findIndex((packet) => packet.type === type)
-      return index < 0 ? undefined : this.packets.splice(index, 1)[0]
-    }, `packet ${type}`, timeoutMs)
+    const found = await this.#until(
+      () => {
+        const index = this.packets.findIndex((packet) => packet.type === type)
+        return index < 0 ? undefined : this.packets.splice(index, 1)[0]
+      },
+      `packet ${type}`,
+      timeoutMs,
+    )
     return found as PacketOf<T>
   }
 
@@ -60,7 +64,9 @@ export class PacketQueue {
       if (found !== undefined) return found
       const leftMs = deadline - Date.now()
       if (leftMs <= 0 || (this.isClosed && what !== 'the close')) {
-        throw new Error(`${what} did not come; there are ${JSON.stringify(this.packets.map(({ type }) => type))}, closed: ${this.isClosed}`)
+        throw new Error(
+          `${what} did not come; there are ${JSON.stringify(this.packets.map(({ type }) => type))}, closed: ${this.isClosed}`,
+        )
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMs)

@@ -1,4 +1,12 @@
-import { Attribute, BatchBuilder, type ConnectPacket, type Packet, PacketType, type ProducerId, type SubscribePacket } from '@gomq/protocol'
+import {
+  Attribute,
+  BatchBuilder,
+  type ConnectPacket,
+  type Packet,
+  PacketType,
+  type ProducerId,
+  type SubscribePacket,
+} from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 
 export function connectPacket(fields: Partial<ConnectPacket> = {}): ConnectPacket {

@@ -12,10 +12,23 @@ interface Answer {
   json: Record<string, unknown>
 }
 
-function call(broker: BrokerProcess, method: string, path: string, body?: string, headers: Record<string, string> = {}): Promise<Answer> {
+function call(
+  broker: BrokerProcess,
+  method: string,
+  path: string,
+  body?: string,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { port } = broker.http!
-    const outgoing = request({ host: '127.0.0.1', port, method, path, agent: false, headers: { 'content-type': 'application/json', ...headers } })
+    const outgoing = request({
+      host: '127.0.0.1',
+      port,
+      method,
+      path,
+      agent: false,
+      headers: { 'content-type': 'application/json', ...headers },
+    })
     outgoing.on('error', reject)
     outgoing.on('response', (incoming) => {
       const chunks: Buffer[] = []
@@ -30,7 +43,8 @@ function call(broker: BrokerProcess, method: string, path: string, body?: string
   })
 }
 
-const publish = (broker: BrokerProcess, message: unknown): Promise<Answer> => call(broker, 'POST', '/pub', JSON.stringify(message))
+const publish = (broker: BrokerProcess, message: unknown): Promise<Answer> =>
+  call(broker, 'POST', '/pub', JSON.stringify(message))
 
 describe('HTTP', () => {
   test('GET /version names both versions', async () => {
@@ -52,7 +66,14 @@ describe('HTTP', () => {
     expect(page.json).toMatchObject({
       topic_name: 'A',
       message_list: [
-        { offset: json['offset'], qos: 1, retain: false, value: 'hello', encoding: 'text', timestamp: expect.any(Number) },
+        {
+          offset: json['offset'],
+          qos: 1,
+          retain: false,
+          value: 'hello',
+          encoding: 'text',
+          timestamp: expect.any(Number),
+        },
         { retain: true, value: { id: 7, tags: ['x', null, true] }, encoding: 'json' },
         { value: '/wAB', encoding: 'base64' },
       ],
@@ -63,7 +84,8 @@ describe('HTTP', () => {
   test('pages go on at next until it is missing', async () => {
     const broker = await startBroker()
     const client = await TcpClient.connect(broker.tcp.port)
-    for (let i = 0; i < 10; i++) client.send(publishPacket(i + 1, batchOf(i % 2 === 0 ? 'A' : 'B', [`${i}a`, `${i}b`, `${i}c`])))
+    for (let i = 0; i < 10; i++)
+      client.send(publishPacket(i + 1, batchOf(i % 2 === 0 ? 'A' : 'B', [`${i}a`, `${i}b`, `${i}c`])))
     for (let i = 0; i < 10; i++) await client.queue.take(PacketType.PUBACK)
     client.close()
     const values: unknown[] = []
@@ -93,7 +115,9 @@ describe('HTTP', () => {
 
   test('many publishes at once are all answered, each with its own offset', async () => {
     const broker = await startBroker()
-    const answers = await Promise.all(Array.from({ length: 300 }, (_, i) => publish(broker, { topic: 'many', body: `${i}` })))
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, (_, i) => publish(broker, { topic: 'many', body: `${i}` })),
+    )
     expect(answers.every(({ status }) => status === 200)).toBe(true)
     expect(new Set(answers.map(({ json }) => json['offset'])).size).toBe(300)
   })
@@ -162,7 +186,10 @@ describe('HTTP', () => {
 
   test('health and readiness', async () => {
     const broker = await startBroker()
-    expect((await call(broker, 'GET', '/healthz')).json).toMatchObject({ status: 'ok', highWatermark: expect.any(Number) })
+    expect((await call(broker, 'GET', '/healthz')).json).toMatchObject({
+      status: 'ok',
+      highWatermark: expect.any(Number),
+    })
     expect((await call(broker, 'GET', '/readyz')).json).toEqual({ status: 'ready' })
   })
 })
