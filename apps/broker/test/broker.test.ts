@@ -90,7 +90,7 @@ describe('a broker on its log', () => {
     const client = await MemoryClient.connect(broker)
     client.send(publishPacket(1, batchOf('a', ['kept'])))
     await client.queue.take(PacketType.PUBACK)
-    fs.failSyncs()
+    fs.faults.syncsUntilError = 0
     client.send(publishPacket(2, batchOf('a', ['lost'])))
     expect((await client.queue.take(PacketType.DISCONNECT)).code).toBe('STORAGE_FAILED')
     await client.queue.closed()

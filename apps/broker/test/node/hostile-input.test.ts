@@ -158,10 +158,12 @@ describe('hostile input over TCP closes its own connection only', () => {
     const bystander = await Bystander.start(broker)
     const client = await TcpClient.connect(broker.tcp.port)
     let requestId = 10
-    for (const topic of ['a\0b', '#', 'a/#', '+/b', '$SYS/x', 'x/'.repeat(300)]) {
+    for (const topic of ['a\0b', '#', 'a/#', '+/b', 'x/'.repeat(300)]) {
       client.send(publishPacket(++requestId, batchOf(topic, ['x'])))
       expect(await client.queue.take(PacketType.ERROR)).toMatchObject({ requestId, code: 'INVALID_TOPIC' })
     }
+    client.send(publishPacket(++requestId, batchOf('$SYS/x', ['x'])))
+    expect(await client.queue.take(PacketType.ERROR)).toMatchObject({ requestId, code: 'NOT_AUTHORIZED' })
     const names = readdirSync(directory, { recursive: true })
     for (const topic of ['../../escape', '..\\escape', 'CON', '\u202etxt.exe', '.', '/', '%2e%2e%2f']) {
       client.send(publishPacket(++requestId, batchOf(topic, ['x'])))

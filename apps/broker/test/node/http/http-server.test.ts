@@ -138,7 +138,7 @@ describe('HTTP', () => {
       ['POST', '/pub', '[]', 400, 'INVALID_ARGUMENT'],
       ['POST', '/pub', '{"topic":"a"}', 400, 'INVALID_ARGUMENT'],
       ['POST', '/pub', '{"topic":"a/+","body":""}', 400, 'INVALID_TOPIC'],
-      ['POST', '/pub', '{"topic":"$SYS/a","body":""}', 400, 'INVALID_TOPIC'],
+      ['POST', '/pub', '{"topic":"$SYS/a","body":""}', 403, 'NOT_AUTHORIZED'],
       ['POST', '/pub', '{"topic":"a","body":"x","qos":3}', 400, 'INVALID_ARGUMENT'],
       ['POST', '/pub', '{"topic":"a","body":"x","qos":2}', 400, 'UNSUPPORTED_FEATURE'],
       ['POST', '/pub', '{"topic":"a","body":"x","retain":"yes"}', 400, 'INVALID_ARGUMENT'],
