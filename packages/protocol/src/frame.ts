@@ -7,11 +7,14 @@ const SMALL_CHUNK_BYTES = 1024
 /** Bytes of an own chunk that takes in small ones. */
 const JOINED_CHUNK_BYTES = 4 * SMALL_CHUNK_BYTES
 
+/** A frame is a view on its chunk if it is at least this part of it, so that what is kept of a frame keeps at most four times its bytes. */
+const VIEW_SHARE_MIN = 4
+
 /** Bytes of the length that begins each frame: a little-endian u32 that counts the bytes after it. */
 export const FRAME_LENGTH_BYTES = 4
 
 /**
- * Cuts a byte stream into frames. A frame that lies within one chunk is a view on it; one that spans chunks is joined once, when
+ * Cuts a byte stream into frames. A frame that makes up much of one chunk is a view on it, a small one a copy; one that spans chunks is joined once, when
  * its last byte is there: nothing is reserved for bytes that have only been announced, and small chunks that wait are put together.
  */
 export class FrameSplitter {
@@ -106,7 +109,8 @@ export class FrameSplitter {
   #take(length: number): Uint8Array {
     const first = this.#chunks[0]
     if (first !== undefined && first.byteLength - this.#at >= length) {
-      const frame = first.subarray(this.#at, this.#at + length)
+      const view = first.subarray(this.#at, this.#at + length)
+      const frame = length * VIEW_SHARE_MIN < first.buffer.byteLength ? view.slice() : view
       this.#skip(length)
       return frame
     }

@@ -98,7 +98,16 @@ describe('FrameSplitter', () => {
     expect([frame[0], frame[77], frame[999_999], frame[1_000_000]]).toEqual([0, 77, 999_999 % 256, 0])
   })
 
-  test('a frame that lies within one chunk is a view on it', () => {
+  test('a small frame does not hold the chunk that it came in', () => {
+    const splitter = new FrameSplitter(1_000_000)
+    splitter.push(Uint8Array.from(streamOf([new Uint8Array(100).fill(7), new Uint8Array(60_000)])))
+    const [small, large] = drain(splitter)
+    expect(small!.buffer.byteLength).toBe(100)
+    expect(small).toEqual(new Uint8Array(100).fill(7))
+    expect(large!.buffer.byteLength).toBe(60_108)
+  })
+
+  test('a frame that makes up much of its chunk is a view on it', () => {
     const chunk = Uint8Array.from(streamOf([new Uint8Array(10), new Uint8Array(20)]))
     const splitter = new FrameSplitter(100)
     splitter.push(chunk)

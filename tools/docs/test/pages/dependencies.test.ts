@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
-const root = new URL('../../../', import.meta.url)
+const root = new URL('../../../../', import.meta.url)
 const page = readFileSync(new URL('docs/dependencies.md', root), 'utf8')
 const listed = new Map([...page.matchAll(/^\| `([^`]+)` \|(.*)\|$/gm)].map((match) => [match[1]!, match[2]!]))
 
