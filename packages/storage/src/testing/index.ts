@@ -1,1 +1,1 @@
-export {}
+export { SimDisk, type SimFaults } from './sim-disk.js'
