@@ -70,6 +70,22 @@ describe('scanMsgpack', () => {
       expect(() => scanMsgpack(new Uint8Array(1 << 20).fill(tag))).toThrow(refusal)
   })
 
+  test('arrays and maps of every size are walked to their end', () => {
+    for (const size of [0, 1, 15, 16, 17, 300, 65_535, 65_536, 70_000]) {
+      scanMsgpack(encodeMsgpack(new Array(size).fill(1)))
+      if (2 * size <= MSGPACK_ELEMENTS_MAX)
+        scanMsgpack(encodeMsgpack(new Map(Array.from({ length: size }, (_, i) => [i, null]))))
+    }
+    scanMsgpack(bytesOf(0xdf, 0, 0, 0, 1, 7, 8))
+    expect(() => scanMsgpack(bytesOf(0xdf, 0, 0, 0, 1, 7))).toThrow(refusal)
+  })
+
+  test('an announcement is refused before its elements are walked', () => {
+    expect(() => scanMsgpack(bytesOf(0xdd, 0xff, 0xff, 0xff, 0xff, 0))).toThrow(
+      /announces 4294967295 elements and 1 bytes are left/,
+    )
+  })
+
   test('lengths that no bytes stand behind are refused', () => {
     for (const tag of [0xc4, 0xc5, 0xc6, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf]) {
       expect(() => scanMsgpack(bytesOf(tag)), `${tag}`).toThrow(refusal)

@@ -44,7 +44,7 @@ describe('packets', () => {
       (field as { encode(value: unknown): unknown }).encode((fields as Record<string, unknown>)[name]),
     )
     expect(arrived(type, ...values, 'later', [1, { x: 2 }])).toEqual(packet)
-    if (values.length > 0) expect(() => arrived(type, ...values.slice(0, -1))).toThrow(malformed)
+    if (values.length > 0) expect(() => arrived(type, ...values.slice(0, -1))).toThrow(/has \d+ fields; expected \d+/)
   })
 
   test('the head of PUBLISH and DELIVER, followed by the payload, is the whole frame', () => {
