@@ -13,8 +13,8 @@ const delivery = (bytes: number): Packet => ({
 
 test('small frames leave as one chunk, large payloads by reference, all in order', () => {
   const writer = new FrameWriter()
-  const large = delivery(100_000)
-  const packets = [small, small, delivery(50), large, small, delivery(200_000)]
+  const large = delivery(10_000)
+  const packets = [small, small, delivery(50), large, small, delivery(20_000)]
   for (const packet of packets) writer.add(packet)
   const chunks = writer.take()
   expect(chunks).toHaveLength(4)

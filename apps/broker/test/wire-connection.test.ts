@@ -1,4 +1,4 @@
-import { encodeFrame, PacketType } from '@gomq/protocol'
+import { concatBytes, encodeFrame, PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
 import { ManualScheduler } from './harness/manual-scheduler.js'
 import { openBroker } from './harness/memory-broker.js'
@@ -81,5 +81,39 @@ describe('a connection', () => {
     expect(sent).toBe(11)
     for (let i = 0; i < sent; i++) await publisher.queue.take(PacketType.PUBACK)
     expect(publisher.isPaused).toBe(false)
+  })
+
+  test('that asks and does not read the answers is not read from', async () => {
+    const broker = await openBroker()
+    const client = await MemoryClient.connect(broker)
+    client.isStuck = true
+    const pings = concatBytes(
+      Array.from({ length: 1_000 }, () => encodeFrame({ type: PacketType.PINGREQ, requestId: 1 })),
+    )
+    let rounds = 0
+    while (!client.isPaused && rounds < 1_000) {
+      client.sendBytes(pings)
+      rounds++
+    }
+    expect(client.isPaused).toBe(true)
+    expect(client.pendingBytes).toBeLessThan(1024 * 1024 + 20_000)
+  })
+
+  test('whose half a frame is too much beside the halves of others is closed, and the others are not', async () => {
+    const broker = await openBroker()
+    const half = new Uint8Array(4 * 1024 * 1024)
+    half.set([0x00, 0x00, 0x41, 0x00])
+    const clients: MemoryClient[] = []
+    for (let i = 0; i < 65; i++) {
+      const client = await MemoryClient.connect(broker)
+      client.sendBytes(half)
+      clients.push(client)
+    }
+    expect(clients.map(({ isEnded }) => isEnded)).toEqual([...Array(64).fill(false), true])
+    expect((await clients[64]!.queue.take(PacketType.DISCONNECT)).code).toBe('LIMIT_EXCEEDED')
+    for (let i = 0; i < 10; i++) clients[i]!.disconnect()
+    const next = await MemoryClient.connect(broker)
+    next.sendBytes(half)
+    expect(next.isEnded).toBe(false)
   })
 })

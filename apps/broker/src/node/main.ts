@@ -85,6 +85,7 @@ function stopOnSignals(started: BrokerProcess, log: Logger): void {
 }
 
 function fail(log: Logger, error: unknown, message: string): never {
-  log.fatal({ err: error }, message)
+  // A refusal says all in its message; only a bug needs its stack.
+  log.fatal(error instanceof GomqError ? { code: error.code, reason: error.message } : { err: error }, message)
   process.exit(exitCodeFor(error))
 }

@@ -1,6 +1,6 @@
 import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
-import { SimFileSystem } from '@gomq/storage/testing'
+import { SimDisk } from '@gomq/storage/testing'
 import { onTestFinished } from 'vitest'
 import { Broker, type BrokerOptions } from '../../src/broker.js'
 import { silentLog } from '../../src/broker-log.js'
@@ -9,8 +9,8 @@ import { NodeScheduler } from '../../src/node/node-scheduler.js'
 const MIB = 1024 * 1024
 
 /** A disk in memory that a broker can be started on again. */
-export function memoryFileSystem(): SimFileSystem {
-  return new SimFileSystem(new SeededRandom(1))
+export function memoryFileSystem(): SimDisk {
+  return new SimDisk(new SeededRandom(1))
 }
 
 /** A broker on a disk in memory. A failure that the test does not expect fails it. */
