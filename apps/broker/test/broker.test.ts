@@ -1,7 +1,7 @@
 import { PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
 import type { Broker } from '../src/broker.js'
-import { memoryFileSystem, openBroker } from './harness/memory-broker.js'
+import { memoryDisk, openBroker } from './harness/memory-broker.js'
 import { MemoryClient } from './harness/memory-client.js'
 import { batchOf, publishPacket, subscribePacket } from './harness/packets.js'
 
@@ -35,22 +35,32 @@ describe('a broker on its log', () => {
   })
 
   test('what was acknowledged is read back after a stop and a start', async () => {
-    const fs = memoryFileSystem()
-    const first = await openBroker({ fs })
+    const disk = memoryDisk()
+    const first = await openBroker({ disk })
     await publishAll(first, 'a', ['x', 'y', 'z'])
     await first.shutdown()
     expect(first.state).toBe('stopped')
-    const second = await openBroker({ fs })
+    const second = await openBroker({ disk })
     expect(await readAll(second, 'a', 3)).toEqual(['x', 'y', 'z'])
     await publishAll(second, 'a', ['w'])
     expect(await readAll(second, 'a', 4)).toEqual(['x', 'y', 'z', 'w'])
   })
 
+  test('what was acknowledged is read back after the power failed', async () => {
+    const disk = memoryDisk()
+    const values = Array.from({ length: 40 }, (_, i) => `${i}`)
+    const first = await openBroker({ disk, onFailure: () => undefined })
+    await publishAll(first, 'a', values)
+    disk.crash()
+    const second = await openBroker({ disk })
+    expect((await readAll(second, 'a', 40)).slice(0, 40)).toEqual(values)
+  })
+
   test('each start begins a new epoch', async () => {
-    const fs = memoryFileSystem()
+    const disk = memoryDisk()
     const epochs: number[] = []
     for (let start = 0; start < 3; start++) {
-      const broker = await openBroker({ fs })
+      const broker = await openBroker({ disk })
       const client = await MemoryClient.connect(broker)
       client.send(publishPacket(1, batchOf('a', ['x'])))
       epochs.push((await client.queue.take(PacketType.PUBACK)).epoch)
@@ -60,8 +70,8 @@ describe('a broker on its log', () => {
   })
 
   test('a durable subscription goes on behind what it had acknowledged, over a restart and a snapshot', async () => {
-    const fs = memoryFileSystem()
-    const first = await openBroker({ fs, snapshotIntervalBytes: 64 * 1024 })
+    const disk = memoryDisk()
+    const first = await openBroker({ disk, snapshotIntervalBytes: 64 * 1024 })
     const consumer = await MemoryClient.connect(first, 'svc')
     consumer.send(subscribePacket({ filters: ['a'], name: 'mine' }))
     await consumer.queue.take(PacketType.SUBACK)
@@ -75,7 +85,7 @@ describe('a broker on its log', () => {
     consumer.send({ type: PacketType.ACK, requestId: 9, subscriptionId: 1, ranges: [messages[0]!.offset, upTo] })
     await consumer.queue.take(PacketType.ACKED)
     await first.shutdown()
-    const second = await openBroker({ fs })
+    const second = await openBroker({ disk })
     const again = await MemoryClient.connect(second, 'svc')
     again.send(subscribePacket({ filters: ['a'], name: 'mine' }))
     expect((await again.queue.take(PacketType.SUBACK)).resumed).toBe(true)
@@ -84,13 +94,13 @@ describe('a broker on its log', () => {
   })
 
   test('a failed sync acknowledges nothing, closes every connection and ends the broker', async () => {
-    const fs = memoryFileSystem()
+    const disk = memoryDisk()
     const failures: Error[] = []
-    const broker = await openBroker({ fs, onFailure: (error) => failures.push(error) })
+    const broker = await openBroker({ disk, onFailure: (error) => failures.push(error) })
     const client = await MemoryClient.connect(broker)
     client.send(publishPacket(1, batchOf('a', ['kept'])))
     await client.queue.take(PacketType.PUBACK)
-    fs.faults.syncsUntilError = 0
+    disk.faults.syncsUntilError = 0
     client.send(publishPacket(2, batchOf('a', ['lost'])))
     expect((await client.queue.take(PacketType.DISCONNECT)).code).toBe('STORAGE_FAILED')
     await client.queue.closed()

@@ -9,15 +9,18 @@ import { NodeScheduler } from '../../src/node/node-scheduler.js'
 const MIB = 1024 * 1024
 
 /** A disk in memory that a broker can be started on again. */
-export function memoryFileSystem(): SimDisk {
+export function memoryDisk(): SimDisk {
   return new SimDisk(new SeededRandom(1))
 }
 
 /** A broker on a disk in memory. A failure that the test does not expect fails it. */
-export async function openBroker(options: Partial<BrokerOptions> = {}): Promise<Broker> {
+export async function openBroker({
+  disk = memoryDisk(),
+  ...options
+}: Partial<BrokerOptions> & { disk?: SimDisk } = {}): Promise<Broker> {
   const failures: Error[] = []
   const broker = await Broker.open({
-    fs: memoryFileSystem(),
+    fs: disk.mount(),
     directory: 'data',
     crc32,
     scheduler: new NodeScheduler(),
