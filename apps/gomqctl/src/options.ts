@@ -1,0 +1,89 @@
+import { connect, type GomqClient, GomqError, type SubscribeFrom } from '@gomq/client'
+import { InvalidArgumentError } from 'commander'
+
+/** Options of every command. */
+export interface GlobalOptions {
+  readonly connect: string
+  readonly topic: readonly string[]
+  readonly qos: 0 | 1
+  readonly retain: boolean
+  readonly clientId?: string
+  readonly json: boolean
+}
+
+/** Connects to the broker that the options name. @throws GomqError UNAVAILABLE */
+export function connectTo(options: GlobalOptions): Promise<GomqClient> {
+  const urls = options.connect.split(',').map((address) => (address.includes('://') ? address : `gomq://${address}`))
+  return connect(urls, options.clientId === undefined ? {} : { clientId: options.clientId })
+}
+
+/** The one topic of a command that takes exactly one. @throws GomqError INVALID_ARGUMENT */
+export function oneTopic(options: GlobalOptions): string {
+  const [topic, ...more] = options.topic
+  if (topic === undefined)
+    throw new GomqError('INVALID_ARGUMENT', 'no topic is given; name one with --topic or GOMQ_TOPIC')
+  if (more.length > 0)
+    throw new GomqError(
+      'INVALID_ARGUMENT',
+      `pub takes one topic and ${more.length + 1} are given; publish to each by itself`,
+    )
+  return topic
+}
+
+/** Adds a value of an option that may be repeated. */
+export function collect(value: string, previous: readonly string[] = []): string[] {
+  return [...previous, value]
+}
+
+/** QoS as it is written: 0 or 1. */
+export function parseQos(text: string): 0 | 1 {
+  if (text === '0') return 0
+  if (text === '1') return 1
+  throw new InvalidArgumentError(text === '2' ? 'QoS 2 is not available in this version; use 0 or 1.' : 'Use 0 or 1.')
+}
+
+/** A switch as it is written: 0, 1, true, false. */
+export function parseFlag(text: string): boolean {
+  if (text === '1' || text === 'true') return true
+  if (text === '0' || text === 'false') return false
+  throw new InvalidArgumentError('Use 0 or 1.')
+}
+
+/** A positive whole number. */
+export function parseCount(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Use a whole number from 1.')
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, '': 1000 }
+
+/** A time such as `500ms`, `10s`, `2m` or `1h`; a bare number is seconds. */
+export function parseDurationMs(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text)
+  if (match === null) throw new InvalidArgumentError('Use a number with a unit: 500ms, 10s, 2m or 1h.')
+  return Number(match[1]) * UNIT_MS[match[2]!]!
+}
+
+/** Where a subscription starts: `new`, `earliest`, an offset or a time. */
+export function parseFrom(text: string): SubscribeFrom {
+  if (text === 'new' || text === 'earliest') return text
+  if (/^\d{1,15}$/.test(text)) return { offset: Number(text) }
+  const timeMs = Date.parse(text)
+  if (Number.isNaN(timeMs) || timeMs < 0) {
+    throw new InvalidArgumentError(
+      "Use 'new', 'earliest', an offset such as 42, or a time such as 2026-01-31T12:00:00Z.",
+    )
+  }
+  return { time: timeMs }
+}
+
+/** Adds `name=value` to the headers so far. */
+export function parseHeader(
+  text: string,
+  headers: Record<string, string> = Object.create(null) as Record<string, string>,
+): Record<string, string> {
+  const at = text.indexOf('=')
+  if (at <= 0) throw new InvalidArgumentError('Use name=value.')
+  headers[text.slice(0, at)] = text.slice(at + 1)
+  return headers
+}

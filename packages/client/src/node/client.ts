@@ -1,0 +1,360 @@
+import {
+  Attribute,
+  GomqError,
+  MESSAGE_BYTES_MAX_DEFAULT,
+  type Offset,
+  RECORD_OVERHEAD_BYTES_MAX,
+  recordBytesBound,
+  utf8Bytes,
+  validateTopicFilter,
+  validateTopicName,
+} from '@gomq/protocol'
+import { crc32, systemRandom } from '@gomq/protocol/node'
+import { PREFETCH_BYTES_DEFAULT, PREFETCH_MESSAGES_DEFAULT } from '../session/limits.js'
+import type { PublishRequest } from '../session/producer.js'
+import type { PublishAck } from '../session/publish-batch.js'
+import { ClientSession } from '../session/session.js'
+import type { SubscriptionState } from '../session/subscription-state.js'
+import { encodeValue } from '../session/value-codec.js'
+import type { Waiter } from '../session/waiter.js'
+import { abortError, withSignal } from './abort.js'
+import type { Address } from './address.js'
+import { Link } from './link.js'
+import {
+  headersOption,
+  integerOption,
+  type PublishOptions,
+  type ResolvedConnectOptions,
+  type SubscribeOptions,
+  startPosition,
+} from './options.js'
+import { Subscription } from './subscription.js'
+
+/** Milliseconds between two looks at deadlines; timeouts are this exact. */
+const TICK_MS = 100
+
+/** Events of a client and what their listeners are told. */
+export interface ClientEvents {
+  /** A connection stands, the first one or a later one. */
+  connected: (info: { readonly clientId: string; readonly brokerId: string }) => void
+  /** The connection is gone; the client goes on trying unless it is closed. */
+  disconnected: (error: GomqError) => void
+  /** Another attempt follows after `delayMs`. */
+  reconnecting: (info: { readonly attempt: number; readonly delayMs: number }) => void
+}
+
+/** A client of a broker. It reconnects by itself; whatever it was given settles, with a result or a {@link GomqError}. */
+export class GomqClient {
+  readonly #options: ResolvedConnectOptions
+  readonly #session: ClientSession
+  readonly #link: Link
+  readonly #listeners = { connected: new Set(), disconnected: new Set(), reconnecting: new Set() } as {
+    readonly [E in keyof ClientEvents]: Set<ClientEvents[E]>
+  }
+  #ticker: NodeJS.Timeout | undefined
+  #flushIsDue = false
+  #closing: Promise<void> | undefined
+  #whenIdle: (() => void) | null = null
+  #defaultTopic = ''
+  #fatal: GomqError | null = null
+
+  /** @internal */
+  constructor(addresses: readonly Address[], options: ResolvedConnectOptions) {
+    this.#options = options
+    this.#session = new ClientSession({
+      clientId: options.clientId,
+      keepAliveSec: options.keepAliveSec,
+      agent: 'gomq-client-node/0.1.0',
+      requestTimeoutMs: options.requestTimeoutMs,
+      bufferBytesMax: options.bufferBytesMax,
+      random: systemRandom,
+      crc32,
+      outbox: {
+        send: (packet) => this.#link.send(packet),
+        disconnect: (error) => this.#link.disconnect(error ?? closedError()),
+        connected: (connack) => {
+          this.#link.handleEstablished(connack.frameBytesMax)
+          this.#emit('connected', { clientId: connack.clientId, brokerId: connack.brokerId })
+        },
+        expelled: (error) => {
+          this.#fatal = error
+          void this.#finish(error, error)
+        },
+      },
+    })
+    this.#link = new Link(
+      { ...options, addresses, random: systemRandom },
+      {
+        handleOpen: () => this.#session.handleOpen(Date.now()),
+        handlePacket: (packet) => this.#session.handlePacket(packet, Date.now()),
+        handlePause: () => this.#flushSoon(),
+        handleBlocked: (isBlocked) => {
+          this.#session.handleBlocked(isBlocked)
+          if (!isBlocked) this.#flushSoon()
+        },
+        handleClosed: () => this.#session.handleClosed(),
+        handleLost: (error) => this.#emit('disconnected', error),
+        handleReconnecting: (attempt, delayMs) => this.#emit('reconnecting', { attempt, delayMs }),
+      },
+    )
+  }
+
+  /** @internal */
+  async open(signal: AbortSignal | undefined): Promise<void> {
+    try {
+      if (signal?.aborted) throw abortError(signal, 'connect')
+      await withSignal(this.#link.connect(), signal, 'connect', () => void this.#finish(closedError(), null))
+      // Connections hold the process, not the clock.
+      this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref()
+    } catch (error) {
+      void this.#finish(closedError(), null)
+      throw this.#fatal ?? error
+    }
+  }
+
+  /** Its own id, or the one that the broker made up. */
+  get clientId(): string {
+    return this.#session.connack?.clientId ?? ''
+  }
+
+  /** The broker behind the last connection; undefined before the first. */
+  get broker(): { readonly id: string; readonly version: string; readonly epoch: number } | undefined {
+    const connack = this.#session.connack
+    return connack && { id: connack.brokerId, version: connack.brokerVersion, epoch: connack.epoch }
+  }
+
+  /** Whether a connection stands now. */
+  get isConnected(): boolean {
+    return this.#session.isEstablished
+  }
+
+  /**
+   * Publishes one message. Text and bytes go as they are, anything else as msgpack. Messages of a topic keep their order. Waits
+   * while the buffer is full.
+   * @throws GomqError TIMEOUT, CLOSED, ABORTED (it may be stored all the same), BUFFER_FULL, or why the broker refused it
+   */
+  publish(topic: string, value: unknown, options: PublishOptions = {}): Promise<PublishAck> {
+    const waiter: Waiter<PublishAck> = { resolve: () => {}, reject: () => {} }
+    const { signal } = options
+    const promise = new Promise<PublishAck>((resolve, reject) => {
+      waiter.resolve = resolve
+      waiter.reject = reject
+      if (signal?.aborted) reject(abortError(signal, 'publish'))
+      else this.#publish(this.#toRequest(topic, value, options), waiter)
+    })
+    return signal === undefined
+      ? promise
+      : withSignal(promise, signal, 'publish', () => this.#session.producer.cancel(waiter))
+  }
+
+  /**
+   * Publishes many messages of one topic with one promise for all. Paces itself by the buffer.
+   * @throws GomqError  the first failure; messages before and after it may be stored
+   */
+  async publishAll(
+    topic: string,
+    values: Iterable<unknown> | AsyncIterable<unknown>,
+    options: PublishOptions = {},
+  ): Promise<{ readonly count: number; readonly lastOffset: Offset }> {
+    const { signal } = options
+    let count = 0
+    let settled = 0
+    let lastOffset = -1
+    let failure: GomqError | undefined
+    let wake: (() => void) | undefined
+    const waiter: Waiter<PublishAck> = {
+      resolve: (ack) => {
+        settled++
+        if (ack.offset > lastOffset) lastOffset = ack.offset
+        if (settled === count) wake?.()
+      },
+      reject: (error) => {
+        settled++
+        failure ??= error
+        wake?.()
+      },
+    }
+    const isEnough = () => failure !== undefined || signal?.aborted === true
+    for await (const value of values) {
+      if (isEnough()) break
+      const request = this.#toRequest(topic, value, options)
+      count++
+      this.#publish(request, waiter)
+      if (!this.#session.producer.isRoomy) await withSignal(this.#room(), signal, 'publishAll', () => {})
+    }
+    if (settled < count && !isEnough()) {
+      const all = new Promise<void>((resolve) => (wake = resolve))
+      await withSignal(all, signal, 'publishAll', () => {})
+    }
+    if (signal?.aborted) throw abortError(signal, 'publishAll')
+    if (failure !== undefined) throw failure
+    return { count, lastOffset: lastOffset as Offset }
+  }
+
+  /** Resolves when the buffer is less than half full; nothing to wait for if it is. For producers that do not await each publish. */
+  writable(): Promise<void> | void {
+    if (!this.#session.producer.isRoomy) return this.#room()
+  }
+
+  /**
+   * Subscribes to one or more topic filters. Resolves when the subscription stands; it outlives connections.
+   * @throws GomqError TIMEOUT, CLOSED, ABORTED, INVALID_FILTER, INVALID_ARGUMENT, or why the broker refused it
+   */
+  async subscribe(filters: string | readonly string[], options: SubscribeOptions = {}): Promise<Subscription> {
+    this.#assertOpen()
+    const { signal } = options
+    if (signal?.aborted) throw abortError(signal, 'subscribe')
+    const list = typeof filters === 'string' ? [filters] : filters
+    if (list.length === 0) throw new GomqError('INVALID_ARGUMENT', 'a subscription needs at least one topic filter')
+    for (const filter of list) validateTopicFilter(filter)
+    const request = {
+      filters: list,
+      qos: options.qos ?? 1,
+      name: options.name ?? null,
+      from: startPosition(options.from ?? 'new'),
+      prefetchMessages: integerOption(
+        'prefetch.messages',
+        options.prefetch?.messages ?? PREFETCH_MESSAGES_DEFAULT,
+        1,
+        0x7fff_ffff,
+      ),
+      prefetchBytes: integerOption('prefetch.bytes', options.prefetch?.bytes ?? PREFETCH_BYTES_DEFAULT, 1, 0x7fff_ffff),
+      untilEnd: options.untilEnd ?? false,
+    }
+    const subscription = new Subscription(
+      { flushSoon: () => this.#flushSoon(), unsubscribe: (state, forget) => this.#unsubscribe(state, forget) },
+      options.ack === 'auto',
+    )
+    let state!: SubscriptionState
+    const standing = new Promise<SubscriptionState>((resolve, reject) => {
+      state = this.#session.subscribe(request, subscription, { resolve, reject }, Date.now())
+      subscription.attach(state)
+    })
+    const leave = () => void this.#unsubscribe(state, false).catch(() => {})
+    await withSignal(standing, signal, 'subscribe', leave)
+    signal?.addEventListener('abort', leave, { once: true })
+    return subscription
+  }
+
+  /** Calls `listener` at each event until the returned function is called. */
+  on<E extends keyof ClientEvents>(event: E, listener: ClientEvents[E]): () => void {
+    this.#listeners[event].add(listener)
+    return () => void this.#listeners[event].delete(listener)
+  }
+
+  /**
+   * Waits until what was published and acknowledged has settled, ends all iterations and says goodbye. Publishes and subscribes
+   * after the call are refused. What is not settled after `timeoutMs` (`publishTimeoutMs` by default) fails with CLOSED. Again: the
+   * same promise.
+   */
+  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#drain(options.timeoutMs ?? this.#options.publishTimeoutMs)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #drain(timeoutMs: number): Promise<void> {
+    this.#session.flush(Date.now())
+    if (!this.#session.isIdle) {
+      const deadline = setTimeout(() => this.#whenIdle?.(), timeoutMs)
+      await new Promise<void>((resolve) => (this.#whenIdle = resolve))
+      clearTimeout(deadline)
+    }
+    await this.#finish(closedError(), null)
+  }
+
+  /** The end, for whatever reason. Again: nothing. */
+  #finish(error: GomqError, reason: GomqError | null): Promise<void> {
+    this.#closing ??= Promise.resolve()
+    clearInterval(this.#ticker)
+    this.#session.end(error, reason)
+    this.#whenIdle?.()
+    return this.#link.close(error)
+  }
+
+  #unsubscribe(state: SubscriptionState, forget: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#session.unsubscribe(state, forget, { resolve, reject }, Date.now())
+    })
+  }
+
+  #room(): Promise<void> {
+    return new Promise((resolve, reject) => this.#session.producer.waitForRoom({ resolve, reject }))
+  }
+
+  #publish(request: PublishRequest, waiter: Waiter<PublishAck>): void {
+    if (this.#session.publish(request, waiter, Date.now())) this.#flushSoon()
+  }
+
+  #toRequest(topic: string, value: unknown, options: PublishOptions): PublishRequest {
+    this.#assertOpen()
+    // Producers mostly publish to the topic they published to before.
+    if (topic !== this.#defaultTopic) {
+      validateTopicName(topic)
+      this.#defaultTopic = topic
+    }
+    const { key = null, qos = 1, retain = false, timestamp } = options
+    if (qos !== 0 && qos !== 1) throw new GomqError('INVALID_ARGUMENT', `qos is ${String(qos)}; expected 0 or 1`)
+    const encoded = encodeValue(value, headersOption(options.headers))
+    this.#checkSize(encoded.value, key, encoded.headers)
+    return {
+      topic,
+      attributes: qos | (retain ? Attribute.RETAIN : 0) | (key === null ? 0 : Attribute.KEYED),
+      key,
+      value: encoded.value,
+      headers: encoded.headers,
+      timestampMs:
+        timestamp === undefined
+          ? Date.now()
+          : integerOption('timestamp', Number(timestamp), 0, Number.MAX_SAFE_INTEGER),
+      timeoutMs: options.timeoutMs ?? this.#options.publishTimeoutMs,
+    }
+  }
+
+  #checkSize(value: string | Uint8Array, key: PublishRequest['key'], headers: PublishRequest['headers']): void {
+    const bytesMax = this.#session.connack?.messageBytesMax ?? MESSAGE_BYTES_MAX_DEFAULT
+    let bytes = typeof value === 'string' ? value.length * 3 : value.byteLength
+    if (bytes > bytesMax && typeof value === 'string') bytes = utf8Bytes(value)
+    if (bytes > bytesMax)
+      throw new GomqError('MESSAGE_TOO_LARGE', `the message has ${bytes} bytes; the broker takes at most ${bytesMax}`)
+    if (key === null && headers === null) return
+    const overhead = recordBytesBound({ timestampDeltaMs: 0, key, value: '', headers })
+    if (overhead > RECORD_OVERHEAD_BYTES_MAX) {
+      const message = `key and headers may take ${overhead} bytes; at most ${RECORD_OVERHEAD_BYTES_MAX} are allowed`
+      throw new GomqError('LIMIT_EXCEEDED', message)
+    }
+  }
+
+  /** Sends in a microtask what has accumulated until then. */
+  #flushSoon(): void {
+    if (this.#flushIsDue) return
+    this.#flushIsDue = true
+    queueMicrotask(() => {
+      this.#flushIsDue = false
+      this.#session.flush(Date.now())
+      if (this.#whenIdle !== null && this.#session.isIdle) this.#whenIdle()
+    })
+  }
+
+  #tick(): void {
+    this.#session.handleTick(Date.now())
+    this.#flushSoon()
+  }
+
+  #assertOpen(): void {
+    if (this.#fatal !== null) throw this.#fatal
+    if (this.#closing !== undefined) throw closedError()
+  }
+
+  #emit<E extends keyof ClientEvents>(event: E, info: Parameters<ClientEvents[E]>[0]): void {
+    for (const listener of [...this.#listeners[event]])
+      (listener as (info: Parameters<ClientEvents[E]>[0]) => void)(info)
+  }
+}
+
+function closedError(): GomqError {
+  return new GomqError('CLOSED', 'the client is closed; connect again')
+}

@@ -1,0 +1,14 @@
+export {
+  ERROR_TABLE,
+  type ErrorCode,
+  type ErrorEntry,
+  GomqError,
+  type Headers,
+  type Offset,
+} from '@gomq/protocol'
+export type { PublishAck } from '../session/publish-batch.js'
+export { type ClientEvents, GomqClient } from './client.js'
+export { connect } from './connect.js'
+export { Message } from './message.js'
+export type { ConnectOptions, PublishOptions, SubscribeFrom, SubscribeOptions } from './options.js'
+export { Subscription } from './subscription.js'

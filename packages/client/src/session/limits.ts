@@ -1,0 +1,34 @@
+/** Bounds of the client's own memory and packets; each names its unit and what it stops. */
+
+/** Bytes after which a batch takes no more records. Large enough to amortise a round trip, small enough to keep latency even. */
+export const BATCH_BYTES_MAX: number = 128 * 1024
+
+/** Records after which a batch takes no more. Stops one answer from settling so many promises that the loop stalls. */
+export const BATCH_RECORDS_MAX = 8192
+
+/** Milliseconds that a batch takes records: those that come later get a batch, and so a deadline, of their own. */
+export const BATCH_OPEN_MS_MAX = 500
+
+/** Publishes that may wait for room in the buffer. Stops a producer that never awaits from filling the heap. */
+export const PARKED_PUBLISHES_MAX = 100_000
+
+/** Builders kept for use again. Stops a producer with many topics from keeping a buffer for each. */
+export const IDLE_BUILDERS_MAX = 64
+
+/** Times that one batch is sent under a new producer epoch before its publishes are rejected. Stops an endless exchange. */
+export const BATCH_RESTAMPS_MAX = 3
+
+/** Milliseconds of a request's timeout, and everything else that is counted with it, by default. */
+export const REQUEST_TIMEOUT_MS_DEFAULT = 10_000
+
+/** Milliseconds that a publish may take by default, reconnecting included. */
+export const PUBLISH_TIMEOUT_MS_DEFAULT = 30_000
+
+/** Bytes of published records that may be unsettled by default. */
+export const BUFFER_BYTES_MAX_DEFAULT: number = 16 * 1024 * 1024
+
+/** Messages that may be delivered ahead of the iterator by default. */
+export const PREFETCH_MESSAGES_DEFAULT = 8192
+
+/** Bytes that may be delivered ahead of the iterator by default. */
+export const PREFETCH_BYTES_DEFAULT: number = 4 * 1024 * 1024

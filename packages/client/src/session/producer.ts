@@ -1,0 +1,333 @@
+import {
+  Attribute,
+  BatchBuilder,
+  type Crc32,
+  type Epoch,
+  type ErrorPacket,
+  GomqError,
+  type Headers,
+  NO_OFFSET,
+  type Packet,
+  PacketType,
+  type ProducerId,
+  type PubackPacket,
+  type Random,
+  randomIdentity,
+  recordBytesBound,
+  stampProducer,
+} from '@gomq/protocol'
+import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_MAX, PARKED_PUBLISHES_MAX } from './limits.js'
+import { type PublishAck, PublishBatch } from './publish-batch.js'
+import type { Waiter } from './waiter.js'
+
+/** One message to publish, encoded and checked. */
+export interface PublishRequest {
+  readonly topic: string
+  /** Bits of {@link Attribute}: QoS, RETAIN, KEYED. */
+  readonly attributes: number
+  readonly key: string | Uint8Array | null
+  readonly value: string | Uint8Array
+  readonly headers: Headers | null
+  readonly timestampMs: number
+  readonly timeoutMs: number
+}
+
+/** What the producer needs from its session. */
+export interface ProducerPort {
+  readonly random: Random
+  readonly crc32: Crc32
+  /** Bytes of records that may be unsettled before publishes wait. */
+  readonly bufferBytesMax: number
+  nextRequestId(): number
+  send(packet: Packet): void
+  /** Whether the connection takes packets: established and not behind with its output. */
+  isWritable(): boolean
+}
+
+interface ParkedPublish {
+  readonly request: PublishRequest
+  readonly waiter: Waiter<PublishAck>
+  readonly deadlineMs: number
+}
+
+/**
+ * The idempotent producer of a client. Its sequence counts records over all topics; a batch keeps its bytes until it is answered,
+ * so that after a reconnect the broker can tell a repetition from news.
+ *
+ * A refused batch leaves a hole in the sequence, and what was sent behind it comes back OUT_OF_SEQUENCE. The producer then waits
+ * for the answers to all that is in flight, goes to the next producer epoch, and sends the survivors again from sequence 0.
+ */
+export class Producer {
+  readonly #port: ProducerPort
+  #producerId: ProducerId
+  #producerEpoch = 0
+  #nextSequence = 0
+  /** Not sent yet, in the order they were opened; the last one of a topic may be open. */
+  #queue: PublishBatch[] = []
+  readonly #openByTopic = new Map<string, PublishBatch>()
+  /** Sent and to be answered, in the order of sequences. */
+  #inflight: PublishBatch[] = []
+  #parked: ParkedPublish[] = []
+  readonly #builders = new Map<string, BatchBuilder>()
+  #bufferedBytes = 0
+  #window = 1
+  #isRecovering = false
+  #needsNewIdentity = false
+  readonly #paced: Waiter<void>[] = []
+
+  constructor(port: ProducerPort) {
+    this.#port = port
+    this.#producerId = randomIdentity(port.random) as ProducerId
+  }
+
+  /** Bytes of records that are not settled, queued and in flight. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes
+  }
+
+  /** Batches sent and not answered. */
+  get inflightCount(): number {
+    return this.#inflight.length
+  }
+
+  /** Whether everything that was published is settled. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && this.#parked.length === 0 && this.#inflight.every((batch) => batch.isSettled)
+  }
+
+  /** Whether the buffer is less than half full, so that a producer that paces itself should go on. */
+  get isRoomy(): boolean {
+    return this.#bufferedBytes < this.#port.bufferBytesMax / 2 && this.#parked.length === 0
+  }
+
+  /** Resolves `waiter` when the buffer is less than half full. */
+  waitForRoom(waiter: Waiter<void>): void {
+    if (this.isRoomy) waiter.resolve()
+    else this.#paced.push(waiter)
+  }
+
+  /**
+   * Takes a message in, or parks it, first come first served, while the buffer is full. `waiter` gets the outcome.
+   * @returns whether {@link flush} should be called soon
+   */
+  publish(request: PublishRequest, waiter: Waiter<PublishAck>, nowMs: number): boolean {
+    if (this.#parked.length > 0 || this.#bufferedBytes >= this.#port.bufferBytesMax) {
+      if (this.#parked.length >= PARKED_PUBLISHES_MAX) {
+        const message = `${this.#bufferedBytes} bytes are buffered and ${this.#parked.length} publishes wait for room; await publish or writable()`
+        waiter.reject(new GomqError('BUFFER_FULL', message))
+      } else this.#parked.push({ request, waiter, deadlineMs: nowMs + request.timeoutMs })
+      return false
+    }
+    this.#add(request, request.timeoutMs, waiter, nowMs)
+    return this.#inflight.length === 0 || (request.attributes & Attribute.QOS_MASK) === 0 || this.#queue.length > 1
+  }
+
+  /** Forgets a publish that waits for room. False: it is on its way or settled. */
+  cancel(waiter: Waiter<PublishAck>): boolean {
+    const at = this.#parked.findIndex((parked) => parked.waiter === waiter)
+    if (at >= 0) this.#parked.splice(at, 1)
+    return at >= 0
+  }
+
+  /** Sends what has accumulated, as far as the window and the connection allow. */
+  flush(): void {
+    this.#recoverIfAnswered()
+    if (this.#isRecovering) return
+    while (this.#queue.length > 0 && this.#port.isWritable()) {
+      const batch = this.#queue[0]!
+      if (!batch.isUnlogged && this.#inflight.length >= this.#window) return
+      this.#queue.shift()
+      this.#seal(batch)
+      if (batch.isUnlogged) {
+        stampProducer(
+          batch.bytes,
+          { producerId: 0 as ProducerId, producerEpoch: 0, firstSequence: 0 },
+          this.#port.crc32,
+        )
+        this.#port.send({ type: PacketType.PUBLISH, requestId: 0, batch: batch.bytes })
+        this.#release(batch)
+        batch.resolve(NO_OFFSET, 0 as Epoch, 'written')
+      } else {
+        this.#inflight.push(batch)
+        this.#stampAndSend(batch)
+      }
+    }
+    this.#admit()
+  }
+
+  /** A connection stands: all that was not answered goes out again, with the same bytes and in order. */
+  handleConnected(inflightBatchesMax: number): void {
+    this.#window = inflightBatchesMax
+    for (const batch of this.#inflight) if (!batch.isSurvivor) this.#send(batch)
+    this.#recoverIfAnswered()
+    this.flush()
+  }
+
+  /** The batch is safe. Answers to batches that are not in flight are ignored. */
+  handlePuback(packet: PubackPacket): void {
+    const batch = this.#takeInflight(packet.requestId)
+    if (batch === undefined) return
+    this.#release(batch)
+    batch.resolve(packet.baseOffset, packet.epoch, packet.durability)
+    this.#recoverIfAnswered()
+  }
+
+  /** A batch was refused. False if the packet answers no batch. */
+  handleRefused(packet: ErrorPacket): boolean {
+    const batch = this.#inflight.find((each) => each.requestId === packet.requestId)
+    if (batch === undefined) return false
+    this.#isRecovering = true
+    if (packet.code === 'OUT_OF_SEQUENCE' && batch.restamps < BATCH_RESTAMPS_MAX) batch.isSurvivor = true
+    else {
+      if (packet.code === 'PRODUCER_FENCED') this.#needsNewIdentity = true
+      this.#takeInflight(packet.requestId)
+      this.#release(batch)
+      batch.reject(new GomqError(packet.code, packet.message))
+    }
+    this.#recoverIfAnswered()
+    return true
+  }
+
+  /** Rejects what is past its deadline. A batch that was sent stays in the sequence; only its publishers stop waiting. */
+  handleTick(nowMs: number): void {
+    for (const batch of this.#inflight) if (nowMs >= batch.deadlineMs) this.#timeOut(batch)
+    if (this.#queue.some((batch) => nowMs >= batch.deadlineMs)) {
+      const late = this.#queue.filter((batch) => nowMs >= batch.deadlineMs)
+      this.#queue = this.#queue.filter((batch) => nowMs < batch.deadlineMs)
+      for (const batch of late) {
+        this.#seal(batch)
+        this.#release(batch)
+        this.#timeOut(batch)
+      }
+    }
+    if (this.#parked.some((parked) => nowMs >= parked.deadlineMs)) {
+      const late = this.#parked.filter((parked) => nowMs >= parked.deadlineMs)
+      this.#parked = this.#parked.filter((parked) => nowMs < parked.deadlineMs)
+      for (const { waiter, request } of late) waiter.reject(timeoutError(request.timeoutMs))
+    }
+    this.#admit()
+  }
+
+  /** The earliest deadline of a publish, undefined if none is pending. */
+  nextDeadlineMs(): number | undefined {
+    let earliest: number | undefined
+    const consider = (deadlineMs: number) => {
+      if (earliest === undefined || deadlineMs < earliest) earliest = deadlineMs
+    }
+    for (const batch of this.#inflight) if (!batch.isSettled) consider(batch.deadlineMs)
+    for (const batch of this.#queue) consider(batch.deadlineMs)
+    for (const parked of this.#parked) consider(parked.deadlineMs)
+    return earliest
+  }
+
+  /** Rejects everything with `error` and forgets it. */
+  abandon(error: GomqError): void {
+    const batches = [...this.#inflight, ...this.#queue]
+    const parked = this.#parked
+    this.#inflight = []
+    this.#queue = []
+    this.#parked = []
+    this.#openByTopic.clear()
+    this.#bufferedBytes = 0
+    for (const batch of batches) batch.reject(error)
+    for (const { waiter } of parked) waiter.reject(error)
+    for (const waiter of this.#paced.splice(0)) waiter.reject(error)
+  }
+
+  #add(request: PublishRequest, timeoutMs: number, waiter: Waiter<PublishAck>, nowMs: number): void {
+    const record = { timestampDeltaMs: 0, key: request.key, value: request.value, headers: request.headers }
+    let batch = this.#openByTopic.get(request.topic)
+    if (batch === undefined || !batch.takes(request.attributes, timeoutMs, recordBytesBound(record), nowMs)) {
+      // The one before goes first, so that messages of a topic keep their order whatever their attributes.
+      if (batch !== undefined) this.#seal(batch)
+      batch = new PublishBatch(this.#builderFor(request.topic, request.attributes), timeoutMs, nowMs)
+      this.#queue.push(batch)
+      this.#openByTopic.set(request.topic, batch)
+    }
+    this.#bufferedBytes += batch.append(record, request.timestampMs, waiter)
+  }
+
+  #builderFor(topic: string, attributes: number): BatchBuilder {
+    const name = `${attributes}/${topic}`
+    const builder = this.#builders.get(name)
+    if (builder === undefined) return new BatchBuilder(topic, attributes)
+    this.#builders.delete(name)
+    return builder
+  }
+
+  #seal(batch: PublishBatch): void {
+    const builder = batch.seal()
+    if (builder === null) return
+    if (this.#openByTopic.get(builder.topic) === batch) this.#openByTopic.delete(builder.topic)
+    if (this.#builders.size < IDLE_BUILDERS_MAX) this.#builders.set(`${builder.attributes}/${builder.topic}`, builder)
+    else this.#builders.clear()
+  }
+
+  #stampAndSend(batch: PublishBatch): void {
+    batch.requestId = this.#port.nextRequestId()
+    batch.firstSequence = this.#nextSequence
+    this.#nextSequence = (this.#nextSequence + batch.recordCount) >>> 0
+    const stamp = {
+      producerId: this.#producerId,
+      producerEpoch: this.#producerEpoch,
+      firstSequence: batch.firstSequence,
+    }
+    stampProducer(batch.bytes, stamp, this.#port.crc32)
+    this.#send(batch)
+  }
+
+  #send(batch: PublishBatch): void {
+    this.#port.send({ type: PacketType.PUBLISH, requestId: batch.requestId, batch: batch.bytes })
+  }
+
+  #takeInflight(requestId: number): PublishBatch | undefined {
+    const at = this.#inflight.findIndex((batch) => batch.requestId === requestId && !batch.isSurvivor)
+    return at < 0 ? undefined : this.#inflight.splice(at, 1)[0]
+  }
+
+  #release(batch: PublishBatch): void {
+    this.#bufferedBytes -= batch.recordsBytes
+    this.#admit()
+  }
+
+  /** Lets waiting publishes in, in order, as far as there is room. */
+  #admit(): void {
+    let taken = 0
+    while (taken < this.#parked.length && this.#bufferedBytes < this.#port.bufferBytesMax) {
+      const { request, waiter, deadlineMs } = this.#parked[taken++]!
+      // A deadline of its own: what has waited joins only what waited as long.
+      this.#add(request, request.timeoutMs, waiter, deadlineMs - request.timeoutMs)
+    }
+    if (taken > 0) this.#parked.splice(0, taken)
+    if (this.#paced.length > 0 && this.isRoomy) for (const waiter of this.#paced.splice(0)) waiter.resolve()
+  }
+
+  /** With the last answer of a broken sequence, starts a new one with those that were surely not stored. */
+  #recoverIfAnswered(): void {
+    if (!this.#isRecovering || !this.#port.isWritable()) return
+    if (this.#inflight.some((batch) => !batch.isSurvivor)) return
+    this.#isRecovering = false
+    this.#nextSequence = 0
+    if (this.#producerEpoch === 0xffff || this.#needsNewIdentity) {
+      this.#producerId = randomIdentity(this.#port.random) as ProducerId
+      this.#producerEpoch = 0
+      this.#needsNewIdentity = false
+    } else this.#producerEpoch++
+    for (const batch of this.#inflight) {
+      batch.isSurvivor = false
+      batch.restamps++
+      this.#stampAndSend(batch)
+    }
+  }
+
+  #timeOut(batch: PublishBatch): void {
+    if (!batch.isSettled) batch.reject(timeoutError(batch.timeoutMs))
+  }
+}
+
+function timeoutError(timeoutMs: number): GomqError {
+  return new GomqError(
+    'TIMEOUT',
+    `the publish was not acknowledged within ${timeoutMs} ms; it may be stored all the same`,
+  )
+}

@@ -1,0 +1,218 @@
+import {
+  BatchBuilder,
+  baseOffsetOf,
+  DeliveredRecords,
+  epoch,
+  isControl,
+  nextOffsetOf,
+  type Offset,
+  type Packet,
+  PacketType,
+  PROTOCOL_VERSION,
+  producerId,
+  type StartPosition,
+  topicOf,
+} from '@gomq/protocol'
+import { crc32 } from '@gomq/protocol/node'
+import { Engine } from '../../src/engine.js'
+import type { EngineRead } from '../../src/outbox.js'
+
+/** An engine on a log that is an array, driven by hand: nothing commits and no read is answered before the test says so. */
+export class EngineBench {
+  engine: Engine
+  /** What was appended, committed or not. */
+  readonly log: Uint8Array[] = []
+  highWatermark = 0
+  nowMs = 1_000_000
+  /** Packets sent to each connection since they were last taken. */
+  readonly sent = new Map<number, Packet[]>()
+  readonly closed = new Set<number>()
+  reads: { token: number; read: EngineRead }[] = []
+  #epoch = 1
+  #nextRequest = 1
+
+  constructor() {
+    this.engine = this.#boot()
+    this.commitAll()
+  }
+
+  get logEnd(): number {
+    const last = this.log.at(-1)
+    return last === undefined ? 0 : nextOffsetOf(last)
+  }
+
+  /** The broker dies: what is not committed is gone, and an engine of a new epoch folds the rest. */
+  crash(): void {
+    while (this.log.length > 0 && nextOffsetOf(this.log.at(-1)!) > this.highWatermark) this.log.pop()
+    this.sent.clear()
+    this.reads = []
+    this.#epoch++
+    this.engine = this.#boot()
+    this.commitAll()
+  }
+
+  /** A connection that has completed CONNECT. */
+  connect(connectionId: number, clientId: string | null): void {
+    this.engine.handleOpen(connectionId, { remote: `client-${connectionId}` }, this.nowMs)
+    this.packet(connectionId, {
+      type: PacketType.CONNECT,
+      requestId: this.requestId(),
+      versionMin: PROTOCOL_VERSION,
+      versionMax: PROTOCOL_VERSION,
+      features: [],
+      clientId,
+      namespace: null,
+      authMethod: null,
+      authData: null,
+      keepAliveSec: 0,
+      agent: 'test',
+    })
+  }
+
+  packet(connectionId: number, packet: Packet): void {
+    this.engine.handlePacket(connectionId, packet, this.nowMs)
+  }
+
+  requestId(): number {
+    return this.#nextRequest++
+  }
+
+  publish(
+    connectionId: number,
+    topic: string,
+    values: readonly string[],
+    producer: { id?: number; epoch?: number; sequence?: number; qos?: number } = {},
+  ): number {
+    const builder = new BatchBuilder(topic, producer.qos ?? 1)
+    for (const value of values) builder.append({ timestampDeltaMs: 0, key: null, value, headers: null })
+    const batch = builder.finish(
+      {
+        baseTimestampMs: this.nowMs,
+        producerId: producerId(producer.id ?? 0),
+        producerEpoch: producer.epoch ?? 0,
+        firstSequence: producer.sequence ?? 0,
+      },
+      crc32,
+    )
+    const requestId = producer.qos === 0 ? 0 : this.requestId()
+    this.packet(connectionId, { type: PacketType.PUBLISH, requestId, batch })
+    return requestId
+  }
+
+  subscribe(
+    connectionId: number,
+    subscriptionId: number,
+    filters: string[],
+    options: { name?: string; qos?: number; from?: StartPosition; messages?: number; bytes?: number } = {},
+  ): number {
+    const requestId = this.requestId()
+    this.packet(connectionId, {
+      type: PacketType.SUBSCRIBE,
+      requestId,
+      subscriptionId,
+      filters,
+      qos: options.qos ?? 1,
+      name: options.name ?? null,
+      from: options.from ?? { kind: 'new' },
+      creditMessages: options.messages ?? 1_000_000,
+      creditBytes: options.bytes ?? 1_000_000_000,
+    })
+    return requestId
+  }
+
+  /** Commits everything up to the end of batch number `count` of the log. */
+  commit(batches: number): void {
+    const last = this.log[Math.min(batches, this.log.length) - 1]
+    if (last === undefined || nextOffsetOf(last) <= this.highWatermark) return
+    this.highWatermark = nextOffsetOf(last)
+    this.engine.handleCommitted(this.highWatermark as Offset, this.nowMs)
+  }
+
+  /** Commits and answers until nothing is left to do. */
+  commitAll(): void {
+    while (this.reads.length > 0 || this.highWatermark < this.logEnd) {
+      this.commit(this.log.length)
+      while (this.reads.length > 0) this.answerRead()
+    }
+  }
+
+  /** Answers the oldest read from the committed log. */
+  answerRead(): void {
+    const next = this.reads.shift()
+    if (next === undefined) return
+    const { from, bytesMax, wants } = next.read
+    const batches: Uint8Array[] = []
+    let bytes = 0
+    let nextOffset: number = from
+    for (const batch of this.log) {
+      if (nextOffsetOf(batch) <= from) continue
+      if (nextOffsetOf(batch) > this.highWatermark || bytes >= bytesMax) break
+      nextOffset = nextOffsetOf(batch)
+      if (isControl(batch) || !wants(topicOf(batch))) continue
+      batches.push(batch)
+      bytes += batch.byteLength
+    }
+    this.engine.handleRead(next.token, { batches, nextOffset: nextOffset as Offset }, this.nowMs)
+  }
+
+  /** Packets for a connection since the last call. */
+  take(connectionId: number): Packet[] {
+    const packets = this.sent.get(connectionId) ?? []
+    this.sent.delete(connectionId)
+    return packets
+  }
+
+  /** Offset and text of each message delivered to a connection since the last call, by subscription. */
+  takeDelivered(connectionId: number): { subscriptionId: number; topic: string; offset: number; text: string }[] {
+    const delivered: { subscriptionId: number; topic: string; offset: number; text: string }[] = []
+    for (const packet of this.take(connectionId)) {
+      if (packet.type !== PacketType.DELIVER) continue
+      const records =
+        packet.header === null
+          ? DeliveredRecords.ofBatch(packet.payload, crc32)
+          : DeliveredRecords.ofPart(packet.header, packet.ranges!, packet.payload)
+      for (let i = 0; i < records.count; i++) {
+        const text = new TextDecoder().decode(records.record(i).value)
+        delivered.push({
+          subscriptionId: packet.subscriptionId,
+          topic: records.topic,
+          offset: records.offsetAt(i),
+          text,
+        })
+      }
+    }
+    return delivered
+  }
+
+  #boot(): Engine {
+    const engine = new Engine({
+      brokerId: 'b1',
+      brokerVersion: '0.0.0',
+      epoch: epoch(this.#epoch),
+      crc32,
+      limits: { messageBytesMax: 100_000 },
+      durability: 'synced',
+      logStartOffset: 0 as Offset,
+      logEndOffset: this.logEnd as Offset,
+      lastAppendTimeMs: 0,
+      outbox: {
+        send: (connectionId, packet) => {
+          const packets = this.sent.get(connectionId)
+          if (packets === undefined) this.sent.set(connectionId, [packet])
+          else packets.push(packet)
+        },
+        close: (connectionId) => this.closed.add(connectionId),
+        append: (batch) => {
+          if (baseOffsetOf(batch) !== this.logEnd)
+            throw new Error(`appended at ${baseOffsetOf(batch)} to a log that ends at ${this.logEnd}`)
+          this.log.push(batch)
+        },
+        read: (token, read) => this.reads.push({ token, read }),
+        findOffset: () => {},
+      },
+    })
+    for (const batch of this.log) engine.replay(batch)
+    engine.start(this.nowMs)
+    return engine
+  }
+}
