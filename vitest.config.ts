@@ -11,7 +11,12 @@ export default defineConfig({
         ssr: { resolve: source },
         test: {
           name: 'unit',
-          include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'sim/test/**/*.test.ts', 'tools/*/test/**/*.test.ts'],
+          include: [
+            'packages/*/test/**/*.test.ts',
+            'apps/*/test/**/*.test.ts',
+            'sim/test/**/*.test.ts',
+            'tools/*/test/**/*.test.ts',
+          ],
           testTimeout: 60_000,
         },
       },
