@@ -1,6 +1,5 @@
-import { type Offset, topicMatches } from '@gomq/protocol'
+import { type Offset, OffsetRanges, topicMatches } from '@gomq/protocol'
 import type { Connection } from './connection.js'
-import { OffsetRanges } from './offset-ranges.js'
 
 /** `waiting`: its control record has not committed. `catchingUp`: reads the log. `tailing`: gets batches as they commit. */
 export type SubscriptionState = 'waiting' | 'catchingUp' | 'tailing' | 'closed'

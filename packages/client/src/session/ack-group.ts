@@ -1,5 +1,5 @@
 import type { GomqError } from '@gomq/protocol'
-import { OffsetRanges } from './offset-ranges.js'
+import { OffsetRanges } from '@gomq/protocol'
 
 /** Acknowledgements that travel together and settle together. */
 export class AckGroup {

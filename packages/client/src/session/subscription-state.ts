@@ -6,6 +6,7 @@ import {
   type GomqError,
   NO_OFFSET,
   type Offset,
+  OffsetRanges,
   PacketType,
   type StartPosition,
   type SubackPacket,
@@ -13,7 +14,6 @@ import {
 } from '@gomq/protocol'
 import { AckGroup } from './ack-group.js'
 import { type DeliveredRecord, DeliveryQueue } from './delivery-queue.js'
-import { OffsetRanges } from './offset-ranges.js'
 
 /** What a subscription asks for. */
 export interface SubscriptionRequest {
@@ -177,7 +177,7 @@ export class SubscriptionState {
     const at = this.#sentAcks.findIndex((group) => group.requestId === requestId)
     if (at < 0) return false
     const [group] = this.#sentAcks.splice(at, 1)
-    const flat = group!.ranges.toFlat()
+    const flat = group!.ranges.toArray()
     if (error === null) for (let i = 0; i < flat.length; i += 2) this.#outstanding.remove(flat[i]!, flat[i + 1]!)
     group!.settle(error)
     return true
@@ -195,7 +195,7 @@ export class SubscriptionState {
   }
 
   #packetsOf(group: AckGroup, nextRequestId: () => number): AckPacket[] {
-    const flat = group.ranges.toFlat()
+    const flat = group.ranges.toArray()
     const packets: AckPacket[] = []
     for (let at = 0; at < flat.length; at += 2 * ACK_RANGES_MAX) {
       const isLast = at + 2 * ACK_RANGES_MAX >= flat.length

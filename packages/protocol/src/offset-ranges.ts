@@ -1,4 +1,4 @@
-import type { Offset } from '@gomq/protocol'
+import type { Offset } from './numbers.js'
 
 /**
  * A set of offsets as ascending, disjoint, half-open ranges that do not touch. Adding at the end and removing at the front, the usual
