@@ -9,6 +9,10 @@ const ROUNDS = process.env['GOMQ_LONG'] ? 200 : 50
 const PRODUCERS = 3
 /** Publishes of one producer that may wait for their ack. */
 const WINDOW = 400
+/** Quick enough that a broker which lives for a tenth of a second is found. */
+const RECONNECT = { minMs: 10, maxMs: 100 }
+/** Silence after which the consumer is taken for stalled. */
+const STALLED_MS = 15_000
 const seed = Number(process.env['GOMQ_SEED'] ?? 20_261)
 
 test(`kill -9 at ${ROUNDS} random moments under load loses, doubles and reorders nothing that was acked`, async () => {
@@ -16,8 +20,9 @@ test(`kill -9 at ${ROUNDS} random moments under load loses, doubles and reorders
   await using broker = await BrokerProcess.start()
   const ledger = new Ledger()
   const stop = new AbortController()
+  const received = new Set<string>()
   const producers = Array.from({ length: PRODUCERS }, (_, i) => produce(broker.url, `p${i}`, ledger, stop.signal))
-  const consumer = consumeDurably(broker.url, stop.signal)
+  const consumer = consumeDurably(broker.url, received)
 
   for (let round = 0; round < ROUNDS; round++) {
     await delay(50 + random.below(350))
@@ -27,8 +32,8 @@ test(`kill -9 at ${ROUNDS} random moments under load loses, doubles and reorders
   await delay(500)
   stop.abort()
   await Promise.all(producers)
-  const received = await consumer
   const stored = await readAll(broker.url, 'load/#')
+  await consumer.finish(stored.length)
   const audit = ledger.audit(stored)
   const missed = stored.filter((message) => !received.has(message)).length
 
@@ -49,7 +54,7 @@ test(`kill -9 at ${ROUNDS} random moments under load loses, doubles and reorders
 })
 
 async function produce(url: string, name: string, ledger: Ledger, stop: AbortSignal): Promise<void> {
-  await using mq: GomqClient = await connect(url, { clientId: name })
+  await using mq: GomqClient = await connect(url, { clientId: name, reconnect: RECONNECT })
   const waiting = new Set<Promise<void>>()
   for (let sequence = 0; !stop.aborted; sequence++) {
     const settled = mq
@@ -64,22 +69,27 @@ async function produce(url: string, name: string, ledger: Ledger, stop: AbortSig
   await Promise.all(waiting)
 }
 
-/** A durable subscriber that acks what it gets, until producers have stopped and nothing more comes. */
-async function consumeDurably(url: string, stop: AbortSignal): Promise<Set<string>> {
-  await using mq = await connect(url, { clientId: 'auditor' })
-  const subscription = await mq.subscribe(['load/#'], { qos: 1, name: 'audit', from: 'earliest' })
-  const received = new Set<string>()
+/** A durable subscriber that acks what it gets, until it has so many different messages or nothing more comes. */
+function consumeDurably(url: string, received: Set<string>): { finish(count: number): Promise<void> } {
   let lastMs = Date.now()
-  const quiet = setInterval(() => {
-    if (stop.aborted && Date.now() - lastMs > 2_000) void subscription.close()
-  }, 100)
-  for await (const message of subscription) {
-    received.add(message.text)
-    message.ack().catch(() => {})
-    lastMs = Date.now()
+  const subscribed = (async () => {
+    const mq = await connect(url, { clientId: 'auditor', reconnect: RECONNECT })
+    return { mq, subscription: await mq.subscribe(['load/#'], { qos: 1, name: 'audit', from: 'earliest' }) }
+  })()
+  const reading = subscribed.then(async ({ subscription }) => {
+    for await (const message of subscription) {
+      received.add(message.text)
+      message.ack().catch(() => {})
+      lastMs = Date.now()
+    }
+  })
+  const finish = async (count: number) => {
+    while (received.size < count && Date.now() - lastMs < STALLED_MS) await delay(20)
+    const { mq } = await subscribed
+    await mq.close()
+    await reading
   }
-  clearInterval(quiet)
-  return received
+  return { finish }
 }
 
 function fateOf(error: unknown): 'refused' | 'unknown' {
