@@ -1,5 +1,5 @@
 import { connect } from '@gomq/client'
-import { RateMeter } from './rate-meter.js'
+import { RateMeter, WARM_UP_SHARE } from './rate-meter.js'
 import { report, type WorkerTask } from './worker-task.js'
 
 const TOPIC = 'bench/throughput'
@@ -65,5 +65,5 @@ export async function gomqAwaited(
     latenciesUs.push(Number(process.hrtime.bigint() - start) / 1000)
     meter.add(1)
   }
-  return { ratePerSec: meter.ratePerSec, latenciesUs: latenciesUs.slice(Math.floor(task.messages * 0.2)) }
+  return { ratePerSec: meter.ratePerSec, latenciesUs: latenciesUs.slice(Math.floor(task.messages * WARM_UP_SHARE)) }
 }

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { RateMeter } from './rate-meter.js'
+import { RateMeter, WARM_UP_SHARE } from './rate-meter.js'
 import { report, type WorkerTask } from './worker-task.js'
 
 /** Messages in one blob, and blobs in flight: what a batching client reaches under load. */
@@ -38,6 +38,37 @@ export async function relayPublish(task: WorkerTask, started: Promise<void>): Pr
   const { ratePerSec } = meter
   socket.destroy()
   return { ratePerSec }
+}
+
+/** One blob of one message after the other, each awaited. */
+export async function relayAwaited(
+  task: WorkerTask,
+  started: Promise<void>,
+): Promise<{ ratePerSec: number; latenciesUs: number[] }> {
+  const socket = open(task.address)
+  socket.write('P')
+  const blob = Buffer.alloc(4 + task.messageBytes, 120)
+  blob.writeUInt32LE(task.messageBytes, 0)
+  const meter = new RateMeter(task.messages)
+  const latenciesUs: number[] = []
+  report({ kind: 'ready' })
+  await started
+  await new Promise<void>((resolve, reject) => {
+    let startNs = process.hrtime.bigint()
+    socket.on('error', reject)
+    socket.on('data', () => {
+      const nowNs = process.hrtime.bigint()
+      latenciesUs.push(Number(nowNs - startNs) / 1000)
+      meter.add(1)
+      if (meter.isDone) return resolve()
+      startNs = nowNs
+      socket.write(blob)
+    })
+    socket.write(blob)
+  })
+  const { ratePerSec } = meter
+  socket.destroy()
+  return { ratePerSec, latenciesUs: latenciesUs.slice(Math.floor(task.messages * WARM_UP_SHARE)) }
 }
 
 /** Counts the bytes of what the relay forwards (`L`) or has stored (`C`). */

@@ -1,6 +1,13 @@
 /** What one worker process does: a producer or a consumer, with the work it is to do. */
 export interface WorkerTask {
-  readonly role: 'gomq-publish' | 'gomq-consume' | 'gomq-awaited' | 'relay-publish' | 'relay-consume' | 'relay-catch-up'
+  readonly role:
+    | 'gomq-publish'
+    | 'gomq-consume'
+    | 'gomq-awaited'
+    | 'relay-publish'
+    | 'relay-awaited'
+    | 'relay-consume'
+    | 'relay-catch-up'
   readonly address: string
   readonly messages: number
   readonly messageBytes: number

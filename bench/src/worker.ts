@@ -1,5 +1,5 @@
 import { gomqAwaited, gomqConsume, gomqPublish } from './gomq-roles.js'
-import { relayConsume, relayPublish } from './relay-roles.js'
+import { relayAwaited, relayConsume, relayPublish } from './relay-roles.js'
 import { report, type WorkerTask } from './worker-task.js'
 
 const ROLES: Record<
@@ -10,6 +10,7 @@ const ROLES: Record<
   'gomq-consume': gomqConsume,
   'gomq-awaited': gomqAwaited,
   'relay-publish': relayPublish,
+  'relay-awaited': relayAwaited,
   'relay-consume': (task) => relayConsume(task, 'L'),
   'relay-catch-up': (task) => relayConsume(task, 'C'),
 }

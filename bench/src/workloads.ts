@@ -33,6 +33,7 @@ interface System {
   readonly durability: string
   readonly start: (workDirectory: string) => Promise<ServerProcess>
   readonly publish: WorkerTask['role']
+  readonly awaited: WorkerTask['role']
   readonly consume: WorkerTask['role']
   readonly catchUp: WorkerTask['role']
 }
@@ -42,6 +43,7 @@ const GOMQ: System = {
   durability: 'fdatasync before ack',
   start: ServerProcess.broker,
   publish: 'gomq-publish',
+  awaited: 'gomq-awaited',
   consume: 'gomq-consume',
   catchUp: 'gomq-consume',
 }
@@ -51,6 +53,7 @@ const FLOOR: System = {
   durability: 'fdatasync before ack',
   start: ServerProcess.relay,
   publish: 'relay-publish',
+  awaited: 'relay-awaited',
   consume: 'relay-consume',
   catchUp: 'relay-catch-up',
 }
@@ -62,7 +65,7 @@ export const WORKLOADS: Readonly<Record<string, (context: WorkloadContext) => Pr
   publish: both(publish),
   'end-to-end': both(endToEnd),
   'catch-up': both(catchUp),
-  awaited: async (context) => [await awaited(context)],
+  awaited: both(awaited),
 }
 
 function both(workload: Workload): (context: WorkloadContext) => Promise<Figure[]> {
@@ -96,10 +99,10 @@ async function catchUp(system: System, context: WorkloadContext): Promise<Figure
   })
 }
 
-async function awaited(context: WorkloadContext): Promise<Figure> {
+async function awaited(system: System, context: WorkloadContext): Promise<Figure> {
   const messages = Math.min(context.messages, 5000)
-  return measure('awaited', GOMQ, { ...context, messages }, async (run) => {
-    const producer = await run('gomq-awaited')
+  return measure('awaited', system, { ...context, messages }, async (run) => {
+    const producer = await run(system.awaited)
     producer.start()
     return [await producer.done]
   })
