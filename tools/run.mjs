@@ -2,7 +2,7 @@
 // The commands of the root package.json. Needs only Node and npm: it installs and builds what is missing or stale.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,26 +19,27 @@ const env = {
 const commands = {
   start: () => {
     build(['--filter=@gomq/broker'])
-    become('node', [join(root, 'apps/broker/dist/node/main.js'), ...args])
+    become([join(root, 'apps/broker/dist/node/main.js'), ...args])
   },
   build: () => build([]),
   check,
   test: () => {
     build([])
-    check()
-    run('vitest', ['run', ...args])
+    // Whoever runs one test does not want to wait for the rest.
+    if (args.length === 0) check()
+    run('vitest', ['run', ...args], "see the failures above; 'npm test -- <part of a file name>' runs one file")
   },
   bench: () => {
     build([])
-    become('node', [join(root, 'bench/dist/main.js'), ...args])
+    become([join(root, 'bench/dist/main.js'), ...args])
   },
   sim: () => {
     build([])
-    become('node', [join(root, 'sim/dist/main.js'), ...args])
+    become([join(root, 'sim/dist/main.js'), ...args])
   },
   format: () => {
     install()
-    run('biome', ['check', '--write', '.'])
+    run('biome', ['check', '--write', '.'], 'mend by hand what is listed above')
   },
 }
 
@@ -51,48 +52,106 @@ if (major < 20 || (major === 20 && minor < 19)) {
 if (!Object.hasOwn(commands, command)) fail(`unknown command '${command}'; one of: ${Object.keys(commands).join(', ')}`)
 commands[command]()
 
-/** Installs the locked dependencies, unless the last install saw the same lockfile. */
+/** Installs the locked dependencies, unless the last install ended well, saw the same lockfile, and is still there. */
 function install() {
   const stampFile = join(root, 'node_modules', '.gomq-installed')
-  const hash = createHash('sha256')
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}`)
   for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml'])
     hash.update(readFileSync(join(root, file)))
   const stamp = hash.digest('hex')
-  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && workspaceIsLinked()) return
   process.stderr.write('gomq: installing dependencies\n')
+  // An install that is interrupted leaves no stamp, so that the next command installs again.
+  rmSync(stampFile, { force: true })
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  run('npx', ['--yes', packageManager, 'install', '--frozen-lockfile', '--reporter=append-only'])
+  run(
+    'npx',
+    // pnpm may throw away what an interrupted install left; without a terminal it would ask in vain.
+    [
+      '--yes',
+      packageManager,
+      'install',
+      '--frozen-lockfile',
+      '--reporter=append-only',
+      '--config.confirmModulesPurge=false',
+    ],
+    'is the network there? The command can be run again at any time; it goes on where this one stopped',
+  )
   writeFileSync(stampFile, stamp)
+}
+
+/** Whether every folder of the workspace that has dependencies still has its node_modules. */
+function workspaceIsLinked() {
+  const folders = ['packages', 'apps'].flatMap((parent) =>
+    readdirSync(join(root, parent)).map((name) => join(root, parent, name)),
+  )
+  return [root, ...folders].every((folder) => {
+    if (!existsSync(join(folder, 'package.json'))) return true
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    return Object.keys({ ...dependencies, ...devDependencies }).every((name) =>
+      existsSync(join(folder, 'node_modules', name, 'package.json')),
+    )
+  })
 }
 
 /** Builds what changed; turbo's cache makes a build without changes take about a second. */
 function build(filters) {
   install()
-  run('turbo', ['run', 'build', '--output-logs=errors-only', ...filters])
+  runQuietly('turbo', ['run', 'build', '--output-logs=errors-only', '--ui=stream', ...filters], 'the errors are above')
 }
 
 /** Types of the tests, style, structure, unused code. */
 function check() {
   install()
-  run('biome', ['ci', '--error-on-warnings', '.'])
-  run('tsc', ['-p', 'tsconfig.tests.json'])
+  run('biome', ['ci', '--error-on-warnings', '.'], "'npm run format' mends most of it")
+  run('tsc', ['-p', 'tsconfig.tests.json'], 'the types of the tests do not fit')
+  run('knip', ['--no-progress'], 'remove what is not used, or tell knip.json where it is used')
 }
 
 /** Runs to the end with stdout moved to stderr, so that what `start` prints is only the broker's; stops with its exit code if it fails. */
-function run(file, runArgs) {
-  const { status, signal, error } = spawnSync(file, runArgs, {
+function run(file, runArgs, hint) {
+  finish(file, hint, spawnSync(file, runArgs, { cwd: root, env, stdio: ['ignore', command === 'start' ? 2 : 1, 2] }))
+}
+
+/** The same, but what it prints is shown only if it fails. */
+function runQuietly(file, runArgs, hint) {
+  const result = spawnSync(file, runArgs, {
     cwd: root,
     env,
-    stdio: ['ignore', command === 'start' ? 2 : 1, 2],
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 256 * 1024 * 1024,
   })
+  if (result.status !== 0) process.stderr.write(`${result.stdout}${result.stderr}`)
+  finish(file, hint, result)
+}
+
+function finish(file, hint, { status, signal, error }) {
   if (error) fail(`${file} could not be started: ${error.message}`)
-  if (status !== 0) process.exit(status ?? 128 + constants.signals[signal])
+  if (signal !== null) process.exit(128 + constants.signals[signal])
+  if (status === 0) return
+  process.stderr.write(
+    `gomq: 'npm ${command === 'test' || command === 'start' ? '' : 'run '}${command}' stopped: ${file} failed; ${hint}\n`,
+  )
+  process.exit(status)
 }
 
 /** Hands the terminal, the signals and the exit code over to a long-running program. */
-function become(file, runArgs) {
-  const child = spawn(file === 'node' ? process.execPath : file, runArgs, { stdio: 'inherit', env })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+function become(nodeArgs) {
+  // In a process group of its own: a terminal sends Ctrl-C to every process of the group, and with ours passed on as well the
+  // program would get two, of which the second means "exit at once".
+  const child = spawn(process.execPath, nodeArgs, { stdio: 'inherit', env, detached: true })
+  const pass = (signal) => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid, signal)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass)
+  // The shell between npm and us dies of a SIGTERM without passing it on: without a parent, we stop too.
+  const parent = process.ppid
+  const orphanCheck = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(orphanCheck)
+    pass('SIGTERM')
+  }, 500)
+  child.on('error', (error) => fail(`${nodeArgs[0]} could not be started: ${error.message}`))
   child.on('exit', (status, signal) => process.exit(status ?? 128 + constants.signals[signal]))
 }
 

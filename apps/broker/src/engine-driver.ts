@@ -18,11 +18,13 @@ const SWEEP_INTERVAL_MS = 1_000
 /** How late a deadline of the engine may be noticed. */
 const DEADLINE_INTERVAL_MS = 100
 
+/** What a driver is made of. */
 export interface EngineDriverOptions {
   readonly engine: Omit<EngineOptions, 'outbox'>
   readonly log: Log
   readonly scheduler: Scheduler
   readonly brokerLog: BrokerLog
+  /** Bytes appended and not yet on disk above which publishers are not read from. */
   readonly unsyncedBytesMax: number
   /** The log has grown. */
   onAppended(bytes: number): void

@@ -4,6 +4,7 @@ import { type FileSystem, type Log, writeSnapshot } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Scheduler } from './scheduler.js'
 
+/** What is written where, and how often. */
 export interface SnapshotWriterOptions {
   readonly fs: FileSystem
   readonly directory: string

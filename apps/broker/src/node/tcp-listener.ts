@@ -12,9 +12,12 @@ const TCP_KEEP_ALIVE_MS = 60_000
 /** Connections that the operating system holds for us before we accept them: a burst of reconnecting clients fits. */
 const BACKLOG = 1024
 
+/** Where a listener listens and what it bounds. */
 export interface TcpListenerOptions {
   readonly endpoint: Endpoint
+  /** Connections at a time; more are closed with LIMIT_EXCEEDED. */
   readonly connectionsMax: number
+  /** Connections at a time from one address, loopback exempt. */
   readonly connectionsPerAddressMax: number
   readonly log: BrokerLog
   /** Takes a new connection. */

@@ -18,9 +18,12 @@ const CONNECTIONS_MAX = 2_000
 const BODY_FACTOR = 1.5
 const BODY_OVERHEAD_BYTES: number = 64 * 1024
 
+/** What the HTTP door is made of. */
 export interface HttpServerOptions {
   readonly broker: Broker
+  /** Greatest value of one message; a body may be half as large again, for what JSON adds. */
   readonly messageBytesMax: number
+  /** Host names, in lower case, that requests may be addressed to beside `localhost` and IP addresses. */
   readonly httpHosts: readonly string[]
   readonly log: BrokerLog
 }
