@@ -3,7 +3,7 @@ import { crc32, systemRandom } from '@gomq/protocol/node'
 import { nodeFileSystem } from '@gomq/storage/node'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { Broker } from '../broker.js'
+import { Broker, type BrokerOptions } from '../broker.js'
 import type { Configuration } from './configuration/configuration.js'
 import { type Endpoint, formatEndpoint } from './configuration/values.js'
 import { createHttpServer } from './http/http-server.js'
@@ -38,15 +38,15 @@ export class BrokerProcess {
    * Recovers the log and opens the doors. Nothing is open when it throws.
    *
    * @param onFailure  the broker can no longer keep its promises and has closed every connection: exit
-   * @throws GomqError  of recovery: DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT, ...
-   * @throws Error      of the operating system: EADDRINUSE, EACCES, ...
+   * @throws GomqError DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT  of recovery
+   * @throws GomqError UNAVAILABLE  the directory or an address cannot be used; the cause is the operating system's error
    */
   static async start(
     configuration: Configuration,
     log: Logger,
     onFailure: (error: Error) => void,
   ): Promise<BrokerProcess> {
-    const broker = await Broker.open({
+    const broker = await open({
       fs: nodeFileSystem(),
       directory: configuration.dataDir,
       crc32,
@@ -131,7 +131,21 @@ export class BrokerProcess {
   }
 }
 
-/** Says which of the addresses is taken, and what to do about it. */
+/** Opens the broker; what the operating system refuses is said with what to do about it. */
+async function open(options: BrokerOptions): Promise<Broker> {
+  try {
+    return await Broker.open(options)
+  } catch (cause) {
+    if (!(cause instanceof Error && 'syscall' in cause)) throw cause
+    throw new GomqError(
+      'UNAVAILABLE',
+      `the data directory ${options.directory} cannot be used (${cause.message}); let this user read and write it, or choose another with --data-dir`,
+      { cause },
+    )
+  }
+}
+
+/** Says which of the addresses cannot be listened on, and what to do about it. */
 async function listen(flag: 'tcp' | 'http', endpoint: Endpoint, run: () => Promise<unknown>): Promise<void> {
   try {
     await run()
@@ -139,8 +153,14 @@ async function listen(flag: 'tcp' | 'http', endpoint: Endpoint, run: () => Promi
     const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
     throw new GomqError(
       'UNAVAILABLE',
-      `cannot listen on ${formatEndpoint(endpoint)} (${reason}); stop what uses it, or choose another address with --${flag}`,
+      `cannot listen on ${formatEndpoint(endpoint)} (${reason}); ${adviceFor(reason)} with --${flag}`,
       { cause },
     )
   }
+}
+
+function adviceFor(reason: string): string {
+  if (reason === 'EADDRINUSE') return 'stop what uses it, or choose another address'
+  if (reason === 'EACCES') return 'ports below 1024 are for privileged users: choose a higher one'
+  return 'choose an address of this machine'
 }

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { PacketType } from '@gomq/protocol'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
@@ -58,4 +60,24 @@ test('an address in use is refused with what to do, and the directory is free ag
   const start = BrokerProcess.start(configuration, pino({ level: 'silent' }), () => undefined)
   await expect(start).rejects.toThrow(`cannot listen on 127.0.0.1:${broker.tcp.port} (EADDRINUSE)`)
   await startBroker([], directory)
+})
+
+test('an address that is not of this machine is refused with what to do', async () => {
+  await expect(startBroker(['--tcp', '192.0.2.1:9000', '--insecure'])).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    message: 'cannot listen on 192.0.2.1:9000 (EADDRNOTAVAIL); choose an address of this machine with --tcp',
+  })
+})
+
+test('a directory that cannot be used is refused with what to do', async () => {
+  const file = join(await temporaryDirectory(), 'file')
+  await writeFile(file, '')
+  for (const directory of [file, join(file, 'below')]) {
+    await expect(startBroker([], directory)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(
+        /^the data directory .* cannot be used \(E.*\); .* or choose another with --data-dir$/,
+      ),
+    })
+  }
 })
