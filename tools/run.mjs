@@ -138,12 +138,8 @@ function finish(file, hint, { status, signal, error }) {
 
 /** Hands the terminal, the signals and the exit code over to a long-running program. */
 function become(nodeArgs) {
-  // In a process group of its own: a terminal sends Ctrl-C to every process of the group, and with ours passed on as well the
-  // program would get two, of which the second means "exit at once".
-  const child = spawn(process.execPath, nodeArgs, { stdio: 'inherit', env, detached: true })
-  const pass = (signal) => {
-    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid, signal)
-  }
+  const child = spawn(process.execPath, nodeArgs, { stdio: 'inherit', env })
+  const pass = (signal) => child.kill(signal)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass)
   // The shell between npm and us dies of a SIGTERM without passing it on: without a parent, we stop too.
   const parent = process.ppid

@@ -8,6 +8,12 @@ import { ExitCode, exitCodeFor } from './exit-code.js'
 import { createLogger } from './logger.js'
 import { GOMQ_VERSION } from './version.js'
 
+/**
+ * How far apart two signals are that mean impatience. Ctrl-C in a terminal comes to the broker and to whoever started it, and a
+ * starter that passes it on makes it two.
+ */
+const SECOND_SIGNAL_AFTER_MS = 500
+
 const loaded = configure()
 if (loaded !== undefined) await run(loaded)
 
@@ -64,13 +70,14 @@ function exitOnBugs(log: Logger): void {
 }
 
 function stopOnSignals(started: BrokerProcess, log: Logger): void {
-  let isStopping = false
+  let stoppingSinceMs: number | undefined
   const stop = (signal: NodeJS.Signals): void => {
-    if (isStopping) {
+    if (stoppingSinceMs !== undefined) {
+      if (performance.now() - stoppingSinceMs < SECOND_SIGNAL_AFTER_MS) return
       log.warn({ signal }, 'a second signal: exiting at once')
       process.exit(128 + (signal === 'SIGINT' ? 2 : 15))
     }
-    isStopping = true
+    stoppingSinceMs = performance.now()
     log.info({ signal }, 'stopping')
     started.stop().then(
       () => {
