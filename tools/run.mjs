@@ -19,7 +19,8 @@ const env = {
 
 const commands = {
   start: () => {
-    build(['--filter=@gomq/broker'])
+    // With gomqctl, which a second terminal calls next.
+    build(['--filter=@gomq/broker', '--filter=gomqctl'])
     become([join(root, 'apps/broker/dist/node/main.js'), ...args])
   },
   build: () => build([]),
