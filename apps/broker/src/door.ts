@@ -59,10 +59,22 @@ export class Door implements Peer {
     })
   }
 
-  /** Hands a batch of QoS 0 to those who are connected now. */
+  /**
+   * Hands over a batch of QoS 0, for those who are connected now or, if it is retained, for the log. It carries a number all the same:
+   * the engine answers a refusal with ERROR then, where it would close the connection of a client that wants no answer.
+   * @throws GomqError  as the engine refuses it; SHUTTING_DOWN when the broker is stopping
+   */
   publishUnacknowledged(batch: Uint8Array): void {
     if (this.#closed !== undefined) throw this.#closed
-    this.#host.handleDoorPacket(this, { type: PacketType.PUBLISH, requestId: 0, batch })
+    const refusal: { error?: GomqError } = {}
+    const requestId = this.#publishNow(batch, {
+      resolve: () => undefined,
+      reject: (error) => {
+        refusal.error = error
+      },
+    })
+    this.#waiters.delete(requestId)
+    if (refusal.error !== undefined) throw refusal.error
   }
 
   /** Keeps the engine from taking the door for dead. */
@@ -89,11 +101,12 @@ export class Door implements Peer {
     }
   }
 
-  #publishNow(batch: Uint8Array, waiter: Waiter): void {
+  #publishNow(batch: Uint8Array, waiter: Waiter): number {
     const requestId = this.#nextRequestId
     this.#nextRequestId = requestId === 0xffff_ffff ? 2 : requestId + 1
     this.#waiters.set(requestId, waiter)
     this.#host.handleDoorPacket(this, { type: PacketType.PUBLISH, requestId, batch })
+    return requestId
   }
 
   #take(requestId: number): Waiter | undefined {

@@ -2,6 +2,7 @@ import { DeliveredRecords, GomqError, nextOffsetOf, type Offset, validateTopicNa
 import { crc32 } from '@gomq/protocol/node'
 import type { FastifyInstance } from 'fastify'
 import type { Broker } from '../../broker.js'
+import type { HeldBytes } from './held-bytes.js'
 import { type MessageJson, messageJson } from './message-json.js'
 
 const LIMIT_DEFAULT = 100
@@ -20,8 +21,9 @@ export interface MessagePage {
 }
 
 /** `GET /messages?topic=A&from=12&limit=100` */
-export function messagesRoute(server: FastifyInstance, broker: Broker): void {
+export function messagesRoute(server: FastifyInstance, broker: Broker, held: HeldBytes): void {
   server.get('/messages', async (request): Promise<MessagePage> => {
+    requireDecodable(request.url)
     const query = request.query as Record<string, unknown>
     for (const name of Object.keys(query)) {
       if (name !== 'topic' && name !== 'from' && name !== 'limit') {
@@ -34,11 +36,20 @@ export function messagesRoute(server: FastifyInstance, broker: Broker): void {
     validateTopicName(topic)
     const from = integerParameter(query, 'from', 0, Number.MAX_SAFE_INTEGER) ?? broker.logStartOffset
     const limit = integerParameter(query, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT
-    return readPage(broker, topic, from, limit)
+    return readPage({ broker, topic, from, limit, hold: (bytes) => held.hold(request.raw, bytes) })
   })
 }
 
-async function readPage(broker: Broker, topic: string, from: number, limit: number): Promise<MessagePage> {
+interface PageRequest {
+  readonly broker: Broker
+  readonly topic: string
+  readonly from: number
+  readonly limit: number
+  /** Counts what the answer is made of. @throws GomqError LIMIT_EXCEEDED */
+  hold(bytes: number): void
+}
+
+async function readPage({ broker, topic, from, limit, hold }: PageRequest): Promise<MessagePage> {
   const end = broker.highWatermark
   const messages: MessageJson[] = []
   let at = from
@@ -52,12 +63,14 @@ async function readPage(broker: Broker, topic: string, from: number, limit: numb
     for (const batch of batches) {
       const records = DeliveredRecords.ofBatch(batch, crc32)
       bytes += batch.byteLength
+      hold(batch.byteLength)
       for (let index = 0; index < records.count; index++) {
         if (records.offsetAt(index) < from) continue
         if (messages.length === limit) return page(topic, messages, records.offsetAt(index))
         messages.push(messageJson(batch, records, index))
       }
-      if (bytes >= ANSWER_BYTES_MAX) return page(topic, messages, nextOffsetOf(batch), end)
+      // Whether more follows is for the next request to find out: the rest of the log may be long and hold none of this topic.
+      if (bytes >= ANSWER_BYTES_MAX || messages.length === limit) return page(topic, messages, nextOffsetOf(batch), end)
     }
     at = nextOffset
   } while (at < end)
@@ -66,6 +79,15 @@ async function readPage(broker: Broker, topic: string, from: number, limit: numb
 
 function page(topic: string, messages: MessageJson[], next?: number, end = Number.POSITIVE_INFINITY): MessagePage {
   return { topic_name: topic, message_list: messages, ...(next === undefined || next >= end ? {} : { next }) }
+}
+
+/** The parser of queries takes a broken escape for text. @throws GomqError INVALID_ARGUMENT */
+function requireDecodable(url: string): void {
+  try {
+    decodeURIComponent(url)
+  } catch (cause) {
+    throw new GomqError('INVALID_ARGUMENT', 'the query is not valid percent-encoded UTF-8', { cause })
+  }
 }
 
 function integerParameter(query: Record<string, unknown>, name: string, min: number, max: number): number | undefined {

@@ -25,6 +25,8 @@ export function sendProblem(reply: FastifyReply, code: ErrorCode, detail: string
 /** Turns what a route threw into a problem. Bugs are logged and their message stays here. */
 export function errorHandler(log: BrokerLog) {
   return (error: FastifyError | GomqError, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    // What is left of a body that was refused is not worth reading.
+    if (!request.raw.complete) reply.header('connection', 'close')
     if (error instanceof GomqError) return sendProblem(reply, error.code, error.message)
     if (!(error instanceof InvariantError) && error.statusCode !== undefined && error.statusCode < 500) {
       const code = error.statusCode === 413 ? 'MESSAGE_TOO_LARGE' : 'INVALID_ARGUMENT'

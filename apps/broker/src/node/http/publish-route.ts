@@ -2,7 +2,6 @@ import {
   Attribute,
   BatchBuilder,
   CONTENT_TYPE_HEADER,
-  encodeMsgpack,
   GomqError,
   MSGPACK_CONTENT_TYPE,
   type ProducerId,
@@ -13,6 +12,7 @@ import {
 import { crc32 } from '@gomq/protocol/node'
 import type { FastifyInstance } from 'fastify'
 import type { Broker } from '../../broker.js'
+import { packJson } from './json-value.js'
 
 const FIELDS = new Set(['topic', 'body', 'qos', 'retain', 'encoding'])
 const MSGPACK_HEADERS: RecordInput['headers'] = { [CONTENT_TYPE_HEADER]: MSGPACK_CONTENT_TYPE }
@@ -83,7 +83,7 @@ function parseContent(value: unknown, encoding: unknown): Pick<PublishRequest, '
     if (/\p{Surrogate}/u.test(value)) return refuse('body holds a lone surrogate; it is no valid Unicode')
     return { value, isMsgpack: false }
   }
-  return { value: encodeMsgpack(value), isMsgpack: true }
+  return { value: packJson(value), isMsgpack: true }
 }
 
 function toBatch(publish: PublishRequest, nowMs: number): Uint8Array {

@@ -1,50 +1,12 @@
-import { request } from 'node:http'
+import { connect } from 'node:net'
 import { PacketType } from '@gomq/protocol'
-import { describe, expect, test } from 'vitest'
-import type { BrokerProcess } from '../../../src/node/broker-process.js'
+import { pino } from 'pino'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { createHttpServer } from '../../../src/node/http/http-server.js'
 import { startBroker } from '../../harness/broker-process.js'
+import { type Answer, call, publish } from '../../harness/http-client.js'
 import { batchOf, publishPacket, subscribePacket } from '../../harness/packets.js'
 import { TcpClient } from '../../harness/tcp-client.js'
-
-interface Answer {
-  status: number
-  type: string
-  json: Record<string, unknown>
-}
-
-function call(
-  broker: BrokerProcess,
-  method: string,
-  path: string,
-  body?: string,
-  headers: Record<string, string> = {},
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const { port } = broker.http!
-    const outgoing = request({
-      host: '127.0.0.1',
-      port,
-      method,
-      path,
-      agent: false,
-      headers: { 'content-type': 'application/json', ...headers },
-    })
-    outgoing.on('error', reject)
-    outgoing.on('response', (incoming) => {
-      const chunks: Buffer[] = []
-      incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
-      incoming.on('end', () => {
-        const text = Buffer.concat(chunks).toString()
-        const json = text === '' ? {} : JSON.parse(text)
-        resolve({ status: incoming.statusCode ?? 0, type: incoming.headers['content-type'] ?? '', json })
-      })
-    })
-    outgoing.end(body)
-  })
-}
-
-const publish = (broker: BrokerProcess, message: unknown): Promise<Answer> =>
-  call(broker, 'POST', '/pub', JSON.stringify(message))
 
 describe('HTTP', () => {
   test('GET /version names both versions', async () => {
@@ -134,11 +96,27 @@ describe('HTTP', () => {
       ['GET', '/messages?topic=a&from=999', undefined, 416, 'OFFSET_OUT_OF_RANGE'],
       ['GET', '/messages?topic=a&topic=b', undefined, 400, 'INVALID_ARGUMENT'],
       ['GET', '/messages?topic=a&form=1', undefined, 400, 'INVALID_ARGUMENT'],
+      ['GET', '/messages?topic=a&from=1.5', undefined, 400, 'INVALID_ARGUMENT'],
+      ['GET', '/messages?topic=a&from=', undefined, 400, 'INVALID_ARGUMENT'],
+      ['GET', '/messages?topic=a&from=9007199254740993', undefined, 400, 'INVALID_ARGUMENT'],
+      ['GET', '/messages?topic=a&limit=10001', undefined, 400, 'INVALID_ARGUMENT'],
+      ['GET', '/messages?topic=a&__proto__=x', undefined, 400, 'INVALID_ARGUMENT'],
+      ['GET', '/messages?topic=%zz', undefined, 400, 'INVALID_ARGUMENT'],
+      ['GET', '/messages?topic=%ff', undefined, 400, 'INVALID_ARGUMENT'],
+      ['GET', '/%zz', undefined, 400, 'INVALID_ARGUMENT'],
+      ['GET', '/pub', undefined, 404, 'INVALID_ARGUMENT'],
+      ['POST', '/version', '{}', 404, 'INVALID_ARGUMENT'],
+      ['POST', '/pub', '', 400, 'INVALID_ARGUMENT'],
+      ['POST', '/pub', 'null', 400, 'INVALID_ARGUMENT'],
       ['POST', '/pub', '{"topic":', 400, 'INVALID_ARGUMENT'],
       ['POST', '/pub', '[]', 400, 'INVALID_ARGUMENT'],
       ['POST', '/pub', '{"topic":"a"}', 400, 'INVALID_ARGUMENT'],
       ['POST', '/pub', '{"topic":"a/+","body":""}', 400, 'INVALID_TOPIC'],
       ['POST', '/pub', '{"topic":"$SYS/a","body":""}', 403, 'NOT_AUTHORIZED'],
+      ['POST', '/pub', '{"topic":"$SYS/a","body":"","qos":0}', 403, 'NOT_AUTHORIZED'],
+      ['POST', '/pub', '{"topic":"$SYS/a","body":"","qos":0,"retain":true}', 403, 'NOT_AUTHORIZED'],
+      ['POST', '/pub', '{"topic":"a\\u0000","body":""}', 400, 'INVALID_TOPIC'],
+      ['POST', '/pub', '{"topic":"\\ud800","body":""}', 400, 'INVALID_TOPIC'],
       ['POST', '/pub', '{"topic":"a","body":"x","qos":3}', 400, 'INVALID_ARGUMENT'],
       ['POST', '/pub', '{"topic":"a","body":"x","qos":2}', 400, 'UNSUPPORTED_FEATURE'],
       ['POST', '/pub', '{"topic":"a","body":"x","retain":"yes"}', 400, 'INVALID_ARGUMENT'],
@@ -147,6 +125,9 @@ describe('HTTP', () => {
       ['POST', '/pub', '{"topic":"a","body":"\\ud800"}', 400, 'INVALID_ARGUMENT'],
       ['POST', '/pub', '{"topic":"a","body":"x","__proto__":{"polluted":1}}', 400, 'INVALID_ARGUMENT'],
       ['POST', '/pub', '{"topic":"a","body":{"constructor":{"prototype":{"polluted":1}}}}', 400, 'INVALID_ARGUMENT'],
+      ['POST', '/pub', '{"topic":"a","body":{"k":"\\ud800"}}', 400, 'INVALID_ARGUMENT'],
+      ['POST', '/pub', '{"topic":"a","body":[1e400]}', 400, 'INVALID_ARGUMENT'],
+      ['POST', '/pub', `{"topic":"a","body":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 400, 'INVALID_ARGUMENT'],
       ['POST', '/pub', `{"topic":"a","body":"${'x'.repeat(1025)}"}`, 413, 'MESSAGE_TOO_LARGE'],
       ['POST', '/pub', `{"topic":"a","body":"${'x'.repeat(100_000)}"}`, 413, 'MESSAGE_TOO_LARGE'],
     ]
@@ -159,14 +140,119 @@ describe('HTTP', () => {
       })
     }
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+    // A refusal is the end of one request and of nothing else.
+    expect(await publish(broker, { topic: 'a', body: 'x' })).toMatchObject({ status: 200 })
+    expect(await publish(broker, { topic: 'a', body: 'x', qos: 0 })).toMatchObject({ status: 202 })
+  })
+
+  test('a message of the greatest size is taken, whatever JSON makes of it', async () => {
+    const broker = await startBroker(['--message-bytes-max', '2MiB'])
+    const body = 'x'.repeat(2 * 1024 * 1024)
+    expect((await publish(broker, { topic: 'a', body })).status).toBe(200)
+    const base64 = Buffer.from(body).toString('base64')
+    expect((await publish(broker, { topic: 'a', body: base64, encoding: 'base64' })).status).toBe(200)
+    expect((await publish(broker, { topic: 'a', body: `${body}x` })).status).toBe(413)
+  })
+
+  test('an object may have any names', async () => {
+    const broker = await startBroker()
+    const body = { toJSON: 1, constructor: 'x', hasOwnProperty: null, length: 0, '': { valueOf: 'y' }, 7: [] }
+    expect((await publish(broker, { topic: 'names', body })).status).toBe(200)
+    const { json } = await call(broker, 'GET', '/messages?topic=names')
+    expect(json['message_list']).toMatchObject([{ value: body, encoding: 'json' }])
+  })
+
+  test('from may lie inside a batch, between the batches of a topic, and at the end of the log', async () => {
+    const broker = await startBroker()
+    const client = await TcpClient.connect(broker.tcp.port)
+    client.send(publishPacket(1, batchOf('A', ['a', 'b', 'c'])), publishPacket(2, batchOf('B', ['x', 'y'])))
+    client.send(publishPacket(3, batchOf('A', ['d'])))
+    const first = (await client.queue.take(PacketType.PUBACK)).baseOffset
+    for (let i = 0; i < 2; i++) await client.queue.take(PacketType.PUBACK)
+    client.close()
+    const valuesFrom = async (offset: number): Promise<unknown[]> => {
+      const { json } = await call(broker, 'GET', `/messages?topic=A&from=${offset}`)
+      return (json['message_list'] as { value: unknown }[]).map(({ value }) => value)
+    }
+    expect(await valuesFrom(first + 1)).toEqual(['b', 'c', 'd'])
+    expect(await valuesFrom(first + 4)).toEqual(['d'])
+    expect(await valuesFrom(first + 6)).toEqual([])
+    expect((await call(broker, 'GET', `/messages?topic=A&from=${first + 7}`)).status).toBe(416)
+  })
+
+  test('a page that is full does not read the rest of the log to find out whether more follows', async () => {
+    const broker = await startBroker()
+    for (const topic of ['A', 'B', 'B']) await publish(broker, { topic, body: topic })
+    const { json } = await call(broker, 'GET', '/messages?topic=A&limit=1')
+    const { offset } = (json['message_list'] as { offset: number }[])[0]!
+    expect(json['next']).toBe(offset + 1)
+    const last = await call(broker, 'GET', `/messages?topic=A&limit=1&from=${json['next']}`)
+    expect(last.json).toEqual({ topic_name: 'A', message_list: [] })
+  })
+
+  test('bodies and pages of all requests together are bounded, and what they took is given back', async () => {
+    const started = await startBroker()
+    const { broker } = started
+    const log = pino({ level: 'silent' })
+    const options = { broker, messageBytesMax: 8192, httpHosts: [], log, heldBytesMax: 6000 }
+    const server = createHttpServer(options)
+    onTestFinished(() => server.close())
+    await server.listen({ host: '127.0.0.1', port: 0 })
+    const { port } = server.server.address() as { port: number }
+    const target = { http: { host: '127.0.0.1', port } }
+    const large = { topic: 'A', body: 'x'.repeat(4000) }
+    for (let i = 0; i < 3; i++) expect(await publish(target, large)).toMatchObject({ status: 200 })
+    expect(await publish(target, { topic: 'A', body: 'x'.repeat(7000) })).toMatchObject({
+      status: 429,
+      json: { code: 'LIMIT_EXCEEDED' },
+    })
+    expect(await call(target, 'GET', '/messages?topic=A')).toMatchObject({ status: 429 })
+    for (let i = 0; i < 3; i++)
+      expect(await call(target, 'GET', '/messages?topic=A&limit=1')).toMatchObject({ status: 200 })
+
+    // Half a body is held until its connection goes.
+    const half = connect(port, '127.0.0.1')
+    half.write(
+      'POST /pub HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 8000\r\n\r\n',
+    )
+    half.write(' '.repeat(5000))
+    await expect.poll(async () => (await publish(target, large)).status).toBe(429)
+    half.destroy()
+    await expect.poll(async () => (await publish(target, large)).status).toBe(200)
   })
 
   test('only JSON is taken', async () => {
     const broker = await startBroker()
-    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data']) {
+    for (const type of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data',
+      'application/jsonp',
+      '',
+    ]) {
       const { status } = await call(broker, 'POST', '/pub', '{"topic":"a","body":"x"}', { 'content-type': type })
       expect(status).toBe(415)
     }
+  })
+
+  test('only UTF-8 is taken: nothing is replaced in silence', async () => {
+    const broker = await startBroker()
+    const body = Buffer.concat([Buffer.from('{"topic":"a","body":"'), Buffer.from([0xff]), Buffer.from('"}')])
+    expect(await call(broker, 'POST', '/pub', body)).toMatchObject({ status: 400, json: { code: 'INVALID_ARGUMENT' } })
+  })
+
+  test('a body without an announced length is cut off at the bound, with an answer', async () => {
+    const broker = await startBroker(['--message-bytes-max', '1KiB'])
+    const socket = connect(broker.http!.port, '127.0.0.1')
+    socket.write(
+      'POST /pub HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n',
+    )
+    const chunk = `8000\r\n${'x'.repeat(0x8000)}\r\n`
+    socket.write(chunk.repeat(4))
+    socket.on('error', () => undefined)
+    let answer = ''
+    for await (const part of socket) answer += part
+    expect(answer).toMatch(/^HTTP\/1\.1 413 [\s\S]*"code":"MESSAGE_TOO_LARGE"/)
   })
 
   test('requests for a foreign host name or from another origin are refused', async () => {
@@ -174,7 +260,15 @@ describe('HTTP', () => {
     const { port } = broker.http!
     const statusFor = async (headers: Record<string, string>): Promise<number> =>
       (await call(broker, 'GET', '/version', undefined, headers)).status
-    expect(await statusFor({ host: 'evil.example' })).toBe(403)
+    for (const host of [
+      'evil.example',
+      'localhost.evil.example',
+      'localhost@evil.example',
+      '127.0.0.1:x',
+      '[::1',
+      'broker.example.',
+    ])
+      expect(await statusFor({ host }), host).toBe(403)
     expect(await statusFor({ host: `evil.example:${port}` })).toBe(403)
     expect(await statusFor({ host: '127.0.0.1.evil.example' })).toBe(403)
     expect(await statusFor({ host: `localhost:${port}`, origin: 'http://evil.example' })).toBe(403)
