@@ -1,8 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import type { Configuration } from '../../../../apps/broker/src/node/configuration/configuration.js'
 import { loadConfiguration } from '../../../../apps/broker/src/node/configuration/load-configuration.js'
+import { copySources } from '../../../../e2e/test/support/copy-sources.js'
 import { environmentOf, instructionsOf, lastStage } from '../../src/dockerfile.js'
 
 const root = new URL('../../../../', import.meta.url)
@@ -101,3 +106,54 @@ describe('docker-compose.yml', () => {
     expect(service.init).toBe(true)
   })
 })
+
+/** Runs a program to its end and returns its exit code. */
+function exitOf(file: string, args: readonly string[], options: object): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    spawn(file, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options })
+      .once('error', reject)
+      .once('exit', resolve)
+  })
+}
+
+// It installs and builds everything anew, which takes most of a minute.
+if (process.env['GOMQ_LONG'] === '1') {
+  test('the build steps of the image make a broker that needs nothing else of the repository', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'gomq-image-'))
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+    // The paths of the image, moved to where a test may write.
+    const moved = (text: string) =>
+      text.replaceAll('/broker/', `${directory}/broker/`).replace(/ \/broker$/, ` ${directory}/broker`)
+
+    const context = join(directory, 'gomq')
+    copySources(context)
+    const build = dockerfile.find(({ name }) => name === 'RUN')!.text
+    expect(await exitOf('sh', ['-c', moved(build)], { cwd: context })).toBe(0)
+    renameSync(context, join(directory, 'gone'))
+
+    const variables = {
+      PATH: process.env['PATH'],
+      ...environment,
+      GOMQ_DATA_DIR: join(directory, 'data'),
+      GOMQ_TCP: '127.0.0.1:0',
+      GOMQ_HTTP: '127.0.0.1:0',
+      GOMQ_LOG_LEVEL: 'warn',
+    }
+    const [program, ...args] = JSON.parse(moved(lastStage(dockerfile, 'ENTRYPOINT')[0]!)) as string[]
+    const broker = spawn(program!, args, { env: variables, stdio: ['ignore', 'pipe', 'inherit'] })
+    const exited = new Promise((resolve) => broker.once('exit', resolve))
+    const ready = await new Promise<string>((resolve, reject) => {
+      createInterface({ input: broker.stdout }).once('line', resolve)
+      broker.once('exit', (code) => reject(new Error(`the broker ended with ${code}`)))
+    })
+    const http = /http=(\S+)/.exec(ready)![1]!
+
+    const [, check] = lastStage(dockerfile, 'HEALTHCHECK')[0]!.split('CMD ')
+    const [checkProgram, ...checkArgs] = JSON.parse(check!) as string[]
+    const health = () => exitOf(checkProgram!, checkArgs, { env: { ...variables, GOMQ_HTTP: http } })
+    expect(await health()).toBe(0)
+    broker.kill('SIGTERM')
+    expect(await exited).toBe(0)
+    expect(await health()).toBe(1)
+  }, 300_000)
+}
