@@ -20,6 +20,7 @@ gomqctl pub - < photo.jpg
   npx gomqctl --topic 'a/#' \\
     sub --count 3   # the first three
   gomqctl --topic '#' sub
+  journalctl -f | gomqctl pub # not run: follows the journal
   \`\`\`
 
 \`\`\`
@@ -33,7 +34,7 @@ test('the blocks of a page have language, line and text, and say why they do not
     ['js', 3, undefined],
     ['sh', 9, 'needs a camera'],
     ['sh', 15, undefined],
-    ['', 22, undefined],
+    ['', 23, undefined],
   ])
   expect(blocks[0]!.text).toBe('console.log(1 + 2) // 3\n')
   expect(printsOf(blocks[0]!.text)).toEqual(['3'])
@@ -45,7 +46,13 @@ test('a block without an end is refused', () => {
 
 test('commands are told from comments, and a topic filter is no comment', () => {
   expect(commandsOf(blocksOf(PAGE)[2]!)).toEqual([
-    { line: 17, text: "npx gomqctl --topic 'a/#'  sub --count 3", comment: 'the first three' },
-    { line: 19, text: "gomqctl --topic '#' sub", comment: '' },
+    { line: 17, text: "npx gomqctl --topic 'a/#'  sub --count 3", comment: 'the first three', notRun: undefined },
+    { line: 19, text: "gomqctl --topic '#' sub", comment: '', notRun: undefined },
+    {
+      line: 20,
+      text: 'journalctl -f | gomqctl pub',
+      comment: 'not run: follows the journal',
+      notRun: 'follows the journal',
+    },
   ])
 })

@@ -16,6 +16,8 @@ export interface DocCommand {
   readonly text: string
   /** What stands behind `#` at its end. */
   readonly comment: string
+  /** Why it does not run, from a comment `# not run: reason`. */
+  readonly notRun: string | undefined
 }
 
 /** The fenced blocks of a page, in order. */
@@ -47,7 +49,9 @@ export function commandsOf(block: DocBlock): DocCommand[] {
     while (text.endsWith('\\')) text = `${text.slice(0, -1)} ${lines[++i]!.trim()}`
     const comment = /(?:^|\s)#\s(.*)$/.exec(text)
     const command = text.slice(0, comment?.index ?? text.length).trim()
-    if (command !== '') commands.push({ line: block.line + 1 + first, text: command, comment: comment?.[1] ?? '' })
+    const notRun = /^not run: (.+)$/.exec(comment?.[1] ?? '')?.[1]
+    if (command !== '')
+      commands.push({ line: block.line + 1 + first, text: command, comment: comment?.[1] ?? '', notRun })
   }
   return commands
 }
