@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { loadConfiguration } from '../../../src/node/configuration/load-configuration.js'
 import { configurationReference } from '../../../src/node/configuration/reference.js'
 
 const file = new URL('../../../../../docs/reference/configuration.md', import.meta.url)
@@ -13,4 +14,11 @@ test('docs/reference/configuration.md shows the option table as it is (GOMQ_UPDA
   expect(expected).toContain('--data-dir')
   if (process.env['GOMQ_UPDATE_DOCS'] !== undefined) writeFileSync(file, expected)
   else expect(text).toBe(expected)
+})
+
+test('the file that docs/reference/configuration.md shows is a configuration', () => {
+  const [, toml = ''] = /```toml\n([\s\S]*?)```/.exec(readFileSync(file, 'utf8'))!
+  const sources = { environment: {}, readFile: () => toml }
+  const { configuration } = loadConfiguration({ kind: 'run', configFile: 'gomq.toml', values: new Map() }, sources)
+  expect(configuration).toMatchObject({ dataDir: '/var/lib/gomq', messageBytesMax: 16 * 1024 * 1024 })
 })

@@ -278,6 +278,20 @@ describe('HTTP', () => {
     expect(await statusFor({ host: `[::1]:${port}` })).toBe(200)
   })
 
+  if (process.env['GOMQ_LONG'] === '1') {
+    test('a header that does not end is cut off', async () => {
+      const broker = await startBroker()
+      const socket = connect(broker.http!.port, '127.0.0.1')
+      socket.write('GET /version HTTP/1.1\r\n')
+      const drip = setInterval(() => socket.write('x'), 500)
+      onTestFinished(() => clearInterval(drip))
+      const startedMs = performance.now()
+      socket.on('error', () => undefined)
+      await new Promise((resolve) => socket.resume().once('close', resolve))
+      expect(performance.now() - startedMs).toBeLessThan(25_000)
+    }, 60_000)
+  }
+
   test('health and readiness', async () => {
     const broker = await startBroker()
     expect((await call(broker, 'GET', '/healthz')).json).toMatchObject({
