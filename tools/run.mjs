@@ -99,6 +99,7 @@ function workspaceIsLinked() {
 /** Builds what changed; turbo's cache makes a build without changes take about a second. */
 function build(filters) {
   install()
+  if (!existsSync(join(root, 'packages/protocol/dist'))) process.stderr.write('gomq: building\n')
   runQuietly('turbo', ['run', 'build', '--output-logs=errors-only', '--ui=stream', ...filters], 'the errors are above')
 }
 
