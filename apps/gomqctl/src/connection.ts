@@ -21,7 +21,9 @@ export async function withBroker<T>(
     },
   )
   const listeners = [
-    mq.on('disconnected', ({ message }) => notes.warn(`the connection is lost (${message}); trying to connect again`)),
+    mq.on('disconnected', ({ message }) =>
+      notes.warn(`the connection is lost (${message.replaceAll('gomq://', '')}); trying to connect again`),
+    ),
     mq.on('connected', () => notes.warn('connected again')),
   ]
   try {

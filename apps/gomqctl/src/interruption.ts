@@ -33,7 +33,7 @@ export class Interruption implements Disposable {
   readonly #onSigterm = () => this.#handle('SIGTERM')
 
   #handle(signal: 'SIGINT' | 'SIGTERM'): void {
-    if (this.#signal !== undefined) this.#process.exit(this.exitCode)
+    if (this.#signal !== undefined) return this.#process.exit(this.exitCode)
     this.#signal = signal
     this.#resolve()
   }

@@ -77,18 +77,26 @@ export function parseCount(text: string): number {
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, '': 1000 }
 
-/** A time such as `500ms`, `10s`, `2m` or `1h`; a bare number is seconds. */
+/** The longest time that a timer of Node holds; a longer one would fire at once. */
+const DURATION_MS_MAX = 0x7fff_ffff
+
+/** A time such as `500ms`, `10s`, `2m` or `1h`, up to 596 hours; a bare number is seconds. */
 export function parseDurationMs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text)
   if (match === null) throw new InvalidArgumentError('Use a number with a unit: 500ms, 10s, 2m or 1h.')
-  return Number(match[1]) * UNIT_MS[match[2]!]!
+  const timeMs = Number(match[1]) * UNIT_MS[match[2]!]!
+  if (timeMs > DURATION_MS_MAX) throw new InvalidArgumentError('Use at most 596h.')
+  return timeMs
 }
+
+/** Dates of ISO 8601; `Date.parse` alone would make a time of nearly anything. */
+const TIME = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?$/
 
 /** Where a subscription starts: `new`, `earliest`, an offset or a time. */
 export function parseFrom(text: string): SubscribeFrom {
   if (text === 'new' || text === 'earliest') return text
   if (/^\d{1,15}$/.test(text)) return { offset: Number(text) }
-  const timeMs = Date.parse(text)
+  const timeMs = TIME.test(text) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(timeMs) || timeMs < 0) {
     throw new InvalidArgumentError(
       "Use 'new', 'earliest', an offset such as 42, or a time such as 2026-01-31T12:00:00Z.",

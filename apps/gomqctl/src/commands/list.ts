@@ -80,5 +80,5 @@ function tableOf(rows: string[][]): string {
     chars: { ...Object.fromEntries([...lines, ...corners].map((name) => [name, ''])), middle: '  ' },
   })
   table.push(...rows)
-  return table.toString()
+  return table.toString().replace(/ +$/gm, '')
 }
