@@ -72,6 +72,20 @@ describe('a broker that is killed and comes back', () => {
   })
 })
 
+describe('a broker that hangs', () => {
+  test('does not hold a sub that is interrupted', async () => {
+    await using hung = await BrokerProcess.start()
+    using sub = new GomqctlProcess(hung, ['-t', 'A', 'sub'], { isTerminal: true })
+    await sub.printed(({ stderr }) => stderr.includes('listening'))
+    process.kill(hung.pid, 'SIGSTOP')
+    const startedMs = Date.now()
+    sub.signal('SIGINT')
+    expect((await sub.finished).code).toBe(130)
+    // The client alone would wait 10 seconds for the answer.
+    expect(Date.now() - startedMs).toBeLessThan(9000)
+  })
+})
+
 describe('a pub that is interrupted', () => {
   test('Ctrl-C stores what was read, says how much, and ends with 130', async () => {
     using pub = new GomqctlProcess(broker, ['-t', 'stopped', '-q', '1', 'pub'])

@@ -3,7 +3,7 @@ import type { Notes } from './notes.js'
 import { type GlobalOptions, withoutScheme } from './options.js'
 
 /** Milliseconds that closing may take: what is not acknowledged by then stays so. */
-const CLOSE_TIMEOUT_MS = 5000
+const CLOSE_TIMEOUT_MS = 2000
 
 /**
  * Connects to the broker that the options name, does the work and disconnects. Says when the connection is lost meanwhile and when it

@@ -32,8 +32,8 @@ export async function pub(words: readonly string[], options: PubOptions, globals
     ...(options.key !== undefined && { key: options.key }),
     ...(options.header !== undefined && { headers: options.header }),
   }
-  using interruption = new Interruption(process)
   await withBroker(globals, notes, async (mq) => {
+    using interruption = new Interruption(process)
     if (globals.qos === 0 && !globals.retain)
       notes.hint('QoS 0: nothing is stored, only who is subscribed now gets it; --qos 1 stores it')
     const progress = new Progress(process.stderr)
@@ -45,8 +45,8 @@ export async function pub(words: readonly string[], options: PubOptions, globals
     const outcome = await publisher.finish()
     progress.stop()
     await report(outcome, readFailure, topic, globals, notes)
+    if (interruption.exitCode !== undefined) throw new Exit(interruption.exitCode)
   })
-  if (interruption.exitCode !== undefined) throw new Exit(interruption.exitCode)
 }
 
 /** @throws GomqError INVALID_ARGUMENT */

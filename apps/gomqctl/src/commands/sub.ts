@@ -21,14 +21,14 @@ export interface SubOptions {
 
 /** Milliseconds that the end waits for the last acknowledgement to be answered. */
 const LAST_ACK_TIMEOUT_MS = 5000
+/** Milliseconds that the end waits for the broker to hear of it; the connection closes after that in any case. */
+const CLOSE_TIMEOUT_MS = 2000
 
 /** Prints messages as they come; each is acknowledged after it was printed. */
 export async function sub(options: SubOptions, globals: GlobalOptions): Promise<void> {
   check(options, globals)
   const notes = new Notes(process.stderr, globals.quiet)
   const format = globals.json ? 'json' : (options.format ?? (process.stdout.isTTY ? 'screen' : 'text'))
-  using interruption = new Interruption(process)
-  let isTimedOut = false
   await withBroker(globals, notes, async (mq) => {
     const subscription = await mq.subscribe(globals.topic, {
       // A durable subscription is acknowledged, or it would never move.
@@ -41,6 +41,8 @@ export async function sub(options: SubOptions, globals: GlobalOptions): Promise<
       notes.hint(
         `listening to ${globals.topic.join(', ')} at ${globals.connect.map(withoutScheme).join(', ')}; Ctrl-C ends it`,
       )
+    using interruption = new Interruption(process)
+    let isTimedOut = false
     const printer = new Printer(subscription, format, globals.topic)
     void interruption.signalled.then(() => printer.end())
     const timer =
@@ -51,7 +53,8 @@ export async function sub(options: SubOptions, globals: GlobalOptions): Promise<
             void printer.end()
           }, options.timeout)
     try {
-      await printer.print(options.count ?? Number.POSITIVE_INFINITY, notes)
+      // A broker that does not answer holds the iteration longer than anybody waits.
+      await Promise.race([printer.print(options.count ?? Number.POSITIVE_INFINITY, notes), printer.left])
     } finally {
       clearTimeout(timer)
       await printer.end()
@@ -62,8 +65,8 @@ export async function sub(options: SubOptions, globals: GlobalOptions): Promise<
       notes.warn(`${printer.printed} of ${options.count} messages came in time`)
       throw new Exit(ExitCode.TEMPORARY)
     }
+    if (interruption.exitCode !== undefined) throw new Exit(interruption.exitCode)
   })
-  if (interruption.exitCode !== undefined) throw new Exit(interruption.exitCode)
 }
 
 /** @throws GomqError INVALID_ARGUMENT */
@@ -82,6 +85,9 @@ class Printer {
   printed = 0
   /** Whether an acknowledgement did not reach the broker. */
   isUnacked = false
+  /** Resolves when {@link end} is done. */
+  readonly left: Promise<void>
+  #resolveLeft!: () => void
   readonly #subscription: Subscription
   readonly #format: Format
   readonly #withTopic: boolean
@@ -94,6 +100,7 @@ class Printer {
     this.#format = format
     this.#withTopic = filters.length > 1 || /[+#]/.test(filters[0]!)
     this.#output = new Output(process.stdout, () => void this.end())
+    this.left = new Promise((resolve) => (this.#resolveLeft = resolve))
   }
 
   async print(countMax: number, notes: Notes): Promise<void> {
@@ -117,7 +124,8 @@ class Printer {
   async #leave(): Promise<void> {
     await this.#output.flush()
     await settledWithin(this.#lastAck, LAST_ACK_TIMEOUT_MS)
-    await this.#subscription.close().catch(() => {})
+    await settledWithin(this.#subscription.close(), CLOSE_TIMEOUT_MS)
+    this.#resolveLeft()
   }
 
   /** Messages that are acknowledged at once share a promise. */
