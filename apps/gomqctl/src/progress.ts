@@ -31,7 +31,7 @@ export class Progress {
     if (this.#bar === undefined) {
       this.#bar = new SingleBar(
         {
-          format: '{value} messages, {duration_formatted}',
+          format: '{value} messages',
           stream: this.#stream,
           hideCursor: true,
           clearOnComplete: true,
@@ -39,7 +39,7 @@ export class Progress {
         },
         Presets.legacy,
       )
-      this.#bar.start(0, 0)
+      this.#bar.start(0, done)
     }
     this.#bar.update(done)
   }

@@ -25,7 +25,7 @@ test('longer work shows how many messages are done', () => {
   clock.nowMs = 1500
   progress.update(12_345)
   progress.stop()
-  expect(written(stream)).toContain('messages')
+  expect(written(stream)).toContain('12345 messages')
 })
 
 test('nothing is shown where nobody looks', () => {
