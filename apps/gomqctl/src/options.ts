@@ -1,24 +1,44 @@
-import { connect, type GomqClient, GomqError, type SubscribeFrom } from '@gomq/client'
+import { GomqError, type SubscribeFrom } from '@gomq/client'
 import { InvalidArgumentError } from 'commander'
 
 /** Options of every command. */
 export interface GlobalOptions {
-  readonly connect: string
+  /** Addresses of brokers as URLs, tried in turn; at least one. */
+  readonly connect: readonly string[]
   readonly topic: readonly string[]
   readonly qos: 0 | 1
   readonly retain: boolean
   readonly clientId?: string
   readonly json: boolean
+  readonly quiet: boolean
 }
 
-/** Connects to the broker that the options name. @throws GomqError UNAVAILABLE */
-export function connectTo(options: GlobalOptions): Promise<GomqClient> {
-  const urls = options.connect.split(',').map((address) => (address.includes('://') ? address : `gomq://${address}`))
-  return connect(urls, options.clientId === undefined ? {} : { clientId: options.clientId })
+/** Where a broker listens unless `--connect` says otherwise. */
+export const DEFAULT_ADDRESS = '127.0.0.1:9000'
+
+const ADDRESS = /^(?:(gomqs?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s:/@[\]]+)(?::(\d{1,5}))?\/?$/
+
+/** Addresses with commas between them, each `host`, `host:port` or a URL `gomq://` or `gomqs://`, as URLs. */
+export function parseAddresses(text: string): readonly string[] {
+  return text.split(',').map((each) => {
+    const address = each.trim()
+    const match = ADDRESS.exec(address)
+    const port = match?.[3] === undefined ? 9000 : Number(match[3])
+    if (match === null || port < 1 || port > 65_535 || /^\d+$/.test(address))
+      throw new InvalidArgumentError(
+        `${address === '' ? 'It is empty' : `'${address}' is no address`}; use host:port, such as ${DEFAULT_ADDRESS}, with commas between several.`,
+      )
+    return `${match[1] ?? 'gomq'}://${match[2]}:${port}`
+  })
+}
+
+/** An address as people write it. */
+export function withoutScheme(url: string): string {
+  return url.replace(/^gomq:\/\//, '')
 }
 
 /** The one topic of a command that takes exactly one. @throws GomqError INVALID_ARGUMENT */
-export function oneTopic(options: GlobalOptions): string {
+export function oneTopic(options: Pick<GlobalOptions, 'topic'>): string {
   const [topic, ...more] = options.topic
   if (topic === undefined)
     throw new GomqError('INVALID_ARGUMENT', 'no topic is given; name one with --topic or GOMQ_TOPIC')
@@ -57,18 +77,26 @@ export function parseCount(text: string): number {
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, '': 1000 }
 
-/** A time such as `500ms`, `10s`, `2m` or `1h`; a bare number is seconds. */
+/** The longest time that a timer of Node holds; a longer one would fire at once. */
+const DURATION_MS_MAX = 0x7fff_ffff
+
+/** A time such as `500ms`, `10s`, `2m` or `1h`, up to 596 hours; a bare number is seconds. */
 export function parseDurationMs(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text)
   if (match === null) throw new InvalidArgumentError('Use a number with a unit: 500ms, 10s, 2m or 1h.')
-  return Number(match[1]) * UNIT_MS[match[2]!]!
+  const timeMs = Number(match[1]) * UNIT_MS[match[2]!]!
+  if (timeMs > DURATION_MS_MAX) throw new InvalidArgumentError('Use at most 596h.')
+  return timeMs
 }
+
+/** Dates of ISO 8601; `Date.parse` alone would make a time of nearly anything. */
+const TIME = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?$/
 
 /** Where a subscription starts: `new`, `earliest`, an offset or a time. */
 export function parseFrom(text: string): SubscribeFrom {
   if (text === 'new' || text === 'earliest') return text
   if (/^\d{1,15}$/.test(text)) return { offset: Number(text) }
-  const timeMs = Date.parse(text)
+  const timeMs = TIME.test(text) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(timeMs) || timeMs < 0) {
     throw new InvalidArgumentError(
       "Use 'new', 'earliest', an offset such as 42, or a time such as 2026-01-31T12:00:00Z.",

@@ -1,12 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
+import { commandFirst } from './command-first.js'
 import { list } from './commands/list.js'
 import { type PubOptions, pub } from './commands/pub.js'
 import { type SubOptions, sub } from './commands/sub.js'
-import { type VersionOptions, version } from './commands/version.js'
+import { version } from './commands/version.js'
+import { COMMAND_HELP, PROGRAM_HELP } from './help.js'
 import {
   collect,
+  DEFAULT_ADDRESS,
   type GlobalOptions,
+  parseAddresses,
   parseCount,
   parseDurationMs,
   parseFlag,
@@ -15,18 +19,13 @@ import {
   parseQos,
 } from './options.js'
 
-const EXAMPLES = `
-Examples:
-  gomqctl --topic A --connect 127.0.0.1:9000 --qos 1 --retain 1 pub hello world everyone
-  gomqctl --topic A list
-  gomqctl --topic 'orders/#' sub
-  gomqctl --topic A sub --from earliest --count 10 --json
-  journalctl -f | gomqctl --topic logs --qos 1 pub --lines
-  gomqctl --topic image --qos 1 pub - < photo.jpg
-
-Options may stand before or after the command. Results go to stdout, everything else to stderr. Environment: GOMQ_CONNECT, GOMQ_TOPIC,
-GOMQ_CLIENT_ID. Exit codes: 0 done, 64 usage, 65 bad data, 69 no broker, 75 try again, 77 refused.
-`
+/** What the commands do; tests put something else in their place. */
+export interface Actions {
+  pub(words: readonly string[], options: PubOptions, globals: GlobalOptions): Promise<void>
+  sub(options: SubOptions, globals: GlobalOptions): Promise<void>
+  list(globals: GlobalOptions): Promise<void>
+  version(globals: GlobalOptions, ownVersion: string): Promise<void>
+}
 
 /** This program's version. */
 export function ownVersion(): string {
@@ -34,17 +33,54 @@ export function ownVersion(): string {
   return manifest.version
 }
 
-/** The command line. Options of the program are known before and after each command. */
-export function buildProgram(): Command {
+/** The command line. */
+export function buildProgram(actions: Actions = { pub, sub, list, version }): Command {
   const program = new Command('gomqctl')
-    .description('Publishes to a GoMQ broker, subscribes to it and lists what it stores.')
+  // Commands inherit these when they are made.
+  program
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
-    .showHelpAfterError("(try 'gomqctl help')")
+    .configureOutput({ outputError: (text, write) => write(errorText(text)) })
+  program
+    .description('Publishes to a GoMQ broker, subscribes to it and lists what it stores.')
+    .usage('[options] <command>')
+    .version(`gomqctl ${ownVersion()}`, '-V, --version', 'print the version of gomqctl')
+    .helpOption('-h, --help', 'print help; after a command, the help of that command')
+    .helpCommand('help [command]', 'print help, or the help of a command')
+    .addHelpText('after', PROGRAM_HELP)
+    .showHelpAfterError("Try 'gomqctl help'.")
+  addGlobalOptions(program)
+  addPub(program, actions)
+  addSub(program, actions)
+  program
+    .command('list')
+    .alias('ls')
+    .description('print what is stored now; all topics without --topic')
+    .action(() => actions.list(globalsOf(program)))
+  program
+    .command('version')
+    .description('print the version of gomqctl, and of the broker if one answers')
+    .action(() => actions.version(globalsOf(program), ownVersion()))
+  for (const command of program.commands) {
+    command.addHelpText('after', COMMAND_HELP[command.name()] ?? '')
+    command.helpOption('-h, --help', 'print this help')
+    command.showHelpAfterError(`Try 'gomqctl help ${command.name()}'.`)
+  }
+  return program
+}
+
+/** Runs the command that the arguments name. @throws whatever it throws, and CommanderError for wrong arguments */
+export async function parse(program: Command, args: readonly string[]): Promise<void> {
+  await program.parseAsync(commandFirst(args, program), { from: 'user' })
+}
+
+function addGlobalOptions(program: Command): void {
+  program
     .addOption(
-      new Option('-c, --connect <host:port>', 'the broker; several separated by commas')
+      new Option('-c, --connect <host:port>', 'the broker; several with commas between them are tried in turn')
         .env('GOMQ_CONNECT')
-        .default('127.0.0.1:9000'),
+        .argParser(parseAddresses)
+        .default(parseAddresses(DEFAULT_ADDRESS), DEFAULT_ADDRESS),
     )
     .addOption(
       new Option('-t, --topic <topic>', 'topic to publish to; filter (+, #) to subscribe to or list, may be repeated')
@@ -52,36 +88,39 @@ export function buildProgram(): Command {
         .argParser(collect),
     )
     .addOption(
-      new Option('-q, --qos <0|1>', '0: not stored and not acknowledged, 1: stored and acknowledged')
+      new Option('-q, --qos <0|1>', '0: neither stored nor acknowledged; 1: stored and acknowledged')
         .argParser(parseQos)
         .default(0),
     )
     .addOption(
       new Option('-r, --retain <0|1>', "1: keep the message as the topic's last value")
         .argParser(parseFlag)
-        .default(false),
+        .default(false, '0'),
     )
-    .addOption(
-      new Option('--client-id <id>', 'identity of this client; needed for durable subscriptions').env('GOMQ_CLIENT_ID'),
-    )
-    .option('--json', 'JSON, one object a line', false)
-    .addHelpText('after', EXAMPLES)
+    .addOption(new Option('--client-id <id>', 'identity of this client; needed for sub --name').env('GOMQ_CLIENT_ID'))
+    .option('--json', 'results as JSON, one object a line')
+    .option('--quiet', 'no summaries and hints on stderr, only what goes wrong')
+}
 
+function addPub(program: Command, actions: Actions): void {
   program
     .command('pub')
-    .description(
-      'publish: each word is a message; without words, each line of standard input; - is all of standard input as one',
-    )
-    .argument('[words...]', 'messages, or -')
-    .option('-l, --lines', 'one message for each line of standard input', false)
+    .alias('publish')
+    .description('publish messages: words, or lines of standard input, or all of it')
+    .argument('[words...]', 'one message each; - is all of standard input as one; none: each line of standard input')
+    .configureOutput({ outputError: (text, write) => write(`${errorText(text)}${adviceOnWords(text)}`) })
+    .option('-l, --lines', 'one message for each line of standard input; so it is without words, too')
     .option('-k, --key <key>', 'key of the messages')
     .addOption(
       new Option('-H, --header <name=value>', 'header of the messages, may be repeated').argParser(parseHeader),
     )
-    .action((words: string[], options: PubOptions) => pub(words, options, globals(program)))
+    .action((words: string[], options: PubOptions) => actions.pub(words, options, globalsOf(program)))
+}
 
+function addSub(program: Command, actions: Actions): void {
   program
     .command('sub')
+    .alias('subscribe')
     .description('subscribe and print messages as they come')
     .addOption(
       new Option('-f, --from <start>', "'new', 'earliest', an offset, or a time such as 2026-01-31T12:00:00Z")
@@ -90,29 +129,29 @@ export function buildProgram(): Command {
     )
     .addOption(new Option('-n, --count <n>', 'end after so many messages').argParser(parseCount))
     .addOption(new Option('-W, --timeout <time>', 'end after this time: 500ms, 10s, 2m').argParser(parseDurationMs))
-    .option('--exit-at-end', 'end when everything that is stored now was printed', false)
+    .option('--exit-at-end', 'end when everything that is stored now was printed')
     .addOption(
-      new Option('-F, --format <format>', 'text: a line each; raw: the bytes alone; json')
-        .choices(['text', 'raw', 'json'])
-        .default('text'),
+      new Option(
+        '-F, --format <format>',
+        'text: the bytes and a line feed; raw: the bytes alone; json; screen: escaped, for a person ' +
+          '(default: screen on a terminal, else text)',
+      ).choices(['text', 'raw', 'json', 'screen']),
     )
     .option('--name <name>', 'durable subscription: goes on where it was left; needs --client-id')
-    .action((options: SubOptions) => sub(options, globals(program)))
-
-  program
-    .command('list')
-    .description('print what is stored now; all topics without --topic')
-    .action(() => list(globals(program)))
-
-  program
-    .command('version')
-    .description('print the version of gomqctl, and of the broker if one answers')
-    .action((_options: VersionOptions) => version(globals(program), ownVersion()))
-
-  for (const command of program.commands) command.exitOverride().configureHelp({ showGlobalOptions: true })
-  return program
+    .action((options: SubOptions) => actions.sub(options, globalsOf(program)))
 }
 
-function globals(program: Command): GlobalOptions {
-  return { ...program.opts<GlobalOptions>(), topic: program.opts<Partial<GlobalOptions>>().topic ?? [] }
+function globalsOf(program: Command): GlobalOptions {
+  const given = program.opts<Partial<GlobalOptions> & Pick<GlobalOptions, 'connect' | 'qos' | 'retain'>>()
+  return { ...given, topic: given.topic ?? [], json: given.json ?? false, quiet: given.quiet ?? false }
+}
+
+function errorText(text: string): string {
+  return text.replace(/^error: /, 'gomqctl: ')
+}
+
+/** Commander takes every word that begins with a dash for an option. */
+function adviceOnWords(text: string): string {
+  const word = /^error: unknown option '(.*)'/.exec(text)?.[1]
+  return word === undefined ? '' : `If '${word}' is a message, put it behind --: pub -- ${word}\n`
 }

@@ -1,98 +1,148 @@
-import { type GomqClient, GomqError, type PublishOptions } from '@gomq/client'
-import { readWhole, splitLines } from '../lines.js'
-import { connectTo, type GlobalOptions, oneTopic } from '../options.js'
+import { GomqError, type PublishOptions } from '@gomq/client'
+import { withBroker } from '../connection.js'
+import { Exit } from '../exit.js'
+import { Interruption } from '../interruption.js'
+import { readWhole, splitLines, until } from '../lines.js'
+import { Notes } from '../notes.js'
+import { type GlobalOptions, oneTopic } from '../options.js'
+import { Output } from '../output.js'
 import { Progress } from '../progress.js'
+import { type Payload, Publisher, type PublishOutcome } from '../publisher.js'
 
+/** Options of `pub`. */
 export interface PubOptions {
-  readonly lines: boolean
+  readonly lines?: boolean
   readonly key?: string
   readonly header?: Readonly<Record<string, string>>
 }
+
+/** Bytes of one message that are read before it is given up: no broker can be configured to take more. */
+const MESSAGE_BYTES_MAX: number = 64 * 1024 * 1024
 
 /**
  * Publishes words, standard input as a whole, or its lines. Succeeds only when every message was acknowledged; otherwise says how many were.
  */
 export async function pub(words: readonly string[], options: PubOptions, globals: GlobalOptions): Promise<void> {
   const topic = oneTopic(globals)
-  if (words.length > 0 && options.lines) {
-    throw new GomqError(
-      'INVALID_ARGUMENT',
-      '--lines reads messages from standard input, and words are given too; use one of the two',
-    )
-  }
-  await using mq = await connectTo(globals)
+  checkWords(words, options)
+  const notes = new Notes(process.stderr, globals.quiet)
   const publishOptions: PublishOptions = {
     qos: globals.qos,
     retain: globals.retain,
     ...(options.key !== undefined && { key: options.key }),
     ...(options.header !== undefined && { headers: options.header }),
   }
-  await publishAll(mq, topic, messagesOf(words), publishOptions, globals)
-}
-
-async function* messagesOf(words: readonly string[]): AsyncGenerator<string | Uint8Array> {
-  if (words.length === 1 && words[0] === '-') yield await readWhole(process.stdin)
-  else if (words.length > 0) yield* words
-  else {
-    if (process.stdin.isTTY) process.stderr.write('gomqctl: each line you type is a message; end with Ctrl-D\n')
-    yield* splitLines(process.stdin)
-  }
-}
-
-async function publishAll(
-  mq: GomqClient,
-  topic: string,
-  messages: AsyncIterable<string | Uint8Array>,
-  publishOptions: PublishOptions,
-  globals: GlobalOptions,
-): Promise<void> {
-  const progress = new Progress()
-  const outcome: { sent: number; settled: number; failure: GomqError | undefined; lastOffset: number } = {
-    sent: 0,
-    settled: 0,
-    failure: undefined,
-    lastOffset: -1,
-  }
-  let wake = () => {}
-  for await (const message of messages) {
-    if (outcome.failure !== undefined) break
-    outcome.sent++
-    mq.publish(topic, message, publishOptions).then(
-      (ack) => {
-        outcome.settled++
-        outcome.lastOffset = Math.max(outcome.lastOffset, ack.offset)
-        progress.update(outcome.settled)
-        if (outcome.settled === outcome.sent) wake()
-      },
-      (error: unknown) => {
-        outcome.failure ??= GomqError.from(error)
-        wake()
-      },
+  await withBroker(globals, notes, async (mq) => {
+    using interruption = new Interruption(process)
+    if (globals.qos === 0 && !globals.retain)
+      notes.hint('QoS 0: nothing is stored, only who is subscribed now gets it; --qos 1 stores it')
+    const progress = new Progress(process.stderr)
+    const publisher = new Publisher(mq, topic, publishOptions, (count) => progress.update(count))
+    const readFailure = await publishAll(
+      publisher,
+      groupsOf(words, notes, Promise.race([interruption.signalled, publisher.failed])),
     )
-    const room = mq.writable()
-    if (room !== undefined) await room.catch(() => {})
-  }
-  while (outcome.settled < outcome.sent && outcome.failure === undefined) {
-    await new Promise<void>((resolve) => {
-      wake = resolve
-    })
-  }
-  progress.stop()
-  const isStored = publishOptions.qos === 1
-  if (outcome.failure !== undefined) {
-    const { failure } = outcome
+    const outcome = await publisher.finish()
+    progress.stop()
+    await report(outcome, readFailure, topic, globals, notes)
+    if (interruption.exitCode !== undefined) throw new Exit(interruption.exitCode)
+  })
+}
+
+/** @throws GomqError INVALID_ARGUMENT */
+function checkWords(words: readonly string[], options: PubOptions): void {
+  if (words.length > 0 && options.lines === true)
     throw new GomqError(
-      failure.code,
-      `${failure.message} (${outcome.settled} messages were ${isStored ? 'stored' : 'sent'} before)`,
-      { cause: failure },
+      'INVALID_ARGUMENT',
+      '--lines reads messages from standard input, and words are given too; use one of the two',
     )
+  if (words.length > 1 && words.includes('-'))
+    throw new GomqError(
+      'INVALID_ARGUMENT',
+      "'-' stands for all of standard input and other words are given too; publish them by themselves",
+    )
+}
+
+/** Messages in groups, as they become available, until `end` resolves. */
+async function* groupsOf(
+  words: readonly string[],
+  notes: Notes,
+  end: Promise<void>,
+): AsyncGenerator<readonly Payload[]> {
+  if (words.length > 0 && words[0] !== '-') {
+    yield words
+    return
   }
-  if (globals.json)
-    process.stdout.write(
-      `${JSON.stringify({ topic, messages: outcome.sent, ...(isStored && { lastOffset: outcome.lastOffset }) })}\n`,
-    )
-  const where = isStored && outcome.sent > 0 ? `, the last at offset ${outcome.lastOffset}` : ''
-  process.stderr.write(
-    `${outcome.sent} ${outcome.sent === 1 ? 'message' : 'messages'} ${isStored ? 'stored' : 'sent'}${where}\n`,
-  )
+  let hasEnded = false
+  void end.then(() => (hasEnded = true))
+  const chunks = until(process.stdin as AsyncIterable<Uint8Array>, end)
+  try {
+    if (words[0] === '-') {
+      if (process.stdin.isTTY) notes.hint('what you type is one message; end it with Ctrl-D')
+      const whole = await readWhole(chunks, MESSAGE_BYTES_MAX)
+      if (!hasEnded) yield [whole]
+      return
+    }
+    if (process.stdin.isTTY) notes.hint('each line you type is a message; end with Ctrl-D')
+    for await (const lines of splitLines(chunks, MESSAGE_BYTES_MAX)) {
+      // What stands behind the last line feed when the reading is interrupted is no whole line.
+      if (hasEnded) return
+      yield lines
+    }
+  } finally {
+    // A terminal or pipe that is still open would hold the process.
+    process.stdin.destroy()
+  }
+}
+
+/** Publishes what comes. A failure to read is returned: what was published before it is still to be waited for. */
+async function publishAll(
+  publisher: Publisher,
+  groups: AsyncIterable<readonly Payload[]>,
+): Promise<GomqError | undefined> {
+  try {
+    for await (const group of groups) await publisher.publish(group)
+    return undefined
+  } catch (error) {
+    return GomqError.from(error)
+  }
+}
+
+async function report(
+  outcome: PublishOutcome,
+  readFailure: GomqError | undefined,
+  topic: string,
+  globals: GlobalOptions,
+  notes: Notes,
+): Promise<void> {
+  const { succeeded, lastOffset } = outcome
+  const isStored = globals.qos === 1
+  const verb = isStored ? 'stored' : 'sent'
+  const failure = outcome.failure ?? readFailure
+  if (failure !== undefined) throw failureOf(outcome, failure, verb)
+  if (globals.json) {
+    const output = new Output(process.stdout)
+    const result = { topic, messages: succeeded, ...(isStored && succeeded > 0 && { lastOffset }) }
+    await output.write(Buffer.from(`${JSON.stringify(result)}\n`))
+    await output.flush()
+  }
+  const where = isStored && succeeded > 0 ? `, the last at offset ${lastOffset}` : ''
+  notes.report(`${messages(succeeded)} ${verb}${where}`)
+}
+
+/** The failure with its place among the messages, what became of the others, and what to do. */
+function failureOf(outcome: PublishOutcome, failure: GomqError, verb: string): GomqError {
+  const { handedOver, succeeded, isCountExact, failedAt } = outcome
+  const place = failedAt !== undefined && handedOver > 1 ? `message ${failedAt}: ` : ''
+  const advice =
+    failure.code === 'MESSAGE_TOO_LARGE' && outcome.failure !== undefined
+      ? '; publish it in parts, or start the broker with a greater --message-bytes-max'
+      : ''
+  const others = `${isCountExact ? '' : 'at least '}${messages(succeeded)} ${succeeded === 1 ? 'is' : 'are'} ${verb}`
+  const count = handedOver > 1 || succeeded > 0 ? ` (${others})` : ''
+  return new GomqError(failure.code, `${place}${failure.message}${advice}${count}`, { cause: failure })
+}
+
+function messages(count: number): string {
+  return count === 1 ? '1 message' : `${count} messages`
 }

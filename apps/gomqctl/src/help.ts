@@ -1,0 +1,53 @@
+/** What stands below the options in the help of the program. */
+export const PROGRAM_HELP = `
+Examples:
+  gomqctl --topic A --connect 127.0.0.1:9000 --qos 1 --retain 1 pub hello world everyone
+  gomqctl --topic A list
+  gomqctl --topic 'orders/#' sub
+  gomqctl help pub
+
+Options stand before or after the command. Results go to stdout, all else to stderr.
+Exit codes: 0 done, 64 usage, 65 bad data, 69 no broker, 74 output failed, 75 try again,
+77 refused, 130 Ctrl-C.
+`
+
+/** What stands below the options in the help of each command, by its name. */
+export const COMMAND_HELP: Readonly<Record<string, string>> = {
+  pub: `
+Examples:
+  gomqctl -t A -q 1 pub hello world                       two messages, stored
+  gomqctl -t A -q 1 pub -- -1                             a message that begins with -
+  journalctl -f | gomqctl -t logs -q 1 pub --lines        each line as it comes
+  gomqctl -t image -q 1 pub - < photo.jpg                 a whole file as one message
+  gomqctl -t orders/eu -q 1 -k c42 -H trace=x pub '{}'    with a key and a header
+
+With --qos 0, the default, nothing is stored: only who is subscribed now gets the message. Ends well
+only when all messages are acknowledged (--qos 1); otherwise it says how many are.
+`,
+  sub: `
+Examples:
+  gomqctl -t A sub                                        what comes from now on, until Ctrl-C
+  gomqctl -t 'orders/#' sub --from earliest --exit-at-end what is stored
+  gomqctl -t A sub --from earliest -n 1 -F raw > photo.jpg
+  gomqctl -t A sub --from 2026-01-31T12:00:00Z --json
+  gomqctl -t A sub -n 1 -W 10s                            wait up to 10 seconds for one message
+  gomqctl -t A sub --client-id bill --name bills          goes on after what it printed last time
+
+Ends with 75 when --timeout comes before --count. A message of a durable subscription is
+acknowledged after it was printed.
+`,
+  list: `
+Examples:
+  gomqctl list                                            all that is stored
+  gomqctl -t 'orders/+' list --json | jq .value
+  gomqctl -t A list | cut -f 5                            offset, time, topic, key, value
+
+A table on a terminal, tab-separated fields in a pipe.
+`,
+  version: `
+Example:
+  gomqctl version --json
+
+That no broker answers is no error.
+`,
+}

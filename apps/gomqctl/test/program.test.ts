@@ -1,0 +1,197 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { explain } from '../src/exit.js'
+import { type Actions, buildProgram, ownVersion, parse } from '../src/program.js'
+
+/** What a command line comes to. */
+interface Run {
+  /** Name of the command and what it was given. */
+  readonly calls: readonly (readonly unknown[])[]
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+async function run(args: readonly string[]): Promise<Run> {
+  const calls: unknown[][] = []
+  const record =
+    (name: string) =>
+    async (...given: unknown[]) => {
+      calls.push([name, ...given])
+    }
+  const actions: Actions = {
+    pub: record('pub'),
+    sub: record('sub'),
+    list: record('list'),
+    version: record('version'),
+  }
+  let stdout = ''
+  let stderr = ''
+  const program = buildProgram(actions)
+  for (const command of [program, ...program.commands])
+    command.configureOutput({
+      writeOut: (text) => (stdout += text),
+      writeErr: (text) => (stderr += text),
+      getOutHelpWidth: () => 100,
+      getErrHelpWidth: () => 100,
+    })
+  let exitCode = 0
+  try {
+    await parse(program, args)
+  } catch (error) {
+    exitCode = explain(error, { write: (text) => (stderr += text) })
+  }
+  return { calls, exitCode, stdout, stderr }
+}
+
+const words = (line: string) => line.split(' ').filter((word) => word !== '')
+const defaults = { connect: ['gomq://127.0.0.1:9000'], topic: [], qos: 0, retain: false, json: false, quiet: false }
+const VARIABLES = ['GOMQ_CONNECT', 'GOMQ_TOPIC', 'GOMQ_CLIENT_ID']
+let saved: (string | undefined)[]
+
+beforeEach(() => {
+  saved = VARIABLES.map((name) => process.env[name])
+  for (const name of VARIABLES) delete process.env[name]
+})
+
+afterEach(() => {
+  VARIABLES.forEach((name, i) => {
+    if (saved[i] === undefined) delete process.env[name]
+    else process.env[name] = saved[i]
+  })
+})
+
+describe('pub', () => {
+  const globals = { ...defaults, connect: ['gomq://127.0.0.1:9000'], topic: ['A'], qos: 1, retain: true }
+
+  test.each([
+    '--topic A --connect 127.0.0.1:9000 --qos 1 --retain 1 pub hello world everyone',
+    'pub hello world everyone --topic A --connect 127.0.0.1:9000 --qos 1 --retain 1',
+    '--topic A pub --qos 1 hello world --retain 1 everyone --connect 127.0.0.1:9000',
+    'pub --topic A --qos 1 --retain 1 hello world everyone',
+    '-t A -q 1 -r 1 pub hello world everyone',
+    '-tA -q1 -r1 publish hello world everyone',
+    '--topic=A --qos=1 --retain=true pub -- hello world everyone',
+  ])('%s publishes three messages, stored and retained', async (line) => {
+    const { calls, exitCode } = await run(words(line))
+    expect(exitCode).toBe(0)
+    expect(calls).toEqual([['pub', ['hello', 'world', 'everyone'], {}, globals]])
+  })
+
+  test('QoS and retain are 0 unless they are given', async () => {
+    expect((await run(['-t', 'A', 'pub', 'x'])).calls).toEqual([['pub', ['x'], {}, { ...defaults, topic: ['A'] }]])
+  })
+
+  test.each([
+    ['-k c42 -H a=1 -t A pub x', ['x'], { key: 'c42', header: { a: '1' } }],
+    ['-t A pub x -H a=1 --key c42 -H b=2', ['x'], { key: 'c42', header: { a: '1', b: '2' } }],
+    ['-t A pub --lines', [], { lines: true }],
+    ['--lines -t A pub', [], { lines: true }],
+    ['-t A pub -', ['-'], {}],
+    ['-t A pub -- -1 --qos', ['-1', '--qos'], {}],
+    ['-t A pub sub list', ['sub', 'list'], {}],
+  ])('%s is understood', async (line, messages, options) => {
+    const { calls } = await run(words(line))
+    expect(calls).toHaveLength(1)
+    expect(calls[0]![1]).toEqual(messages)
+    expect({ ...(calls[0]![2] as object) }).toMatchObject(options)
+  })
+
+  test('an empty word is an empty message', async () => {
+    expect((await run(['-t', 'A', 'pub', ''])).calls[0]![1]).toEqual([''])
+  })
+})
+
+describe('sub', () => {
+  test.each([
+    ['-t A sub', { from: 'new' }],
+    ['--from earliest --count 3 -t A sub', { from: 'earliest', count: 3 }],
+    ['-t A sub -f 42 -n 3 -W 10s', { from: { offset: 42 }, count: 3, timeout: 10_000 }],
+    ['-t A subscribe -F raw --exit-at-end', { from: 'new', format: 'raw', exitAtEnd: true }],
+    ['-t A sub --name bills', { from: 'new', name: 'bills' }],
+  ])('%s is understood', async (line, options) => {
+    expect((await run(words(line))).calls).toEqual([['sub', options, { ...defaults, topic: ['A'] }]])
+  })
+
+  test('several topics are several filters', async () => {
+    expect((await run(words('-t a/# sub -t b'))).calls).toEqual([
+      ['sub', { from: 'new' }, { ...defaults, topic: ['a/#', 'b'] }],
+    ])
+  })
+})
+
+describe('other commands', () => {
+  test.each(['list', 'ls', '--json list'])('%s lists', async (line) => {
+    expect((await run(words(line))).calls).toEqual([['list', { ...defaults, json: line.includes('json') }]])
+  })
+
+  test('version is told its own version', async () => {
+    expect((await run(['version'])).calls).toEqual([['version', defaults, ownVersion()]])
+  })
+
+  test.each(['--version', '-V'])('%s prints the version of gomqctl', async (line) => {
+    expect(await run([line])).toMatchObject({ exitCode: 0, stdout: `gomqctl ${ownVersion()}\n`, stderr: '' })
+  })
+
+  test('the environment fills in what is not given', async () => {
+    process.env['GOMQ_CONNECT'] = 'broker:1'
+    process.env['GOMQ_TOPIC'] = 'fromEnvironment'
+    process.env['GOMQ_CLIENT_ID'] = 'me'
+    const globals = { ...defaults, connect: ['gomq://broker:1'], topic: ['fromEnvironment'], clientId: 'me' }
+    expect((await run(['list'])).calls).toEqual([['list', globals]])
+    expect((await run(['list', '-t', 'A'])).calls).toEqual([['list', { ...globals, topic: ['A'] }]])
+  })
+})
+
+describe('help', () => {
+  test.each(['help', '--help', '-h', '--qos 1 help'])('%s is a result: stdout and exit code 0', async (line) => {
+    const { exitCode, stdout, stderr, calls } = await run(words(line))
+    expect({ exitCode, stderr, calls }).toEqual({ exitCode: 0, stderr: '', calls: [] })
+    expect(stdout).toMatch(/^Usage: gomqctl \[options\] <command>/)
+  })
+
+  test.each(['help pub', 'pub --help', '--help pub', 'pub -h'])('%s is the help of the command', async (line) => {
+    const { exitCode, stdout } = await run(words(line))
+    expect(exitCode).toBe(0)
+    expect(stdout).toMatch(/^Usage: gomqctl pub/)
+  })
+
+  test.each(['pub', 'sub', 'list', 'version'])('the help of %s names defaults and shows an example', async (name) => {
+    const { stdout } = await run(['help', name])
+    expect(stdout).toContain('(default: 0)')
+    expect(stdout).toContain('(default: 127.0.0.1:9000, env: GOMQ_CONNECT)')
+    expect(stdout).toMatch(/Examples?:\n {2}\S*.*gomqctl/)
+  })
+
+  test('no line of help is wider than a terminal of 100 columns', async () => {
+    for (const name of ['', 'pub', 'sub', 'list', 'version'])
+      for (const line of (await run(['help', name])).stdout.split('\n'))
+        expect(line.length, line).toBeLessThanOrEqual(100)
+  })
+})
+
+describe('wrong arguments', () => {
+  test.each([
+    ['', 'Usage: gomqctl'],
+    ['pbu x', "unknown command 'pbu'\n(Did you mean pub?)"],
+    ['lst', '(Did you mean one of list, ls?)'],
+    ['nonsense', "unknown command 'nonsense'"],
+    ['--topc A pub', "unknown option '--topc'\n(Did you mean --topic?)"],
+    ['-t A pub --qos 2 x', 'QoS 2 is not available in this version; use 0 or 1.'],
+    ['-t A pub --retain maybe x', 'Use 0 or 1.'],
+    ['-t A pub x --key', "'-k, --key <key>' argument missing"],
+    ['-t A pub -x', "If '-x' is a message, put it behind --: pub -- -x"],
+    ['-t A sub --from yesterday', "Use 'new', 'earliest', an offset"],
+    ['-t A sub --count 0', 'Use a whole number from 1.'],
+    ['-t A sub --timeout soon', 'Use a number with a unit'],
+    ['-t A sub --format xml', 'Allowed choices are text, raw, json, screen.'],
+    ['-t A sub extra', 'too many arguments'],
+    ['list extra', 'too many arguments'],
+    ['--connect nonsense:99999 list', "'nonsense:99999' is no address; use host:port"],
+    ['--from 3 list', "unknown option '--from'"],
+  ])("'gomqctl %s' ends with 64 and says: %s", async (line, text) => {
+    const { calls, exitCode, stdout, stderr } = await run(words(line))
+    expect({ calls, exitCode, stdout }).toEqual({ calls: [], exitCode: 64, stdout: '' })
+    expect(stderr).toContain(text)
+    if (line !== '') expect(stderr).toMatch(/^gomqctl: .*Try 'gomqctl help/s)
+  })
+})
