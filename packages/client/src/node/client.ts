@@ -227,12 +227,17 @@ export class GomqClient {
     )
     let state!: SubscriptionState
     const standing = new Promise<SubscriptionState>((resolve, reject) => {
-      state = this.#session.subscribe(request, subscription, { resolve, reject }, Date.now())
+      state = this.#session.subscribe(request, subscription.listener, { resolve, reject }, Date.now())
       subscription.attach(state)
     })
     const leave = () => void this.#unsubscribe(state, false).catch(() => {})
     await withSignal(standing, signal, 'subscribe', leave)
-    signal?.addEventListener('abort', leave, { once: true })
+    if (signal !== undefined) {
+      // Fired between the answer and this line.
+      if (signal.aborted) leave()
+      signal.addEventListener('abort', leave, { once: true })
+      subscription.onEnd(() => signal.removeEventListener('abort', leave))
+    }
     return subscription
   }
 

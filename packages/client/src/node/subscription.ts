@@ -1,7 +1,8 @@
 import { GomqError, type Offset } from '@gomq/protocol'
 import type { AckGroup } from '../session/ack-group.js'
 import type { SubscriptionListener, SubscriptionState } from '../session/subscription-state.js'
-import { Message } from './message.js'
+import { Message, type MessageOwner } from './message.js'
+import { MessageIterator, type MessageSource, type Reader } from './message-iterator.js'
 
 /** What a subscription needs from its client. */
 export interface SubscriptionOwner {
@@ -10,31 +11,29 @@ export interface SubscriptionOwner {
   unsubscribe(state: SubscriptionState, forget: boolean): Promise<void>
 }
 
-interface Reader {
-  resolve(result: IteratorResult<Message, undefined>): void
-  reject(error: unknown): void
-}
-
-const DONE: IteratorResult<Message, undefined> = { done: true, value: undefined }
-
 /**
- * Messages as they come, for one `for await`. Leaving the loop leaves the subscription open: another loop goes on where it
- * stopped, and messages can still be acknowledged. {@link close} ends it.
+ * Messages as they come, for `for await`. Leaving a loop leaves the subscription open: another loop goes on where it stopped, and
+ * messages can still be acknowledged. Several loops at once share the messages. {@link close} ends it.
  */
-export class Subscription implements AsyncIterable<Message>, AsyncIterator<Message, undefined>, SubscriptionListener {
+export class Subscription implements AsyncIterable<Message, undefined> {
   readonly #owner: SubscriptionOwner
-  readonly #isAutoAck: boolean
+  readonly #source: MessageSource
   #state!: SubscriptionState
   #readers: Reader[] = []
   #tailWaiters: { resolve(offset: Offset): void; reject(error: GomqError): void }[] = []
-  #lastOffset: Offset | undefined
-  #group: AckGroup | undefined
-  #groupPromise: Promise<void> = Promise.resolve()
+  readonly #onEnd: (() => void)[] = []
 
   /** @internal */
   constructor(owner: SubscriptionOwner, isAutoAck: boolean) {
     this.#owner = owner
-    this.#isAutoAck = isAutoAck
+    this.#source = {
+      isAutoAck,
+      take: () => (this.#readers.length > 0 ? undefined : this.#take()),
+      wait: (reader) => this.#readers.push(reader),
+      withdraw: (reader) => {
+        this.#readers = this.#readers.filter((each) => each !== reader)
+      },
+    }
   }
 
   /** @internal */
@@ -42,51 +41,51 @@ export class Subscription implements AsyncIterable<Message>, AsyncIterator<Messa
     this.#state = state
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    return this
+  /** Listens on behalf of the session. @internal */
+  readonly listener: SubscriptionListener = {
+    handleReadable: () => this.#handleReadable(),
+    handleTail: (offset) => {
+      for (const waiter of this.#tailWaiters.splice(0)) waiter.resolve(offset)
+    },
+  }
+
+  /** Calls `listener` when the subscription is over, at once if it is. @internal */
+  onEnd(listener: () => void): void {
+    if (this.#state.isOver) listener()
+    else this.#onEnd.push(listener)
   }
 
   /**
-   * The next message; calls wait in order. Done after {@link close}, or with `untilEnd` after the last one.
-   * @throws GomqError  why the subscription ended, or BAD_RECORD for a record that cannot be decoded (the next call goes on after it)
+   * A loop of its own. Its `next` resolves with the next message; it is done after {@link close}, or with `untilEnd` after the last
+   * message, and rejects with the reason if the subscription ended for another one.
    */
-  next(): Promise<IteratorResult<Message, undefined>> {
-    if (this.#isAutoAck && this.#lastOffset !== undefined) {
-      void this.#acknowledge(this.#lastOffset)
-      this.#lastOffset = undefined
-    }
-    if (this.#readers.length > 0) return this.#wait()
-    try {
-      const result = this.#take()
-      return result === undefined ? this.#wait() : Promise.resolve(result)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  /** Called when a loop is left. The last message is not acknowledged: whether it was processed cannot be told. */
-  return(): Promise<IteratorResult<Message, undefined>> {
-    this.#lastOffset = undefined
-    return Promise.resolve(DONE)
+  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    return new MessageIterator(this.#source)
   }
 
   /**
    * Resolves with the offset below which everything stored was sent to this subscription, the first time it catches up. It does
    * not when more is stored than the prefetch and nobody iterates.
+   * @throws GomqError CLOSED, or why the subscription ended before
    */
   caughtUp(): Promise<Offset> {
-    const { tailOffset, end } = this.#state
+    const { tailOffset, isOver } = this.#state
     if (tailOffset !== undefined) return Promise.resolve(tailOffset)
-    if (end !== undefined) return Promise.reject(end ?? closedError())
+    if (isOver) return Promise.reject(this.#endError())
     return new Promise((resolve, reject) => this.#tailWaiters.push({ resolve, reject }))
   }
 
-  /** Ends the subscription; with `forget` the broker also deletes a durable one. Again: nothing. */
+  /**
+   * Ends the subscription; with `forget` the broker also deletes a durable one. Loops end at once; resolves when the broker has the
+   * acknowledgements made before. Again: waits for the same end.
+   * @throws GomqError TIMEOUT  the broker did not answer within `requestTimeoutMs`; the subscription has ended all the same
+   * @throws GomqError CLOSED   the client was closed meanwhile, or the subscription that is to be forgotten has ended already
+   */
   unsubscribe(options: { readonly forget?: boolean } = {}): Promise<void> {
     return this.#owner.unsubscribe(this.#state, options.forget ?? false)
   }
 
-  /** Ends the subscription; a durable one keeps its place. Again: nothing. */
+  /** Ends the subscription; a durable one keeps its place. See {@link unsubscribe}. */
   close(): Promise<void> {
     return this.unsubscribe()
   }
@@ -95,8 +94,20 @@ export class Subscription implements AsyncIterable<Message>, AsyncIterator<Messa
     return this.close()
   }
 
-  /** @internal */
-  handleReadable(): void {
+  readonly #messageOwner: MessageOwner = {
+    ack: (offset) => {
+      const group = this.#state.ack(offset)
+      if (this.#state.isDirty) this.#owner.flushSoon()
+      return group
+    },
+    settled: (group) => {
+      if (group !== undefined) return promiseOf(group)
+      const { end, keepsAcks } = this.#state
+      return end === undefined || !keepsAcks ? Promise.resolve() : silent(Promise.reject(this.#endError()))
+    },
+  }
+
+  #handleReadable(): void {
     while (this.#readers.length > 0) {
       let result: IteratorResult<Message, undefined> | undefined
       try {
@@ -108,50 +119,38 @@ export class Subscription implements AsyncIterable<Message>, AsyncIterator<Messa
       if (result === undefined) break
       this.#readers.shift()!.resolve(result)
     }
-    const end = this.#state.end
-    if (end !== undefined) for (const waiter of this.#tailWaiters.splice(0)) waiter.reject(end ?? closedError())
-  }
-
-  /** @internal */
-  handleTail(offset: Offset): void {
-    for (const waiter of this.#tailWaiters.splice(0)) waiter.resolve(offset)
+    if (!this.#state.isOver) return
+    for (const waiter of this.#tailWaiters.splice(0)) waiter.reject(this.#endError())
+    for (const listener of this.#onEnd.splice(0)) listener()
   }
 
   #take(): IteratorResult<Message, undefined> | undefined {
     const state = this.#state
-    const delivered = state.next()
-    if (state.hasCredit) this.#owner.flushSoon()
-    if (delivered !== undefined) {
-      if (this.#isAutoAck) this.#lastOffset = delivered.offset
-      return { done: false, value: new Message(delivered, this.#acknowledge) }
+    if (state.advance()) {
+      if (state.isDirty) this.#owner.flushSoon()
+      return { done: false, value: new Message(state.records, state.index, this.#messageOwner) }
     }
-    if (state.end === null || state.isExhausted) return DONE
-    if (state.end !== undefined) throw state.end
-    return undefined
+    if (state.end) throw state.end
+    return state.isOver || state.isExhausted ? { done: true, value: undefined } : undefined
   }
 
-  #wait(): Promise<IteratorResult<Message, undefined>> {
-    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
-  }
-
-  /** All that is acknowledged before the next flush shares one promise. */
-  readonly #acknowledge = (offset: Offset): Promise<void> => {
-    const group = this.#state.ack(offset)
-    if (group === undefined) {
-      if (this.#state.end === undefined || this.#state.request.qos === 0) return Promise.resolve()
-      return Promise.reject(this.#state.end ?? closedError())
-    }
-    if (group === this.#group) return this.#groupPromise
-    this.#group = group
-    this.#groupPromise = new Promise((resolve, reject) => {
-      group.onSettled((error) => (error === null ? resolve() : reject(error)))
-    })
-    this.#groupPromise.catch(() => {})
-    this.#owner.flushSoon()
-    return this.#groupPromise
+  #endError(): GomqError {
+    return this.#state.end ?? new GomqError('CLOSED', 'the subscription is closed')
   }
 }
 
-function closedError(): GomqError {
-  return new GomqError('CLOSED', 'the subscription is closed')
+/** One promise for all who wait for a group. */
+function promiseOf(group: AckGroup): Promise<void> {
+  group.promise ??= silent(
+    new Promise((resolve, reject) => {
+      group.onSettled((error) => (error === null ? resolve() : reject(error)))
+    }),
+  )
+  return group.promise
+}
+
+/** A promise whose rejection need not be looked at. */
+function silent(promise: Promise<void>): Promise<void> {
+  promise.catch(() => {})
+  return promise
 }

@@ -1,26 +1,26 @@
-import { type DecodedRecord, type DeliveredRecords, NO_OFFSET, type Offset } from '@gomq/protocol'
+import type { DeliveredRecords } from '@gomq/protocol'
 
-/** A record on its way to the application. */
-export interface DeliveredRecord {
-  readonly topic: string
-  readonly offset: Offset
-  readonly timestampMs: number
-  readonly record: DecodedRecord
-}
+/** A delivery that is compacted away once this many are read, so that a long queue costs no shift for each. */
+const READ_DELIVERIES_MAX = 64
 
 interface Delivery {
   readonly records: DeliveredRecords
-  /** Whether each record has to be held against `isRepeated`. */
-  readonly mayRepeat: boolean
+  /** Records before it are not handed out. */
+  readonly start: number
 }
 
-/** What was delivered and not yet handed to the iterator, in order. Records are decoded when they are handed out. */
+/**
+ * What was delivered and not yet handed to the application, in order: a cursor over deliveries. Nothing is decoded here.
+ *
+ * Every record is waiting or consumed; consumed ones are counted until {@link resetConsumed}, so that their credit can be given back.
+ */
 export class DeliveryQueue {
   #deliveries: Delivery[] = []
-  #at = 0
+  #head = 0
+  #records: DeliveredRecords | null = null
+  #index = -1
   #messages = 0
   #bytes = 0
-  /** Messages and bytes that left since the last {@link takeConsumed}. */
   #consumedMessages = 0
   #consumedBytes = 0
 
@@ -34,64 +34,54 @@ export class DeliveryQueue {
     return this.#bytes
   }
 
+  /** Records that left since the last {@link resetConsumed}. */
   get consumedMessages(): number {
     return this.#consumedMessages
   }
 
+  /** Bytes of records that left since the last {@link resetConsumed}. */
   get consumedBytes(): number {
     return this.#consumedBytes
   }
 
-  /** Appends records; those whose offset `isRepeated` are dropped and count as consumed. */
-  push(records: DeliveredRecords, isRepeated: ((offset: Offset) => boolean) | null): void {
-    let bytes = 0
-    for (let i = 0; i < records.count; i++) bytes += records.bytesAt(i)
-    this.#messages += records.count
-    this.#bytes += bytes
-    const mayRepeat = isRepeated !== null
-    if (mayRepeat) {
-      // Offsets are judged now: what is new now is marked as delivered by the caller before the next push.
-      const repeated = new Set<number>()
-      for (let i = 0; i < records.count; i++) {
-        const offset = records.offsetAt(i)
-        if (offset !== NO_OFFSET && isRepeated(offset)) repeated.add(i)
-      }
-      if (repeated.size > 0) {
-        this.#deliveries.push({ records, mayRepeat })
-        this.#repeated.set(records, repeated)
-        return
-      }
-    }
-    this.#deliveries.push({ records, mayRepeat: false })
+  /** The delivery that {@link advance} stopped in. Only after it returned true. */
+  get records(): DeliveredRecords {
+    return this.#records!
   }
 
-  readonly #repeated = new WeakMap<DeliveredRecords, Set<number>>()
+  /** The record in {@link records} that {@link advance} stopped at. */
+  get index(): number {
+    return this.#index
+  }
 
   /**
-   * The next record, or undefined when none waits. A record that cannot be decoded is consumed all the same.
-   * @throws GomqError BAD_RECORD
+   * Appends records.
+   * @param start  those before it, 0 to `records.count`, are dropped and count as consumed
    */
-  next(): DeliveredRecord | undefined {
-    for (;;) {
-      const delivery = this.#deliveries[0]
-      if (delivery === undefined) return undefined
-      const { records } = delivery
-      if (this.#at >= records.count) {
-        this.#deliveries.shift()
-        this.#at = 0
-        continue
-      }
-      const index = this.#at++
-      const bytes = records.bytesAt(index)
-      this.#messages--
-      this.#bytes -= bytes
-      this.#consumedMessages++
-      this.#consumedBytes += bytes
-      if (delivery.mayRepeat && this.#repeated.get(records)!.has(index)) continue
-      const record = records.record(index)
-      const timestampMs = records.baseTimestampMs + record.timestampDeltaMs
-      return { topic: records.topic, offset: records.offsetAt(index), timestampMs, record }
-    }
+  push(records: DeliveredRecords, start: number): void {
+    let droppedBytes = 0
+    for (let i = 0; i < start; i++) droppedBytes += records.bytesAt(i)
+    this.#consumedMessages += start
+    this.#consumedBytes += droppedBytes
+    if (start === records.count) return
+    this.#messages += records.count - start
+    this.#bytes += records.bytes - droppedBytes
+    this.#deliveries.push({ records, start })
+  }
+
+  /** Moves to the next record, which counts as consumed from now on. False: none waits. */
+  advance(): boolean {
+    let records = this.#records
+    if (records === null || this.#index + 1 >= records.count) {
+      if (!this.#nextDelivery()) return false
+      records = this.#records!
+    } else this.#index++
+    const bytes = records.bytesAt(this.#index)
+    this.#messages--
+    this.#bytes -= bytes
+    this.#consumedMessages++
+    this.#consumedBytes += bytes
+    return true
   }
 
   /** Starts counting what is consumed anew. */
@@ -103,8 +93,22 @@ export class DeliveryQueue {
   /** Forgets what waits. */
   clear(): void {
     this.#deliveries = []
-    this.#at = 0
+    this.#head = 0
+    this.#records = null
     this.#messages = 0
     this.#bytes = 0
+  }
+
+  #nextDelivery(): boolean {
+    this.#records = null
+    if (this.#head === this.#deliveries.length) return false
+    const { records, start } = this.#deliveries[this.#head++]!
+    this.#records = records
+    this.#index = start
+    if (this.#head === this.#deliveries.length || this.#head >= READ_DELIVERIES_MAX) {
+      this.#deliveries = this.#deliveries.slice(this.#head)
+      this.#head = 0
+    }
+    return true
   }
 }

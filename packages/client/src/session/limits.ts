@@ -32,3 +32,9 @@ export const PREFETCH_MESSAGES_DEFAULT = 8192
 
 /** Bytes that may be delivered ahead of the iterator by default. */
 export const PREFETCH_BYTES_DEFAULT: number = 4 * 1024 * 1024
+
+/**
+ * Ranges of delivered, unacknowledged offsets of one subscription beyond which no more credit is granted. Stops a consumer that
+ * acknowledges here and there, or never, from filling the heap; above the broker's own bound.
+ */
+export const UNACKED_RANGES_MAX = 20_000

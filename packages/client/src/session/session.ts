@@ -1,10 +1,7 @@
 import {
   type ConnackPacket,
   type Crc32,
-  DeliveredRecords,
-  type DeliverPacket,
   type ErrorCode,
-  type ErrorPacket,
   GomqError,
   type Packet,
   PacketType,
@@ -14,9 +11,9 @@ import {
 import { KeepAlive } from './keep-alive.js'
 import { Producer, type PublishRequest } from './producer.js'
 import type { PublishAck } from './publish-batch.js'
-import { Requests } from './requests.js'
 import type { SessionOutbox } from './session-events.js'
-import { type SubscriptionListener, type SubscriptionRequest, SubscriptionState } from './subscription-state.js'
+import type { SubscriptionListener, SubscriptionRequest, SubscriptionState } from './subscription-state.js'
+import { Subscriptions } from './subscriptions.js'
 import type { Waiter } from './waiter.js'
 
 /** What a session is made of. */
@@ -45,24 +42,31 @@ const FATAL_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  * the outbox. The driver calls {@link flush} soon (in a microtask, say) after each call that may have left something to send.
  */
 export class ClientSession {
+  /** What is published over this session. */
   readonly producer: Producer
   readonly #options: SessionOptions
   readonly #outbox: SessionOutbox
   readonly #keepAlive = new KeepAlive()
-  readonly #requests: Requests
-  readonly #subscriptions = new Map<number, SubscriptionState>()
+  readonly #subscriptions: Subscriptions
   #state: 'closed' | 'handshaking' | 'established' = 'closed'
   #isBlocked = false
   #lastRequestId = 0
-  #lastSubscriptionId = 0
-  #connectRequestId = 0
   #connack: ConnackPacket | undefined
   #nowMs = 0
 
   constructor(options: SessionOptions) {
     this.#options = options
     this.#outbox = options.outbox
-    this.#requests = new Requests(options.requestTimeoutMs)
+    const isEstablished = () => this.#state === 'established'
+    this.#subscriptions = new Subscriptions({
+      crc32: options.crc32,
+      requestTimeoutMs: options.requestTimeoutMs,
+      nextRequestId: this.#nextRequestId,
+      send: (packet) => this.#send(packet),
+      get isEstablished() {
+        return isEstablished()
+      },
+    })
     this.producer = new Producer({
       random: options.random,
       crc32: options.crc32,
@@ -73,6 +77,7 @@ export class ClientSession {
     })
   }
 
+  /** Whether a connection stands and its handshake is done. */
   get isEstablished(): boolean {
     return this.#state === 'established'
   }
@@ -84,9 +89,7 @@ export class ClientSession {
 
   /** Whether nothing waits for the broker: publishes, acknowledgements, requests. */
   get isIdle(): boolean {
-    if (!this.producer.isIdle || !this.#requests.isEmpty) return false
-    for (const subscription of this.#subscriptions.values()) if (!subscription.isAckIdle) return false
-    return true
+    return this.producer.isIdle && this.#subscriptions.isIdle
   }
 
   /** A connection is open: introduces the client. */
@@ -95,10 +98,9 @@ export class ClientSession {
     this.#state = 'handshaking'
     this.#isBlocked = false
     this.#keepAlive.start(0, nowMs)
-    this.#connectRequestId = this.#nextRequestId()
     this.#send({
       type: PacketType.CONNECT,
-      requestId: this.#connectRequestId,
+      requestId: this.#nextRequestId(),
       versionMin: PROTOCOL_VERSION,
       versionMax: PROTOCOL_VERSION,
       features: [],
@@ -114,7 +116,7 @@ export class ClientSession {
   /** The connection is gone. Nothing is lost that was not answered: it goes out again on the next one. */
   handleClosed(): void {
     this.#state = 'closed'
-    this.#requests.handleClosed()
+    this.#subscriptions.handleClosed()
   }
 
   /** The connection takes no more for now (`true`), or again. */
@@ -136,7 +138,7 @@ export class ClientSession {
     return this.producer.publish(request, waiter, nowMs)
   }
 
-  /** Opens a subscription; `waiter` is told when it stands. It outlives connections until it is ended. */
+  /** See {@link Subscriptions.subscribe}. */
   subscribe(
     request: SubscriptionRequest,
     listener: SubscriptionListener,
@@ -144,56 +146,13 @@ export class ClientSession {
     nowMs: number,
   ): SubscriptionState {
     this.#nowMs = nowMs
-    const subscription = new SubscriptionState(++this.#lastSubscriptionId, request, listener)
-    this.#subscriptions.set(subscription.id, subscription)
-    this.#requests.add({
-      kind: 'subscribe',
-      subscription,
-      deadlineMs: this.#requests.deadlineMs(nowMs),
-      resolve: () => waiter.resolve(subscription),
-      reject: (error) => {
-        this.endSubscription(subscription, error)
-        waiter.reject(error)
-      },
-    })
-    if (this.#state === 'established') this.#sendSubscribe(subscription)
-    return subscription
+    return this.#subscriptions.subscribe(request, listener, waiter, nowMs)
   }
 
-  /** Ends a subscription; a durable one keeps its place at the broker unless `forget`. `waiter` is told when that is done. */
+  /** See {@link Subscriptions.unsubscribe}. */
   unsubscribe(subscription: SubscriptionState, forget: boolean, waiter: Waiter<void>, nowMs: number): void {
     this.#nowMs = nowMs
-    this.#flushAcks(subscription)
-    const isKnown = this.#subscriptions.has(subscription.id)
-    if (!isKnown || (this.#state !== 'established' && !forget)) {
-      this.endSubscription(subscription, null)
-      waiter.resolve()
-      return
-    }
-    const finish = () => this.endSubscription(subscription, null)
-    this.#requests.add({
-      kind: 'unsubscribe',
-      subscription,
-      forget,
-      deadlineMs: this.#requests.deadlineMs(nowMs),
-      resolve: () => {
-        finish()
-        waiter.resolve()
-      },
-      reject: (error) => {
-        finish()
-        waiter.reject(error)
-      },
-    })
-    if (this.#state === 'established') this.#sendUnsubscribe(subscription, forget)
-  }
-
-  /** Ends a subscription here, without a word to the broker. Again: nothing. */
-  endSubscription(subscription: SubscriptionState, error: GomqError | null): void {
-    this.#subscriptions.delete(subscription.id)
-    const unacked =
-      error ?? new GomqError('CLOSED', 'the subscription was closed before the broker had the acknowledgement')
-    subscription.finish(error, unacked)
+    this.#subscriptions.unsubscribe(subscription, forget, waiter, nowMs)
   }
 
   /** Sends publishes, acknowledgements and credit that have accumulated. */
@@ -201,23 +160,14 @@ export class ClientSession {
     this.#nowMs = nowMs
     if (this.#state !== 'established') return
     this.producer.flush()
-    for (const subscription of this.#subscriptions.values()) {
-      this.#flushAcks(subscription)
-      const credit = subscription.takeCredit()
-      if (credit !== undefined) this.#send(credit)
-    }
+    this.#subscriptions.flush()
   }
 
-  /** Sends acknowledgements that have accumulated for one subscription. */
-  #flushAcks(subscription: SubscriptionState): void {
-    if (this.#state !== 'established') return
-    for (const packet of subscription.takeAcks(this.#nextRequestId)) this.#send(packet)
-  }
-
+  /** Rejects what is past its deadline, asks for a sign of life, or gives the connection up. */
   handleTick(nowMs: number): void {
     this.#nowMs = nowMs
     this.producer.handleTick(nowMs)
-    this.#requests.handleTick(nowMs)
+    this.#subscriptions.handleTick(nowMs)
     if (this.#state !== 'established') return
     const due = this.#keepAlive.handleTick(nowMs)
     if (due === 'ping') this.#send({ type: PacketType.PINGREQ, requestId: this.#nextRequestId() })
@@ -231,7 +181,7 @@ export class ClientSession {
   nextDeadlineMs(): number | undefined {
     const deadlines = [
       this.producer.nextDeadlineMs(),
-      this.#requests.nextDeadlineMs(),
+      this.#subscriptions.nextDeadlineMs(),
       this.#state === 'established' ? this.#keepAlive.nextDeadlineMs() : undefined,
     ].filter((deadline) => deadline !== undefined)
     return deadlines.length === 0 ? undefined : Math.min(...deadlines)
@@ -239,7 +189,7 @@ export class ClientSession {
 
   /** The subscriptions that have not ended. */
   subscriptions(): SubscriptionState[] {
-    return [...this.#subscriptions.values()]
+    return this.#subscriptions.states()
   }
 
   /** The end: whatever waits fails with `error`; subscriptions end with `reason`, null for a normal end. */
@@ -248,11 +198,7 @@ export class ClientSession {
     this.#outbox.disconnect(reason)
     this.#state = 'closed'
     this.producer.abandon(error)
-    this.#requests.rejectAll(error)
-    for (const subscription of this.subscriptions()) {
-      this.#subscriptions.delete(subscription.id)
-      subscription.finish(reason, error)
-    }
+    this.#subscriptions.endAll(error, reason)
   }
 
   #handleHandshake(packet: Packet): void {
@@ -260,14 +206,10 @@ export class ClientSession {
       this.#connack = packet
       this.#state = 'established'
       this.#keepAlive.start(packet.keepAliveSec, this.#nowMs)
-      this.#outbox.connected(packet)
-      for (const subscription of this.#subscriptions.values()) {
-        this.#sendSubscribe(subscription)
-        for (const ack of subscription.repeatAcks(this.#nextRequestId)) this.#send(ack)
-        const leaving = this.#requests.unsubscribeOf(subscription)
-        if (leaving !== undefined) this.#sendUnsubscribe(subscription, leaving.forget ?? false)
-      }
+      this.#subscriptions.handleConnected()
       this.producer.handleConnected(packet.inflightBatchesMax)
+      // Last: whoever is told may call the session.
+      this.#outbox.connected(packet)
     } else if (packet.type === PacketType.ERROR || packet.type === PacketType.DISCONNECT) {
       this.#handleGoodbye(packet.code ?? 'UNAVAILABLE', packet.message)
     } else throw unexpected(packet)
@@ -276,24 +218,24 @@ export class ClientSession {
   #handleEstablished(packet: Packet): void {
     switch (packet.type) {
       case PacketType.DELIVER:
-        return this.#handleDeliver(packet)
+        return this.#subscriptions.handleDeliver(packet)
       case PacketType.PUBACK:
         return this.producer.handlePuback(packet)
       case PacketType.ACKED:
-        return this.#handleAckAnswer(packet.requestId, null)
+        return this.#subscriptions.handleAcked(packet.requestId)
       case PacketType.SUBACK:
-        this.#subscriptions.get(packet.subscriptionId)?.handleSuback(packet)
-        return this.#requests.resolve(packet.requestId)
+        return this.#subscriptions.handleSuback(packet)
       case PacketType.UNSUBACK:
-        return this.#requests.resolve(packet.requestId)
+        return this.#subscriptions.handleUnsuback(packet)
       case PacketType.TAIL:
-        return this.#subscriptions.get(packet.subscriptionId)?.handleTail(packet.offset)
+        return this.#subscriptions.handleTail(packet)
       case PacketType.PINGRESP:
         return
       case PacketType.PINGREQ:
         return this.#send({ type: PacketType.PINGRESP, requestId: packet.requestId })
       case PacketType.ERROR:
-        return this.#handleError(packet)
+        if (!this.producer.handleRefused(packet)) this.#subscriptions.handleRefused(packet)
+        return
       case PacketType.DISCONNECT:
         return this.#handleGoodbye(packet.code ?? 'CONNECTION_LOST', packet.message)
       default:
@@ -301,48 +243,11 @@ export class ClientSession {
     }
   }
 
-  #handleDeliver(packet: DeliverPacket): void {
-    const subscription = this.#subscriptions.get(packet.subscriptionId)
-    // Ended here while the broker was still sending.
-    if (subscription === undefined) return
-    const records =
-      packet.header === null
-        ? DeliveredRecords.ofBatch(packet.payload, this.#options.crc32)
-        : DeliveredRecords.ofPart(packet.header, packet.ranges ?? [], packet.payload)
-    subscription.handleDeliver(records)
-  }
-
-  #handleError(packet: ErrorPacket): void {
-    if (this.producer.handleRefused(packet)) return
-    const error = new GomqError(packet.code, packet.message)
-    if (this.#requests.reject(packet.requestId, error)) return
-    const resubscribed = this.#requests.resubscriptionOf(packet.requestId)
-    // A broker that is stopping refuses everything; the next connection decides.
-    if (resubscribed !== undefined && packet.code !== 'SHUTTING_DOWN') this.endSubscription(resubscribed, error)
-    else this.#handleAckAnswer(packet.requestId, error)
-  }
-
-  #handleAckAnswer(requestId: number, error: GomqError | null): void {
-    for (const subscription of this.#subscriptions.values()) if (subscription.handleAckAnswer(requestId, error)) return
-  }
-
   #handleGoodbye(code: ErrorCode, message: string): void {
     const error = new GomqError(code, message === '' ? 'the broker closed the connection' : message)
     this.#state = 'closed'
     if (FATAL_CODES.has(code)) this.#outbox.expelled(error)
     else this.#outbox.disconnect(error)
-  }
-
-  #sendSubscribe(subscription: SubscriptionState): void {
-    const requestId = this.#nextRequestId()
-    this.#requests.handleSubscribeSent(subscription, requestId)
-    this.#send(subscription.subscribePacket(requestId))
-  }
-
-  #sendUnsubscribe(subscription: SubscriptionState, forget: boolean): void {
-    const requestId = this.#nextRequestId()
-    this.#requests.handleUnsubscribeSent(subscription, requestId)
-    this.#send({ type: PacketType.UNSUBSCRIBE, requestId, subscriptionId: subscription.id, forget })
   }
 
   #send(packet: Packet): void {

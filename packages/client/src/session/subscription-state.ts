@@ -13,7 +13,8 @@ import {
   type SubscribePacket,
 } from '@gomq/protocol'
 import { AckGroup } from './ack-group.js'
-import { type DeliveredRecord, DeliveryQueue } from './delivery-queue.js'
+import { DeliveryQueue } from './delivery-queue.js'
+import { UNACKED_RANGES_MAX } from './limits.js'
 
 /** What a subscription asks for. */
 export interface SubscriptionRequest {
@@ -30,8 +31,9 @@ export interface SubscriptionRequest {
 
 /** Told when there is something to do for the one who iterates. */
 export interface SubscriptionListener {
-  /** Something waits in {@link SubscriptionState.next}, or the subscription has ended. */
+  /** Something waits behind {@link SubscriptionState.advance}, or the subscription has ended. */
   handleReadable(): void
+  /** Everything stored below `offset` was delivered. */
   handleTail(offset: Offset): void
 }
 
@@ -39,31 +41,56 @@ export interface SubscriptionListener {
  * One subscription over all its connections: what was delivered, what is acknowledged, what the broker may still send.
  *
  * Credit: granted at the broker + waiting in the queue + consumed and not yet given back = the prefetch.
+ *
+ * Within a connection offsets ascend, and a new connection begins with what is not acknowledged. So an offset below the end of what was
+ * delivered is a repetition: it is dropped, and acknowledged again if the application has acknowledged it.
  */
 export class SubscriptionState {
+  /** Its number on every connection. */
   readonly id: number
   readonly request: SubscriptionRequest
-  readonly listener: SubscriptionListener
+  readonly #listener: SubscriptionListener
+  readonly #onDirty: (subscription: SubscriptionState) => void
   readonly #queue = new DeliveryQueue()
-  /** Delivered in this process and not known to be acknowledged; kept for QoS 1. */
-  readonly #outstanding = new OffsetRanges()
-  /** Nothing below it is missing: where an ephemeral subscription resumes. Undefined before the first SUBACK. */
+  /** Delivered in this process and not acknowledged by the application; only if {@link keepsAcks}. */
+  readonly #unacked = new OffsetRanges()
+  /** The end of what was delivered in this process. */
+  #deliveredTo = 0
+  /** Nothing below it is missing: where a broker that does not know the subscription starts it. Undefined before the first SUBACK. */
   #resumeOffset: Offset | undefined
-  #hasResumed = false
   #tailOffset: Offset | undefined
   #openAcks: AckGroup | null = null
   readonly #sentAcks: AckGroup[] = []
+  #isDirty = false
+  #isLeaving = false
   #end: GomqError | null | undefined
 
-  constructor(id: number, request: SubscriptionRequest, listener: SubscriptionListener) {
+  /** @param onDirty  called when {@link takeAcks} or {@link takeCredit} have something, once until both were called */
+  constructor(
+    id: number,
+    request: SubscriptionRequest,
+    listener: SubscriptionListener,
+    onDirty: (subscription: SubscriptionState) => void = () => {},
+  ) {
     this.id = id
     this.request = request
-    this.listener = listener
+    this.#listener = listener
+    this.#onDirty = onDirty
   }
 
   /** Undefined while it goes on, null after a normal end, else why it ended. */
   get end(): GomqError | null | undefined {
     return this.#end
+  }
+
+  /** Whether nothing more is handed out: it ended, or is about to. */
+  get isOver(): boolean {
+    return this.#end !== undefined || this.#isLeaving
+  }
+
+  /** Whether the broker keeps acknowledgements of this subscription. */
+  get keepsAcks(): boolean {
+    return this.request.name !== null && this.request.qos > 0
   }
 
   /** Where the broker was when the subscription last caught up. */
@@ -81,11 +108,19 @@ export class SubscriptionState {
     return this.#openAcks === null && this.#sentAcks.length === 0
   }
 
+  /** Whether {@link takeAcks} or {@link takeCredit} have something. */
+  get isDirty(): boolean {
+    return this.#isDirty
+  }
+
+  /** Ranges of offsets that the application has not acknowledged. */
+  get unackedRanges(): number {
+    return this.#unacked.count
+  }
+
   /** The packet that opens the subscription on a new connection, from where it is now. */
   subscribePacket(requestId: number): SubscribePacket {
     const { filters, qos, name, prefetchMessages, prefetchBytes } = this.request
-    const resumesAt = name === null ? this.#resumeOffset : undefined
-    this.#hasResumed = this.#resumeOffset !== undefined
     this.#queue.resetConsumed()
     return {
       type: PacketType.SUBSCRIBE,
@@ -94,74 +129,89 @@ export class SubscriptionState {
       filters: [...filters],
       qos,
       name,
-      from: resumesAt === undefined ? this.request.from : { kind: 'offset', offset: resumesAt },
+      // A broker that knows a durable subscription goes on from its own cursor.
+      from: this.#resumeOffset === undefined ? this.request.from : { kind: 'offset', offset: this.#resumeOffset },
       creditMessages: Math.max(0, prefetchMessages - this.#queue.messages),
       creditBytes: Math.max(0, prefetchBytes - this.#queue.bytes),
     }
   }
 
+  /** The subscription stands on the present connection. */
   handleSuback(packet: SubackPacket): void {
     if (this.#resumeOffset === undefined) this.#resumeOffset = packet.startOffset
   }
 
+  /** Records came. After the end, and after the tail of one that reads until the end: ignored. */
   handleDeliver(records: DeliveredRecords): void {
-    if (this.#end !== undefined || records.count === 0) return
-    if (this.request.untilEnd && this.#tailOffset !== undefined) return
-    const first = records.offsetAt(0)
-    if (first !== NO_OFFSET) {
-      const repeats = this.#hasResumed && this.request.name !== null && this.request.qos > 0
-      this.#queue.push(records, repeats ? (offset) => this.#outstanding.has(offset) : null)
-      const last = records.offsetAt(records.count - 1)
-      if (this.request.qos > 0) this.#markOutstanding(records, first, last)
-      if (this.#resumeOffset === undefined || last >= this.#resumeOffset) this.#resumeOffset = (last + 1) as Offset
-    } else this.#queue.push(records, null)
-    this.listener.handleReadable()
+    if (this.isOver || records.count === 0 || (this.request.untilEnd && this.#tailOffset !== undefined)) return
+    const { count } = records
+    if (records.offsetAt(0) === NO_OFFSET) this.#queue.push(records, 0)
+    else {
+      const start = this.#dropRepeated(records)
+      this.#queue.push(records, start)
+      if (start < count) {
+        const last = records.offsetAt(count - 1)
+        if (this.keepsAcks) this.#markUnacked(records, start, last)
+        this.#deliveredTo = last + 1
+        if (this.#resumeOffset === undefined || last >= this.#resumeOffset) this.#resumeOffset = (last + 1) as Offset
+      }
+      this.#checkDirty()
+    }
+    this.#listener.handleReadable()
   }
 
+  /** Everything stored below `offset` was delivered. After the end: ignored. */
   handleTail(offset: Offset): void {
-    if (this.#end !== undefined) return
+    if (this.isOver) return
     this.#tailOffset = offset
     if (this.#resumeOffset === undefined || offset > this.#resumeOffset) this.#resumeOffset = offset
-    this.listener.handleTail(offset)
-    this.listener.handleReadable()
+    this.#listener.handleTail(offset)
+    this.#listener.handleReadable()
   }
 
-  /**
-   * The next message for the iterator, or undefined when none waits.
-   * @throws GomqError BAD_RECORD  it cannot be decoded; the one after it comes next
-   */
-  next(): DeliveredRecord | undefined {
-    return this.#end === undefined ? this.#queue.next() : undefined
+  /** Moves to the next message for the application: the one at {@link index} of {@link records}. False: none waits. */
+  advance(): boolean {
+    if (this.isOver || !this.#queue.advance()) return false
+    if (!this.#isDirty) this.#checkDirty()
+    return true
   }
 
-  /** Whether half of the prefetch is consumed, so that {@link takeCredit} has something. */
-  get hasCredit(): boolean {
-    const { consumedMessages, consumedBytes } = this.#queue
-    const { prefetchMessages, prefetchBytes, untilEnd } = this.request
-    if (consumedMessages * 2 < prefetchMessages && consumedBytes * 2 < prefetchBytes) return false
-    return this.#end === undefined && !(untilEnd && this.#tailOffset !== undefined)
+  /** Where {@link advance} stopped. */
+  get records(): DeliveredRecords {
+    return this.#queue.records
+  }
+
+  /** Where {@link advance} stopped. */
+  get index(): number {
+    return this.#queue.index
   }
 
   /** The credit to give back, once half of the prefetch is consumed. */
   takeCredit(): CreditPacket | undefined {
-    if (!this.hasCredit) return undefined
+    if (!this.#hasCredit) return undefined
     const { consumedMessages: messages, consumedBytes: bytes } = this.#queue
     this.#queue.resetConsumed()
     return { type: PacketType.CREDIT, subscriptionId: this.id, messages, bytes }
   }
 
-  /** Takes an acknowledgement in. Undefined: there is nothing to acknowledge, or it is done already. */
+  /**
+   * Takes an acknowledgement of a message that was handed out and not acknowledged yet.
+   * @returns  undefined: nobody keeps it, or the subscription has ended
+   */
   ack(offset: Offset): AckGroup | undefined {
-    if (this.#end !== undefined || offset === NO_OFFSET || !this.#outstanding.has(offset)) return undefined
-    if (this.#openAcks === null) this.#openAcks = new AckGroup()
-    this.#openAcks.ranges.add(offset, offset + 1)
-    return this.#openAcks
+    if (this.#end !== undefined || offset === NO_OFFSET || !this.keepsAcks) return undefined
+    this.#unacked.remove(offset, offset + 1)
+    return this.#openAck(offset)
   }
 
-  /** The acknowledgements since the last call, as packets; the last one asks for an answer, which covers all. */
+  /**
+   * The acknowledgements that have accumulated, as packets; the last one asks for an answer, which covers all. One group is under way
+   * at a time: what is acknowledged meanwhile goes together in the next.
+   */
   takeAcks(nextRequestId: () => number): AckPacket[] {
+    this.#isDirty = false
     const group = this.#openAcks
-    if (group === null) return []
+    if (group === null || this.#sentAcks.length > 0) return []
     this.#openAcks = null
     this.#sentAcks.push(group)
     return this.#packetsOf(group, nextRequestId)
@@ -172,15 +222,25 @@ export class SubscriptionState {
     return this.#sentAcks.flatMap((group) => this.#packetsOf(group, nextRequestId))
   }
 
-  /** An answer to {@link takeAcks}: null for ACKED. False if it is none of ours. */
-  handleAckAnswer(requestId: number, error: GomqError | null): boolean {
+  /** An answer to {@link takeAcks}: null for ACKED. Unknown ids are ignored. */
+  handleAckAnswer(requestId: number, error: GomqError | null): void {
     const at = this.#sentAcks.findIndex((group) => group.requestId === requestId)
-    if (at < 0) return false
-    const [group] = this.#sentAcks.splice(at, 1)
-    const flat = group!.ranges.toArray()
-    if (error === null) for (let i = 0; i < flat.length; i += 2) this.#outstanding.remove(flat[i]!, flat[i + 1]!)
-    group!.settle(error)
-    return true
+    if (at < 0) return
+    const group = this.#sentAcks.splice(at, 1)[0]!
+    if (error !== null) {
+      const flat = group.ranges.toArray()
+      for (let i = 0; i < flat.length; i += 2) this.#unacked.add(flat[i]!, flat[i + 1]!)
+    }
+    group.settle(error)
+    this.#checkDirty()
+  }
+
+  /** Hands out nothing more; acknowledgements are still taken. Again: nothing. */
+  leave(): void {
+    if (this.isOver) return
+    this.#isLeaving = true
+    this.#queue.clear()
+    this.#listener.handleReadable()
   }
 
   /** Ends the subscription: null for a normal end. Acknowledgements that are not answered fail with `unacked`. Again: nothing. */
@@ -188,10 +248,44 @@ export class SubscriptionState {
     if (this.#end !== undefined) return
     this.#end = error
     this.#queue.clear()
+    this.#unacked.clear()
     const groups = this.#openAcks === null ? this.#sentAcks.splice(0) : [...this.#sentAcks.splice(0), this.#openAcks]
     this.#openAcks = null
     for (const group of groups) group.settle(unacked)
-    this.listener.handleReadable()
+    this.#listener.handleReadable()
+  }
+
+  get #hasCredit(): boolean {
+    const { consumedMessages, consumedBytes } = this.#queue
+    const { prefetchMessages, prefetchBytes, untilEnd } = this.request
+    if (consumedMessages * 2 < prefetchMessages && consumedBytes * 2 < prefetchBytes) return false
+    return !this.isOver && !(untilEnd && this.#tailOffset !== undefined) && this.#unacked.count <= UNACKED_RANGES_MAX
+  }
+
+  #checkDirty(): void {
+    if (this.#isDirty || !((this.#openAcks !== null && this.#sentAcks.length === 0) || this.#hasCredit)) return
+    this.#isDirty = true
+    this.#onDirty(this)
+  }
+
+  #openAck(offset: Offset): AckGroup {
+    if (this.#openAcks === null) {
+      this.#openAcks = new AckGroup()
+      this.#checkDirty()
+    }
+    this.#openAcks.ranges.add(offset, offset + 1)
+    return this.#openAcks
+  }
+
+  /** Position of the first record that was not delivered before. What the application has acknowledged is acknowledged again. */
+  #dropRepeated(records: DeliveredRecords): number {
+    let start = 0
+    for (; start < records.count; start++) {
+      const offset = records.offsetAt(start)
+      if (offset >= this.#deliveredTo) break
+      if (this.keepsAcks && !this.#unacked.has(offset)) this.#openAck(offset)
+    }
+    return start
   }
 
   #packetsOf(group: AckGroup, nextRequestId: () => number): AckPacket[] {
@@ -206,14 +300,15 @@ export class SubscriptionState {
     return packets
   }
 
-  #markOutstanding(records: DeliveredRecords, first: Offset, last: Offset): void {
-    if (last - first + 1 === records.count) {
-      this.#outstanding.add(first, last + 1)
+  #markUnacked(records: DeliveredRecords, start: number, last: Offset): void {
+    const first = records.offsetAt(start)
+    if (last - first + 1 === records.count - start) {
+      this.#unacked.add(first, last + 1)
       return
     }
-    for (let i = 0; i < records.count; i++) {
+    for (let i = start; i < records.count; i++) {
       const offset = records.offsetAt(i)
-      this.#outstanding.add(offset, offset + 1)
+      this.#unacked.add(offset, offset + 1)
     }
   }
 }

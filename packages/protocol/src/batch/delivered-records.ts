@@ -137,6 +137,11 @@ export class DeliveredRecords {
     return this.#endAt(index) - this.#startAt(index)
   }
 
+  /** Bytes of all records as credit counts them. */
+  get bytes(): number {
+    return this.count === 0 ? 0 : this.#endAt(this.count - 1)
+  }
+
   /**
    * Decodes the record at `index`.
    * @throws GomqError BAD_RECORD
