@@ -33,6 +33,14 @@ import { Subscription } from './subscription.js'
 /** Milliseconds between two looks at deadlines; timeouts are this exact. */
 const TICK_MS = 100
 
+const NO_OPTIONS: PublishOptions = Object.freeze({})
+
+/** What {@link capture} took last: a function for all promises instead of a closure for each. */
+let captured: Waiter<PublishAck>
+function capture(resolve: (ack: PublishAck) => void, reject: (error: GomqError) => void): void {
+  captured = { resolve, reject }
+}
+
 /** Events of a client and what their listeners are told. */
 export interface ClientEvents {
   /** A connection stands, the first one or a later one. */
@@ -133,18 +141,18 @@ export class GomqClient {
    * while the buffer is full.
    * @throws GomqError TIMEOUT, CLOSED, ABORTED (it may be stored all the same), BUFFER_FULL, or why the broker refused it
    */
-  publish(topic: string, value: unknown, options: PublishOptions = {}): Promise<PublishAck> {
-    const waiter: Waiter<PublishAck> = { resolve: () => {}, reject: () => {} }
+  publish(topic: string, value: unknown, options: PublishOptions = NO_OPTIONS): Promise<PublishAck> {
+    const promise = new Promise<PublishAck>(capture)
+    const waiter = captured
     const { signal } = options
-    const promise = new Promise<PublishAck>((resolve, reject) => {
-      waiter.resolve = resolve
-      waiter.reject = reject
-      if (signal?.aborted) reject(abortError(signal, 'publish'))
-      else this.#publish(this.#toRequest(topic, value, options), waiter)
-    })
-    return signal === undefined
-      ? promise
-      : withSignal(promise, signal, 'publish', () => this.#session.producer.cancel(waiter))
+    try {
+      if (signal?.aborted) throw abortError(signal, 'publish')
+      this.#publish(this.#toRequest(topic, value, options), waiter)
+    } catch (error) {
+      waiter.reject(error as GomqError)
+    }
+    if (signal === undefined) return promise
+    return withSignal(promise, signal, 'publish', () => this.#session.producer.cancel(waiter))
   }
 
   /**
@@ -191,7 +199,7 @@ export class GomqClient {
     return { count, lastOffset: lastOffset as Offset }
   }
 
-  /** Resolves when the buffer is less than half full; nothing to wait for if it is. For producers that do not await each publish. */
+  /** Resolves when less than an eighth of the buffer is unsettled; nothing to wait for if so. For producers that do not await each publish. */
   writable(): Promise<void> | void {
     if (!this.#session.producer.isRoomy) return this.#room()
   }
@@ -308,6 +316,7 @@ export class GomqClient {
     return {
       topic,
       attributes: qos | (retain ? Attribute.RETAIN : 0) | (key === null ? 0 : Attribute.KEYED),
+      timestampDeltaMs: 0,
       key,
       value: encoded.value,
       headers: encoded.headers,

@@ -13,7 +13,7 @@ export interface ConnectOptions {
   readonly requestTimeoutMs?: number
   /** Milliseconds of a publish, reconnecting included; 30,000 by default. */
   readonly publishTimeoutMs?: number
-  /** Bytes of unsettled messages beyond which publishes wait; 16 MiB by default. */
+  /** Bytes of unsettled messages beyond which publishes wait; 4 MiB by default. */
   readonly bufferBytesMax?: number
   /** Pause before connecting again: from `minMs` (100), doubled each time, up to `maxMs` (5,000), half of it by chance. */
   readonly reconnect?: { readonly minMs?: number; readonly maxMs?: number }

@@ -24,8 +24,14 @@ export const REQUEST_TIMEOUT_MS_DEFAULT = 10_000
 /** Milliseconds that a publish may take by default, reconnecting included. */
 export const PUBLISH_TIMEOUT_MS_DEFAULT = 30_000
 
-/** Bytes of published records that may be unsettled by default. */
-export const BUFFER_BYTES_MAX_DEFAULT: number = 16 * 1024 * 1024
+/** Bytes of published records that may be unsettled by default. More would not be faster: what waits long, the collector copies. */
+export const BUFFER_BYTES_MAX_DEFAULT: number = 4 * 1024 * 1024
+
+/**
+ * A producer that paces itself goes on when less than this part of its buffer is unsettled: 1/8, so 512 KiB by default. Enough to keep
+ * the broker busy, and little enough that promises settle before the collector moves them.
+ */
+export const ROOM_SHARE = 8
 
 /** Messages that may be delivered ahead of the iterator by default. */
 export const PREFETCH_MESSAGES_DEFAULT = 8192

@@ -5,30 +5,31 @@ import {
   type Epoch,
   type ErrorPacket,
   GomqError,
-  type Headers,
   NO_OFFSET,
   type Packet,
   PacketType,
   type ProducerId,
   type PubackPacket,
   type Random,
+  type RecordInput,
   randomIdentity,
   recordBytesBound,
   stampProducer,
 } from '@gomq/protocol'
-import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_MAX, PARKED_PUBLISHES_MAX } from './limits.js'
+import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_MAX, PARKED_PUBLISHES_MAX, ROOM_SHARE } from './limits.js'
 import { type PublishAck, PublishBatch } from './publish-batch.js'
 import type { Waiter } from './waiter.js'
 
-/** One message to publish, encoded and checked. */
-export interface PublishRequest {
+/** One message to publish, encoded and checked. It is the record as well, so that a message costs one object. */
+export interface PublishRequest extends RecordInput {
   readonly topic: string
   /** Bits of {@link Attribute}: QoS, RETAIN, KEYED. */
   readonly attributes: number
-  readonly key: string | Uint8Array | null
-  readonly value: string | Uint8Array
-  readonly headers: Headers | null
+  /** The producer's time in milliseconds since 1970. */
   readonly timestampMs: number
+  /** Written when the message enters its batch; 0 before. */
+  timestampDeltaMs: number
+  /** Milliseconds until the publish is rejected. */
   readonly timeoutMs: number
 }
 
@@ -95,12 +96,12 @@ export class Producer {
     return this.#queue.length === 0 && this.#parked.length === 0 && this.#inflight.every((batch) => batch.isSettled)
   }
 
-  /** Whether the buffer is less than half full, so that a producer that paces itself should go on. */
+  /** Whether so little is unsettled that a producer that paces itself should go on; see {@link ROOM_SHARE}. */
   get isRoomy(): boolean {
-    return this.#bufferedBytes < this.#port.bufferBytesMax / 2 && this.#parked.length === 0
+    return this.#bufferedBytes < this.#port.bufferBytesMax / ROOM_SHARE && this.#parked.length === 0
   }
 
-  /** Resolves `waiter` when the buffer is less than half full. */
+  /** Resolves `waiter` when there is room, see {@link isRoomy}; at once if there is. */
   waitForRoom(waiter: Waiter<void>): void {
     if (this.isRoomy) waiter.resolve()
     else this.#paced.push(waiter)
@@ -235,16 +236,15 @@ export class Producer {
   }
 
   #add(request: PublishRequest, timeoutMs: number, waiter: Waiter<PublishAck>, nowMs: number): void {
-    const record = { timestampDeltaMs: 0, key: request.key, value: request.value, headers: request.headers }
     let batch = this.#openByTopic.get(request.topic)
-    if (batch === undefined || !batch.takes(request.attributes, timeoutMs, recordBytesBound(record), nowMs)) {
+    if (batch === undefined || !batch.takes(request.attributes, timeoutMs, recordBytesBound(request), nowMs)) {
       // The one before goes first, so that messages of a topic keep their order whatever their attributes.
       if (batch !== undefined) this.#seal(batch)
       batch = new PublishBatch(this.#builderFor(request.topic, request.attributes), timeoutMs, nowMs)
       this.#queue.push(batch)
       this.#openByTopic.set(request.topic, batch)
     }
-    this.#bufferedBytes += batch.append(record, request.timestampMs, waiter)
+    this.#bufferedBytes += batch.append(request, waiter)
   }
 
   #builderFor(topic: string, attributes: number): BatchBuilder {

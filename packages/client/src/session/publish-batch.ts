@@ -74,14 +74,13 @@ export class PublishBatch {
     )
   }
 
-  /** Adds a record and returns its bytes. */
-  append(record: Omit<RecordInput, 'timestampDeltaMs'>, timestampMs: number, waiter: Waiter<PublishAck>): number {
-    const bytes = this.#builder!.append({
-      timestampDeltaMs: timestampMs - this.#openedMs,
-      key: record.key,
-      value: record.value,
-      headers: record.headers,
-    })
+  /** Adds a record, made `timestampMs - opened` relative, and returns its bytes. */
+  append(
+    record: RecordInput & { readonly timestampMs: number; timestampDeltaMs: number },
+    waiter: Waiter<PublishAck>,
+  ): number {
+    record.timestampDeltaMs = record.timestampMs - this.#openedMs
+    const bytes = this.#builder!.append(record)
     this.recordCount++
     this.recordsBytes += bytes
     this.#waiters.push(waiter)
