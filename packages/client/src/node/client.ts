@@ -28,6 +28,7 @@ import {
   type SubscribeOptions,
   startPosition,
 } from './options.js'
+import { publishAll } from './publish-all.js'
 import { Subscription } from './subscription.js'
 
 /** Milliseconds between two looks at deadlines; timeouts are this exact. */
@@ -156,7 +157,7 @@ export class GomqClient {
   }
 
   /**
-   * Publishes many messages of one topic with one promise for all. Paces itself by the buffer.
+   * Publishes many messages of one topic with one promise for all. Paces itself by the buffer and stops at the first failure.
    * @throws GomqError  the first failure; messages before and after it may be stored
    */
   async publishAll(
@@ -164,42 +165,15 @@ export class GomqClient {
     values: Iterable<unknown> | AsyncIterable<unknown>,
     options: PublishOptions = {},
   ): Promise<{ readonly count: number; readonly lastOffset: Offset }> {
-    const { signal } = options
-    let count = 0
-    let settled = 0
-    let lastOffset = -1
-    let failure: GomqError | undefined
-    let wake: (() => void) | undefined
-    const waiter: Waiter<PublishAck> = {
-      resolve: (ack) => {
-        settled++
-        if (ack.offset > lastOffset) lastOffset = ack.offset
-        if (settled === count) wake?.()
-      },
-      reject: (error) => {
-        settled++
-        failure ??= error
-        wake?.()
-      },
+    const port = {
+      publish: (value: unknown, waiter: Waiter<PublishAck>) =>
+        this.#publish(this.#toRequest(topic, value, options), waiter),
+      room: () => (this.#session.producer.isRoomy ? undefined : this.#room()),
     }
-    const isEnough = () => failure !== undefined || signal?.aborted === true
-    for await (const value of values) {
-      if (isEnough()) break
-      const request = this.#toRequest(topic, value, options)
-      count++
-      this.#publish(request, waiter)
-      if (!this.#session.producer.isRoomy) await withSignal(this.#room(), signal, 'publishAll', () => {})
-    }
-    if (settled < count && !isEnough()) {
-      const all = new Promise<void>((resolve) => (wake = resolve))
-      await withSignal(all, signal, 'publishAll', () => {})
-    }
-    if (signal?.aborted) throw abortError(signal, 'publishAll')
-    if (failure !== undefined) throw failure
-    return { count, lastOffset: lastOffset as Offset }
+    return publishAll(values, port, options.signal)
   }
 
-  /** Resolves when less than an eighth of the buffer is unsettled; nothing to wait for if so. For producers that do not await each publish. */
+  /** Resolves when less than a quarter of the buffer is unsettled; nothing to wait for if so. For producers that do not await each publish. */
   writable(): Promise<void> | void {
     if (!this.#session.producer.isRoomy) return this.#room()
   }
@@ -364,8 +338,16 @@ export class GomqClient {
   }
 
   #emit<E extends keyof ClientEvents>(event: E, info: Parameters<ClientEvents[E]>[0]): void {
-    for (const listener of [...this.#listeners[event]])
-      (listener as (info: Parameters<ClientEvents[E]>[0]) => void)(info)
+    for (const listener of [...this.#listeners[event]]) {
+      try {
+        ;(listener as (info: Parameters<ClientEvents[E]>[0]) => void)(info)
+      } catch (error) {
+        // The listener's bug, not the client's: it surfaces as an uncaught exception and the connection lives on.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
   }
 }
 

@@ -15,6 +15,9 @@ import type { Address } from './address.js'
 /** Bytes of output that wait for the socket before the connection calls itself blocked. */
 const OUTPUT_BYTES_MAX = 1024 * 1024
 
+/** Milliseconds that the peer gets to read the last packets. Stops one that never reads from holding the client. */
+const END_MS_MAX = 1000
+
 /** What a connection tells its owner. */
 export interface ConnectionHandler {
   handleOpen(): void
@@ -86,6 +89,8 @@ export class Connection {
     this.#isEnded = true
     this.#error ??= error
     this.#socket.end(() => this.#socket.destroy())
+    const deadline = setTimeout(() => this.#socket.destroy(), END_MS_MAX)
+    this.#socket.once('close', () => clearTimeout(deadline))
   }
 
   /** Ends at once. */

@@ -2,6 +2,9 @@ import { GomqError, type Packet, type Random } from '@gomq/protocol'
 import type { Address } from './address.js'
 import { Connection } from './connection.js'
 
+/** Milliseconds that a connection has to stand before the pauses between attempts start small again. Stops a client from spinning. */
+const STABLE_MS = 1000
+
 /** How a link connects. */
 export interface LinkOptions {
   /** Tried in turn. */
@@ -37,6 +40,9 @@ export class Link {
   #failures = 0
   #isClosed = false
   #isEstablished = false
+  #establishedMs = 0
+  #closing: Promise<void> | undefined
+  #onClosed: (() => void) | null = null
 
   constructor(options: LinkOptions, handler: LinkHandler) {
     this.#options = options
@@ -61,7 +67,7 @@ export class Link {
     if (this.#connection === null) return
     this.#connection.frameBytesMax = frameBytesMax
     this.#isEstablished = true
-    this.#failures = 0
+    this.#establishedMs = performance.now()
     this.#settleAttempt()?.resolve()
   }
 
@@ -75,8 +81,13 @@ export class Link {
     else this.#connection?.end(error)
   }
 
-  /** Closes for good and resolves when the socket is closed. Again: nothing. */
+  /** Closes for good and resolves when the socket is closed. Again: the same promise. */
   close(error: GomqError): Promise<void> {
+    this.#closing ??= this.#close(error)
+    return this.#closing
+  }
+
+  #close(error: GomqError): Promise<void> {
     this.#isClosed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
@@ -84,14 +95,10 @@ export class Link {
     if (connection === null) return Promise.resolve()
     return new Promise((resolve) => {
       this.#onClosed = resolve
-      connection.end(error)
-      // A peer that never reads must not keep the process.
-      setTimeout(() => connection.destroy(error), 1000).unref()
-      if (this.#attempt !== null) connection.destroy(error)
+      if (this.#attempt === null) connection.end(error)
+      else connection.destroy(error)
     })
   }
-
-  #onClosed: (() => void) | null = null
 
   #tryNext(): Promise<void> {
     const address = this.#options.addresses[this.#addressAt++ % this.#options.addresses.length]!
@@ -126,6 +133,8 @@ export class Link {
     this.#settleAttempt()?.reject(unavailable)
     this.#onClosed?.()
     if (!wasEstablished) return
+    // A connection that breaks as soon as it stands is no success: pauses go on growing.
+    if (performance.now() - this.#establishedMs >= STABLE_MS) this.#failures = 0
     this.#handler.handleLost(error)
     this.#scheduleReconnect()
   }

@@ -28,10 +28,10 @@ export const PUBLISH_TIMEOUT_MS_DEFAULT = 30_000
 export const BUFFER_BYTES_MAX_DEFAULT: number = 4 * 1024 * 1024
 
 /**
- * A producer that paces itself goes on when less than this part of its buffer is unsettled: 1/8, so 512 KiB by default. Enough to keep
+ * A producer that paces itself goes on when less than this part of its buffer is unsettled: a quarter, so 1 MiB by default. Enough to keep
  * the broker busy, and little enough that promises settle before the collector moves them.
  */
-export const ROOM_SHARE = 8
+export const ROOM_SHARE = 4
 
 /** Messages that may be delivered ahead of the iterator by default. */
 export const PREFETCH_MESSAGES_DEFAULT = 8192

@@ -178,7 +178,10 @@ export class Producer {
     const batch = this.#inflight.find((each) => each.requestId === packet.requestId)
     if (batch === undefined) return false
     this.#isRecovering = true
-    if (packet.code === 'OUT_OF_SEQUENCE' && batch.restamps < BATCH_RESTAMPS_MAX) batch.isSurvivor = true
+    // A broker that has stored nothing of this producer cannot know that the batch before was refused; sent once, it is not stored.
+    const isBehindRefused =
+      packet.code === 'OUT_OF_SEQUENCE' || (packet.code === 'OUTCOME_UNKNOWN' && batch.sends === 1)
+    if (isBehindRefused && batch.restamps < BATCH_RESTAMPS_MAX) batch.isSurvivor = true
     else {
       if (packet.code === 'PRODUCER_FENCED') this.#needsNewIdentity = true
       this.#takeInflight(packet.requestId)
@@ -273,10 +276,12 @@ export class Producer {
       firstSequence: batch.firstSequence,
     }
     stampProducer(batch.bytes, stamp, this.#port.crc32)
+    batch.sends = 0
     this.#send(batch)
   }
 
   #send(batch: PublishBatch): void {
+    batch.sends++
     this.#port.send({ type: PacketType.PUBLISH, requestId: batch.requestId, batch: batch.bytes })
   }
 
@@ -313,10 +318,17 @@ export class Producer {
       this.#producerEpoch = 0
       this.#needsNewIdentity = false
     } else this.#producerEpoch++
-    for (const batch of this.#inflight) {
-      batch.isSurvivor = false
-      batch.restamps++
-      this.#stampAndSend(batch)
+    const survivors = this.#inflight
+    this.#inflight = []
+    for (const batch of survivors) {
+      // Nobody waits and it is not stored: it need not be.
+      if (batch.isSettled) this.#release(batch)
+      else {
+        batch.isSurvivor = false
+        batch.restamps++
+        this.#inflight.push(batch)
+        this.#stampAndSend(batch)
+      }
     }
   }
 

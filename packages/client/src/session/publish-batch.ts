@@ -36,7 +36,10 @@ export class PublishBatch {
   recordsBytes = 0
   /** Answered with OUT_OF_SEQUENCE: surely not stored, to be sent again under the next producer epoch. */
   isSurvivor = false
+  /** Times that it went to another producer epoch. */
   restamps = 0
+  /** Times that it was sent with its present sequence: after the first, an answer may have been lost. */
+  sends = 0
   readonly #openedMs: number
   #builder: BatchBuilder | null
   #bytes: Uint8Array | null = null

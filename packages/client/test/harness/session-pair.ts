@@ -1,0 +1,56 @@
+import type { GomqError, Packet } from '@gomq/protocol'
+import { crc32 } from '@gomq/protocol/node'
+import { SeededRandom } from '@gomq/protocol/testing'
+import { ClientSession } from '../../src/session/session.js'
+import type { SubscriptionState } from '../../src/session/subscription-state.js'
+
+/** A session whose packets can be looked at, with a clock of its own. */
+export class SessionPair {
+  nowMs = 1000
+  sent: Packet[] = []
+  disconnects: (GomqError | null)[] = []
+  expelled: GomqError[] = []
+  connected = 0
+  readonly session: ClientSession = new ClientSession({
+    clientId: 'c',
+    keepAliveSec: 30,
+    agent: 'test',
+    requestTimeoutMs: 10_000,
+    bufferBytesMax: 1024 * 1024,
+    random: new SeededRandom(7),
+    crc32,
+    outbox: {
+      send: (packet) => void this.sent.push(packet),
+      disconnect: (error) => void this.disconnects.push(error),
+      connected: () => void this.connected++,
+      expelled: (error) => void this.expelled.push(error),
+    },
+  })
+
+  /** What was sent since the last call. */
+  take(): Packet[] {
+    return this.sent.splice(0)
+  }
+}
+
+/** A durable QoS 1 subscription's request, from the start of the log. */
+export const DURABLE = {
+  filters: ['t/#'],
+  qos: 1 as const,
+  name: 'd' as string | null,
+  from: { kind: 'earliest' } as const,
+  prefetchMessages: 8,
+  prefetchBytes: 1000,
+  untilEnd: false,
+}
+
+/** A listener that looks at nothing. */
+export const DEAF = { handleReadable() {}, handleTail() {} }
+
+/** All messages that wait: offset and text. */
+export function drain(state: SubscriptionState): [number, string][] {
+  const out: [number, string][] = []
+  while (state.advance())
+    out.push([state.records.offsetAt(state.index), new TextDecoder().decode(state.records.record(state.index).value)])
+  return out
+}

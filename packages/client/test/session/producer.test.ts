@@ -1,0 +1,307 @@
+import { Attribute, type ErrorCode, GomqError, type Packet, PacketType, type PublishPacket } from '@gomq/protocol'
+import { crc32 } from '@gomq/protocol/node'
+import { SeededRandom } from '@gomq/protocol/testing'
+import { describe, expect, test } from 'vitest'
+import { BATCH_OPEN_MS_MAX, PARKED_PUBLISHES_MAX } from '../../src/session/limits.js'
+import { Producer } from '../../src/session/producer.js'
+import type { PublishAck } from '../../src/session/publish-batch.js'
+import { message, Outcome } from '../harness/messages.js'
+import { ModelBroker } from '../harness/model-broker.js'
+
+function pair(bufferBytesMax = 1024 * 1024) {
+  const sent: PublishPacket[] = []
+  const line = { isOpen: true }
+  let id = 0
+  const producer = new Producer({
+    random: new SeededRandom(1),
+    crc32,
+    bufferBytesMax,
+    nextRequestId: () => ++id,
+    send: (packet: Packet) => void sent.push({ ...(packet as PublishPacket) }),
+    isWritable: () => line.isOpen,
+  })
+  const broker = new ModelBroker()
+  const answer = (refusal: ErrorCode | null = null): void => {
+    for (const packet of sent.splice(0)) reply(broker.handlePublish(packet, refusal))
+  }
+  const reply = (packet: Packet | undefined): void => {
+    if (packet?.type === PacketType.PUBACK) producer.handlePuback(packet)
+    if (packet?.type === PacketType.ERROR) producer.handleRefused(packet)
+  }
+  const publish = (topic: string, value: string, init = {}, nowMs = 1000): Outcome<PublishAck> => {
+    const outcome = new Outcome<PublishAck>()
+    if (producer.publish(message(topic, value, init), outcome, nowMs)) producer.flush()
+    return outcome
+  }
+  producer.handleConnected(4)
+  return { producer, sent, line, broker, answer, reply, publish }
+}
+
+describe('the producer', () => {
+  test('sends the first message at once and what comes meanwhile in one batch', () => {
+    const { sent, publish, answer, producer, broker } = pair()
+    const outcomes = ['a', 'b', 'c'].map((text) => publish('t', text))
+    expect(sent.length).toBe(1)
+    answer()
+    producer.flush()
+    expect(sent.length).toBe(1)
+    answer()
+    expect(outcomes.map((each) => each.value?.offset)).toEqual([0, 1, 2])
+    expect(broker.stored.map((each) => each.text)).toEqual(['a', 'b', 'c'])
+    expect(producer.isIdle).toBe(true)
+    expect(producer.bufferedBytes).toBe(0)
+  })
+
+  test('keeps the order of a topic when attributes change from message to message', () => {
+    const { producer, line, answer, publish, broker } = pair()
+    line.isOpen = false
+    for (let i = 0; i < 6; i++) publish('t', `${i}`, i % 2 ? { key: 'k', attributes: 1 | Attribute.KEYED } : {})
+    line.isOpen = true
+    for (let i = 0; i < 6; i++) {
+      producer.flush()
+      answer()
+    }
+    expect(broker.stored.map((each) => each.text)).toEqual(['0', '1', '2', '3', '4', '5'])
+  })
+
+  test('resolves QoS 0 without retain when it is handed over, with no offset', () => {
+    const { publish, sent } = pair()
+    const outcome = publish('t', 'x', { attributes: 0 })
+    expect(sent[0]!.requestId).toBe(0)
+    expect(outcome.value).toEqual({ offset: -1, epoch: 0, durability: 'written' })
+  })
+
+  test('has no more batches in flight than the broker allows', () => {
+    const { producer, publish, sent } = pair()
+    for (let i = 0; i < 9; i++) publish(`t${i}`, 'x')
+    producer.flush()
+    expect(sent.length).toBe(4)
+    expect(producer.inflightCount).toBe(4)
+  })
+
+  test('sends again what was not answered, byte for byte, and stores it once', () => {
+    const { producer, publish, sent, broker, answer } = pair()
+    const outcome = publish('t', 'x')
+    const first = sent.splice(0)[0]!
+    broker.handlePublish(first, null)
+    producer.handleConnected(4)
+    expect(sent).toEqual([first])
+    answer()
+    expect(outcome.value?.offset).toBe(0)
+    expect(broker.stored.length).toBe(1)
+  })
+
+  test.each(['DISK_FULL', 'NOT_AUTHORIZED'] as const)(
+    'rejects a batch refused with %s and stores those behind it',
+    (code) => {
+      const { producer, publish, sent, broker, reply, answer } = pair()
+      const refused = publish('a', 'refused')
+      const behind = [publish('b', 'behind'), publish('c', 'behind too')]
+      producer.flush()
+      reply(broker.handlePublish(sent.shift()!, code))
+      answer()
+      producer.flush()
+      answer()
+      expect((refused.error as GomqError).code).toBe(code)
+      expect(behind.map((each) => each.value?.offset)).toEqual([0, 1])
+      expect(broker.stored.map((each) => each.text)).toEqual(['behind', 'behind too'])
+    },
+  )
+
+  test('rejects as outcome unknown what may have been stored by a broker that forgot the producer', () => {
+    const { producer, publish, sent, answer, broker } = pair()
+    publish('t', 'x')
+    answer()
+    const lost = publish('t', 'y')
+    sent.splice(0)
+    producer.handleConnected(4)
+    const forgetful = new ModelBroker()
+    for (const packet of sent.splice(0)) {
+      const reply = forgetful.handlePublish(packet, null)
+      if (reply?.type === PacketType.ERROR) producer.handleRefused(reply)
+    }
+    expect((lost.error as GomqError).code).toBe('OUTCOME_UNKNOWN')
+    expect(broker.stored.length).toBe(1)
+    const next = publish('t', 'z')
+    expect(forgetful.handlePublish(sent[0]!, null)?.type).toBe(PacketType.PUBACK)
+    expect(next.isSettled).toBe(false)
+  })
+
+  test('takes another identity after it was fenced', () => {
+    const { producer, publish, sent, answer } = pair()
+    publish('t', 'x')
+    const before = sent[0]!.batch.slice()
+    answer('PRODUCER_FENCED')
+    publish('t', 'y')
+    producer.flush()
+    expect(sent.length).toBe(1)
+    expect(Buffer.compare(sent[0]!.batch.subarray(0, 80), before.subarray(0, 80))).not.toBe(0)
+  })
+
+  test('rejects at the deadline, on the way or not, and stays in sequence', () => {
+    const { producer, publish, answer, broker } = pair()
+    const sentOne = publish('t', 'sent', { timeoutMs: 100 })
+    const queued = publish('t', 'queued', { timeoutMs: 50 })
+    expect(producer.nextDeadlineMs()).toBe(1050)
+    producer.handleTick(1049)
+    expect(queued.isSettled).toBe(false)
+    producer.handleTick(1050)
+    expect((queued.error as GomqError).code).toBe('TIMEOUT')
+    producer.handleTick(1100)
+    expect((sentOne.error as GomqError).code).toBe('TIMEOUT')
+    expect(producer.isIdle).toBe(true)
+    answer()
+    publish('t', 'next')
+    answer()
+    expect(broker.stored.map((each) => each.text)).toEqual(['sent', 'next'])
+    expect(producer.bufferedBytes).toBe(0)
+  })
+
+  test('does not store what is surely not stored once nobody waits for it', () => {
+    const { producer, publish, sent, broker, reply } = pair()
+    publish('a', 'refused')
+    const behind = publish('b', 'behind', { timeoutMs: 100 })
+    producer.flush()
+    const [first, second] = sent.splice(0)
+    producer.handleTick(1100)
+    expect((behind.error as GomqError).code).toBe('TIMEOUT')
+    reply(broker.handlePublish(first!, 'DISK_FULL'))
+    reply(broker.handlePublish(second!, null))
+    expect(sent).toEqual([])
+    expect(producer.bufferedBytes).toBe(0)
+  })
+
+  test('opens another batch for a message that comes later, so that deadlines keep apart', () => {
+    const { producer, publish, line } = pair()
+    line.isOpen = false
+    const early = publish('t', 'early', { timeoutMs: 1000 }, 1000)
+    const late = publish('t', 'late', { timeoutMs: 1000 }, 1001 + BATCH_OPEN_MS_MAX)
+    producer.handleTick(2000)
+    expect([early.isSettled, late.isSettled]).toEqual([true, false])
+  })
+
+  test('parks publishes while the buffer is full, in order, and refuses beyond the bound', () => {
+    const { producer, publish, answer, broker } = pair(10)
+    const outcomes = ['a', 'b', 'c'].map((text) => publish('t', text.repeat(20)))
+    expect(producer.isRoomy).toBe(false)
+    const room = new Outcome<void>()
+    producer.waitForRoom(room)
+    for (let i = 0; i < 3; i++) {
+      producer.flush()
+      answer()
+    }
+    expect(outcomes.every((each) => each.value !== undefined)).toBe(true)
+    expect(broker.stored.map((each) => each.text[0])).toEqual(['a', 'b', 'c'])
+    expect(room.isSettled).toBe(true)
+    publish('t', 'x'.repeat(20))
+    for (let i = 0; i < PARKED_PUBLISHES_MAX; i++)
+      producer.publish(message('t', 'y'), { resolve() {}, reject() {} }, 1000)
+    expect((publish('t', 'z').error as GomqError).code).toBe('BUFFER_FULL')
+  })
+
+  test('forgets a parked publish that is cancelled, and no other', () => {
+    const { producer, publish, answer, broker } = pair(10)
+    const first = publish('t', 'x'.repeat(20))
+    const parked = publish('t', 'parked')
+    expect(producer.cancel(first)).toBe(false)
+    expect(producer.cancel(parked)).toBe(true)
+    answer()
+    producer.flush()
+    answer()
+    expect(broker.stored.length).toBe(1)
+  })
+
+  test('rejects everything when it is abandoned', () => {
+    const { producer, publish } = pair(10)
+    const outcomes = [publish('t', 'x'.repeat(20)), publish('t', 'parked')]
+    const room = new Outcome<void>()
+    producer.waitForRoom(room)
+    producer.abandon(new GomqError('CLOSED', ''))
+    expect([...outcomes, room].map((each) => (each.error as GomqError).code)).toEqual(['CLOSED', 'CLOSED', 'CLOSED'])
+    expect(producer.isIdle).toBe(true)
+    expect(producer.bufferedBytes).toBe(0)
+  })
+})
+
+/** A random life: publishes, lost answers, refusals, lost connections, timeouts. */
+function live(seed: number): void {
+  const random = new SeededRandom(seed)
+  const chance = (share: number) => random.next() < share
+  const below = (max: number) => Math.floor(random.next() * max)
+  const { producer, sent, line, broker, reply, publish } = pair(400)
+  const published: { topic: string; text: string; outcome: Outcome<PublishAck> }[] = []
+  let wire: PublishPacket[] = []
+  let nowMs = 1000
+  let number = 0
+  const deliver = (isCalm: boolean) => {
+    wire.push(...sent.splice(0))
+    // One connection is a stream: the broker sees a prefix, in order.
+    while (wire.length > 0 && (isCalm || chance(0.7))) {
+      const packet = wire.shift()!
+      const code = isCalm || !chance(0.15) ? null : (['DISK_FULL', 'NOT_AUTHORIZED'] as const)[below(2)]!
+      const answer = broker.handlePublish(packet, code)
+      if (!line.isOpen) continue
+      reply(answer)
+    }
+  }
+  const reconnect = () => {
+    line.isOpen = true
+    wire = []
+    sent.splice(0)
+    producer.handleConnected(4)
+  }
+  for (let step = 0; step < 200; step++) {
+    nowMs += below(40)
+    if (chance(0.6)) {
+      const topic = 'abc'[below(3)]!
+      const text = `${number++}`
+      const init = { timeoutMs: chance(0.2) ? 30 : 100_000, timestampMs: nowMs }
+      published.push({ topic, text, outcome: publish(topic, text.padEnd(below(30), ' '), init, nowMs) })
+    }
+    producer.flush()
+    if (chance(0.1)) producer.handleTick(nowMs)
+    if (chance(0.5)) deliver(false)
+    // What was on the wire may still reach the broker, but its answers do not come.
+    if (line.isOpen && chance(0.05)) {
+      line.isOpen = false
+      wire.push(...sent.splice(0))
+      for (let left = below(wire.length + 1); left > 0; left--) broker.handlePublish(wire.shift()!, null)
+      wire = []
+    } else if (!line.isOpen && chance(0.5)) reconnect()
+  }
+  line.isOpen = false
+  reconnect()
+  for (let i = 0; i < 500 && !(producer.isIdle && producer.inflightCount === 0); i++) {
+    producer.flush()
+    deliver(true)
+  }
+  const label = `seed ${seed}`
+  expect(
+    published.every(({ outcome }) => outcome.isSettled),
+    `${label}: all settle`,
+  ).toBe(true)
+  expect(producer.bufferedBytes, `${label}: nothing stays buffered`).toBe(0)
+  const texts = broker.stored.map((each) => each.text.trim())
+  expect(new Set(texts).size, `${label}: nothing is stored twice`).toBe(texts.length)
+  for (const { text, topic, outcome } of published) {
+    if (outcome.value === undefined) {
+      if (['DISK_FULL', 'NOT_AUTHORIZED'].includes((outcome.error as GomqError).code))
+        expect(texts, `${label}: what was refused is not stored`).not.toContain(text)
+      continue
+    }
+    const at = broker.stored[outcome.value.offset]
+    expect([at?.topic, at?.text.trim()], `${label}: what was acknowledged is stored at its offset`).toEqual([
+      topic,
+      text,
+    ])
+  }
+  for (const topic of 'abc') {
+    const numbers = broker.stored.filter((each) => each.topic === topic).map((each) => Number(each.text))
+    expect(numbers, `${label}: topic ${topic} is in order`).toEqual([...numbers].sort((a, b) => a - b))
+  }
+}
+
+test('settles every publish, and stores what it acknowledges once and in order, whatever the broker and the connection do', () => {
+  const seeds = process.env['GOMQ_LONG'] ? 20_000 : 300
+  for (let seed = 1; seed <= seeds; seed++) live(seed)
+})
