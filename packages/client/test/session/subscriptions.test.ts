@@ -1,0 +1,141 @@
+import { type ErrorCode, type GomqError, type Offset, type Packet, PacketType } from '@gomq/protocol'
+import { describe, expect, test } from 'vitest'
+import type { SubscriptionState } from '../../src/session/subscription-state.js'
+import { Outcome } from '../harness/messages.js'
+import { batchAt, connack } from '../harness/scripted-broker.js'
+import { DEAF, DURABLE, drain, SessionPair } from '../harness/session-pair.js'
+
+function opened(isAnswered = true) {
+  const pair = new SessionPair()
+  const { session } = pair
+  session.handleOpen(1000)
+  session.handlePacket(connack(), 1000)
+  pair.take()
+  const standing = new Outcome<SubscriptionState>()
+  const state = session.subscribe(DURABLE, DEAF, standing, 1000)
+  const asked = pair.take()[0] as Packet & { requestId: number }
+  const answer = (packet: object) => session.handlePacket(packet as Packet, 1000)
+  const suback = () =>
+    answer({
+      type: PacketType.SUBACK,
+      requestId: asked.requestId,
+      subscriptionId: 1,
+      startOffset: 0 as Offset,
+      resumed: false,
+    })
+  const refuse = (requestId: number, code: ErrorCode) =>
+    answer({ type: PacketType.ERROR, requestId, code, message: '' })
+  if (isAnswered) suback()
+  const leave = (forget = false) => {
+    const outcome = new Outcome<void>()
+    session.unsubscribe(state, forget, outcome, 1000)
+    return outcome
+  }
+  const deliver = () => {
+    answer({
+      type: PacketType.DELIVER,
+      subscriptionId: 1,
+      header: null,
+      ranges: null,
+      payload: batchAt(0, 't/a', 'x', 'y'),
+    })
+    return drain(state)
+  }
+  const types = () => pair.take().map((packet) => packet.type)
+  return { pair, session, standing, state, asked, answer, suback, refuse, leave, deliver, types }
+}
+const codeOf = (outcome: Outcome<unknown>) => (outcome.error as GomqError | undefined)?.code
+
+describe('ending a subscription', () => {
+  test('waits for the acknowledgements made before', () => {
+    const { session, state, answer, leave, deliver, pair } = opened()
+    deliver()
+    const ack = state.ack(0 as Offset)!
+    const left = leave()
+    const packets = pair.take()
+    expect(packets.map((packet) => packet.type)).toEqual([PacketType.ACK])
+    answer({ type: PacketType.ACKED, requestId: ack.requestId })
+    expect(ack.outcome).toBe(null)
+    const last = pair.take()[0] as Packet & { requestId: number }
+    expect([last.type, left.isSettled]).toEqual([PacketType.UNSUBSCRIBE, false])
+    answer({ type: PacketType.UNSUBACK, requestId: last.requestId })
+    expect([left.value, state.end, session.isIdle]).toEqual([true, null, true])
+  })
+
+  test('again, while it is under way, waits for the same end and asks once', () => {
+    const { answer, leave, pair } = opened()
+    const outcomes = [leave(), leave()]
+    const packets = pair.take() as (Packet & { requestId: number })[]
+    expect(packets.length).toBe(1)
+    answer({ type: PacketType.UNSUBACK, requestId: packets[0]!.requestId })
+    expect(outcomes.map((each) => each.value)).toEqual([true, true])
+    expect([leave().value, codeOf(leave(true))]).toEqual([true, 'CLOSED'])
+  })
+
+  test('before it stands fails those who wait for it to stand', () => {
+    const { answer, leave, pair, standing } = opened(false)
+    leave()
+    const asked = pair.take()[0] as Packet & { requestId: number }
+    answer({ type: PacketType.UNSUBACK, requestId: asked.requestId })
+    expect(codeOf(standing)).toBe('CLOSED')
+  })
+
+  test('of one that the broker does not know is done', () => {
+    const { refuse, leave, pair } = opened()
+    const left = leave()
+    refuse((pair.take()[0] as Packet & { requestId: number }).requestId, 'NO_SUCH_SUBSCRIPTION')
+    expect(left.value).toBe(true)
+  })
+
+  test('without a connection is done at once, unless it is to be forgotten', () => {
+    const plain = opened()
+    plain.session.handleClosed()
+    expect(plain.leave().value).toBe(true)
+    const forgotten = opened()
+    forgotten.session.handleClosed()
+    const left = forgotten.leave(true)
+    expect(left.isSettled).toBe(false)
+    forgotten.session.handleOpen(1000)
+    forgotten.session.handlePacket(connack(), 1000)
+    expect(forgotten.types()).toEqual([PacketType.CONNECT, PacketType.SUBSCRIBE, PacketType.UNSUBSCRIBE])
+    forgotten.session.handleTick(11_000)
+    expect(codeOf(left)).toBe('TIMEOUT')
+  })
+})
+
+describe('opening a subscription', () => {
+  test('past its deadline fails, and takes it back where the broker has it', () => {
+    const { session, standing, suback, types } = opened(false)
+    session.handleTick(10_999)
+    expect(standing.isSettled).toBe(false)
+    session.handleTick(11_000)
+    expect([codeOf(standing), types()]).toEqual(['TIMEOUT', [PacketType.UNSUBSCRIBE]])
+    suback()
+    expect(types()).toEqual([PacketType.UNSUBSCRIBE])
+  })
+
+  test('that is refused fails with the reason', () => {
+    const { standing, refuse, asked, state } = opened(false)
+    refuse(asked.requestId, 'LIMIT_EXCEEDED')
+    expect([codeOf(standing), state.end?.code]).toEqual(['LIMIT_EXCEEDED', 'LIMIT_EXCEEDED'])
+  })
+
+  test('refused by a broker that stops goes on with the next connection', () => {
+    const { session, standing, refuse, asked, types } = opened(false)
+    refuse(asked.requestId, 'SHUTTING_DOWN')
+    session.handleClosed()
+    session.handleOpen(1000)
+    session.handlePacket(connack(), 1000)
+    expect([standing.isSettled, types()]).toEqual([false, [PacketType.CONNECT, PacketType.SUBSCRIBE]])
+  })
+
+  test('again on another connection, refused, ends the iteration with the reason', () => {
+    const { session, pair, refuse, state } = opened()
+    session.handleClosed()
+    session.handleOpen(1000)
+    session.handlePacket(connack(), 1000)
+    const again = pair.take()[1] as Packet & { requestId: number }
+    refuse(again.requestId, 'OFFSET_OUT_OF_RANGE')
+    expect(state.end?.code).toBe('OFFSET_OUT_OF_RANGE')
+  })
+})
