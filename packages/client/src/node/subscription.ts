@@ -22,6 +22,8 @@ export class Subscription implements AsyncIterable<Message, undefined> {
   #readers: Reader[] = []
   #tailWaiters: { resolve(offset: Offset): void; reject(error: GomqError): void }[] = []
   readonly #onEnd: (() => void)[] = []
+  readonly #promises = new WeakMap<AckGroup, Promise<void>>()
+  #newest: { readonly group: AckGroup; readonly promise: Promise<void> } | undefined
 
   /** @internal */
   constructor(owner: SubscriptionOwner, isAutoAck: boolean) {
@@ -101,7 +103,7 @@ export class Subscription implements AsyncIterable<Message, undefined> {
       return group
     },
     settled: (group) => {
-      if (group !== undefined) return promiseOf(group)
+      if (group !== undefined) return this.#promiseOf(group)
       const { end, keepsAcks } = this.#state
       return end === undefined || !keepsAcks ? Promise.resolve() : silent(Promise.reject(this.#endError()))
     },
@@ -134,19 +136,25 @@ export class Subscription implements AsyncIterable<Message, undefined> {
     return state.isOver || state.isExhausted ? { done: true, value: undefined } : undefined
   }
 
+  /** One promise for all who wait for a group; the newest group is mostly the one that is asked for. */
+  #promiseOf(group: AckGroup): Promise<void> {
+    if (group === this.#newest?.group) return this.#newest.promise
+    let promise = this.#promises.get(group)
+    if (promise === undefined) {
+      promise = silent(
+        new Promise((resolve, reject) => {
+          group.onSettled((error) => (error === null ? resolve() : reject(error)))
+        }),
+      )
+      this.#promises.set(group, promise)
+      this.#newest = { group, promise }
+    }
+    return promise
+  }
+
   #endError(): GomqError {
     return this.#state.end ?? new GomqError('CLOSED', 'the subscription is closed')
   }
-}
-
-/** One promise for all who wait for a group. */
-function promiseOf(group: AckGroup): Promise<void> {
-  group.promise ??= silent(
-    new Promise((resolve, reject) => {
-      group.onSettled((error) => (error === null ? resolve() : reject(error)))
-    }),
-  )
-  return group.promise
 }
 
 /** A promise whose rejection need not be looked at. */

@@ -6,8 +6,6 @@ export class AckGroup {
   readonly ranges: OffsetRanges = new OffsetRanges()
   /** Of the packet that carries it and asks for an answer; 0 until it is sent. Each connection gives it another one. */
   requestId = 0
-  /** Kept here for the driver, which makes one promise for all who wait; undefined until somebody does. */
-  promise: Promise<void> | undefined
   #outcome: GomqError | null | undefined
   #listeners: ((error: GomqError | null) => void)[] = []
 

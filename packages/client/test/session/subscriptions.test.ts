@@ -44,7 +44,7 @@ function opened(isAnswered = true) {
   const types = () => pair.take().map((packet) => packet.type)
   return { pair, session, standing, state, asked, answer, suback, refuse, leave, deliver, types }
 }
-const codeOf = (outcome: Outcome<unknown>) => (outcome.error as GomqError | undefined)?.code
+const codeOf = (outcome: { error: Error | undefined }) => (outcome.error as GomqError | undefined)?.code
 
 describe('ending a subscription', () => {
   test('waits for the acknowledgements made before', () => {
