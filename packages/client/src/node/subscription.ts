@@ -21,6 +21,7 @@ export class Subscription implements AsyncIterable<Message, undefined> {
   #state!: SubscriptionState
   #readers: Reader[] = []
   #tailWaiters: { resolve(offset: Offset): void; reject(error: GomqError): void }[] = []
+  #direct: MessageIterator | undefined
   readonly #onEnd: (() => void)[] = []
   readonly #promises = new WeakMap<AckGroup, Promise<void>>()
   #newest: { readonly group: AckGroup; readonly promise: Promise<void> } | undefined
@@ -63,6 +64,15 @@ export class Subscription implements AsyncIterable<Message, undefined> {
    */
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
     return new MessageIterator(this.#source)
+  }
+
+  /**
+   * The next message, for those who ask one at a time: a loop like any other, shared by all calls. Calls wait in order.
+   * @throws GomqError  why the subscription ended
+   */
+  next(): Promise<IteratorResult<Message, undefined>> {
+    this.#direct ??= new MessageIterator(this.#source)
+    return this.#direct.next()
   }
 
   /**

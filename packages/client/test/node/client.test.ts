@@ -232,7 +232,7 @@ describe('a subscription', () => {
     const subscription = await mq.subscribe('t/#', { from: 'earliest', untilEnd: true })
     const seen: string[] = []
     for await (const message of subscription) seen.push(message.text)
-    expect([seen, await subscription.caughtUp()]).toEqual([['a', 'b'], 10])
+    expect([seen, await subscription.caughtUp(), (await subscription.next()).done]).toEqual([['a', 'b'], 10, true])
     await mq.close()
   })
 })
