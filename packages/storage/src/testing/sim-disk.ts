@@ -37,6 +37,8 @@ export class SimDisk {
   onOperation: () => Promise<void> | void = () => {}
   /** File syncs so far. */
   syncs: number = 0
+  /** Handles that were opened in this life and not closed. */
+  openHandles: number = 0
   readonly #random: Random
   readonly #directories: Map<string, SimDirectory> = new Map()
   /** @internal */
@@ -52,6 +54,7 @@ export class SimDisk {
   crash(): void {
     this.#life++
     this.locks.clear()
+    this.openHandles = 0
     this.faults.syncsUntilError = undefined
     const files = new Set<SimFile>()
     for (const directory of this.#directories.values()) {
@@ -160,7 +163,7 @@ class SimFileSystem implements FileSystem {
       } else file.truncate(0)
     }
     if (file === undefined) throw systemError('ENOENT', `no such file: ${path}`)
-    return new SimFileHandle(this.#disk, file, this.#life)
+    return new SimFileHandle(this.#disk, file, this.#life, mode !== 'read')
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -225,12 +228,16 @@ class SimFileHandle implements FileHandle {
   readonly #disk: SimDisk
   readonly #file: SimFile
   readonly #life: number
+  readonly #isWritable: boolean
   #isFailed = false
+  #isClosed = false
 
-  constructor(disk: SimDisk, file: SimFile, life: number) {
+  constructor(disk: SimDisk, file: SimFile, life: number, isWritable: boolean) {
     this.#disk = disk
     this.#file = file
     this.#life = life
+    this.#isWritable = isWritable
+    disk.openHandles++
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
@@ -242,6 +249,7 @@ class SimFileHandle implements FileHandle {
 
   async writev(chunks: readonly Uint8Array[], position: number): Promise<void> {
     await this.#begin()
+    this.#checkWritable()
     let at = position
     for (const chunk of chunks) {
       const growth = Math.max(0, at + chunk.byteLength - this.#file.bytes.byteLength)
@@ -271,6 +279,7 @@ class SimFileHandle implements FileHandle {
 
   async truncate(bytes: number): Promise<void> {
     await this.#begin()
+    this.#checkWritable()
     this.#file.truncate(bytes)
   }
 
@@ -281,12 +290,19 @@ class SimFileHandle implements FileHandle {
 
   async close(): Promise<void> {
     await this.#begin()
+    this.#isClosed = true
+    this.#disk.openHandles--
   }
 
   async #begin(): Promise<void> {
     this.#disk.checkAlive(this.#life)
     await this.#disk.onOperation()
     this.#disk.checkAlive(this.#life)
+    if (this.#isClosed) throw systemError('EBADF', 'the file is closed')
+  }
+
+  #checkWritable(): void {
+    if (!this.#isWritable) throw systemError('EBADF', 'the file was opened for reading')
   }
 }
 

@@ -1,9 +1,9 @@
 import { baseOffsetOf, nextOffsetOf, type Offset, recordCountOf } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { expect, test } from 'vitest'
-import { SimDisk } from '../src/testing/sim-disk.js'
-import { openSimLog, type SimLog, settle } from './support/open-sim-log.js'
-import { stampedBatch } from './support/stamped-batch.js'
+import { SimDisk } from '../../src/testing/sim-disk.js'
+import { openSimLog, type SimLog, settle } from '../support/open-sim-log.js'
+import { stampedBatch } from '../support/stamped-batch.js'
 
 const SEEDS = process.env['GOMQ_LONG'] ? 20_000 : 300
 const FIRST_SEED = Number(process.env['GOMQ_SEED'] ?? 1)
