@@ -135,7 +135,7 @@ export class LogWriter {
     while (count < this.#queue.length && bytes < ROUND_BYTES_MAX) {
       const batch = this.#queue[count]!
       if (index.bytes + bytes > 0 && index.bytes + bytes + batch.byteLength > segmentBytes) break
-      if (!index.fits(batch)) break
+      if (!index.fits(batch, this.#queue[0])) break
       bytes += batch.byteLength
       count++
     }

@@ -99,6 +99,7 @@ export async function loadIndex(
   if (stored !== undefined && stored.endOffset === summary.endOffset && stored.bytes === summary.bytes) return stored
   const scan = await scanSegment(file, segment.baseOffset, crc32)
   if (scan.goodBytes < summary.bytes) throw corruptAt(segment.path, scan.goodBytes, scan.index.endOffset)
+  await writeIndex(fs, folder, scan.index, crc32).catch(() => undefined)
   return scan.index
 }
 

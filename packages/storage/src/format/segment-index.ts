@@ -119,14 +119,18 @@ export class SegmentIndex {
   /**
    * Whether the batch can be added: its offset (2^32 from the base), its position (4 GiB) and its time (49 days from the first batch)
    * must fit into their columns. The first one always does; for one that does not the log begins a new segment.
+   *
+   * @param first  the batch that will be the segment's first, as long as there is none
    */
-  fits(batch: Uint8Array): boolean {
-    if (this.#count === 0) return true
+  fits(batch: Uint8Array, first: Uint8Array = batch): boolean {
+    const isEmpty = this.#count === 0
+    const timeMs = appendTimeMsOf(batch)
     return (
-      baseOffsetOf(batch) - this.baseOffset <= U32_MAX &&
-      this.#bytes <= U32_MAX &&
-      appendTimeMsOf(batch) >= this.#lastTimeMs &&
-      appendTimeMsOf(batch) - this.#firstTimeMs <= U32_MAX
+      (isEmpty && batch === first) ||
+      (baseOffsetOf(batch) - this.baseOffset <= U32_MAX &&
+        this.#bytes <= U32_MAX &&
+        timeMs >= this.#lastTimeMs &&
+        timeMs - (isEmpty ? appendTimeMsOf(first) : this.#firstTimeMs) <= U32_MAX)
     )
   }
 
