@@ -11,6 +11,7 @@ import {
   isControl,
   nextOffsetOf,
   type Offset,
+  plainBytes,
   readU32,
   topicOf,
   writeU32,
@@ -202,6 +203,7 @@ export class SegmentIndex {
     this.#bytes = this.#positions[entry]!
     this.#endOffset = this.offsetAt(entry)
     this.#lastTimeMs = entry === 0 ? 0 : this.#firstTimeMs + this.#times[entry - 1]!
+    if (entry === 0) this.#firstTimeMs = 0
     this.#count = entry
     this.#epochStarts = this.#epochStarts.filter((start) => start.startOffset < this.#endOffset)
   }
@@ -263,7 +265,7 @@ export class SegmentIndex {
   static decode(bytes: Uint8Array, crc32: Crc32): SegmentIndex | undefined {
     const head = SegmentIndex.decodeSummary(bytes, crc32)
     if (head === undefined || bytes.byteLength < head.headBytes + 4 + 16 * head.count) return undefined
-    const body = bytes.subarray(head.headBytes + 4)
+    const body = plainBytes(bytes).subarray(head.headBytes + 4)
     if (crc32(body) !== readU32(bytes, head.headBytes)) return undefined
     const index = new SegmentIndex(head.summary.baseOffset)
     const column = (n: number) => new Uint32Array(body.slice(n * 4 * head.count, (n + 1) * 4 * head.count).buffer)
