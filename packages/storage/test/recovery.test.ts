@@ -6,7 +6,7 @@ import { encodeSealed } from '../src/format/sealed-record.js'
 import { loadSnapshot, writeSnapshot } from '../src/snapshot.js'
 import { SimDisk } from '../src/testing/sim-disk.js'
 import { faultyFiles } from './support/faulty-files.js'
-import { appendBatches, contentsOf, described } from './support/log-contents.js'
+import { appendBatches, basesFrom, contentsOf, described } from './support/log-contents.js'
 import { openSimLog, settle } from './support/open-sim-log.js'
 import { stampedBatch } from './support/stamped-batch.js'
 
@@ -383,6 +383,26 @@ describe('a start', () => {
       expect(await contentsOf((await openSimLog(own)).log)).toEqual(batches.map(described))
       expect(Buffer.compare(own.bytesOf(path), files.get(path)!)).toBe(0)
     }
+  })
+
+  test('never believes an index that was there before its segment, whatever it says', async () => {
+    const other = new SimDisk(new SeededRandom(2))
+    const { log: twin } = await openSimLog(other)
+    appendBatches(twin, 60, { topic: 'a' })
+    await twin.close()
+    await (await openSimLog(disk)).log.close()
+    const stale = [...(await filesOf(other))].filter(([path]) => path.endsWith('.index'))
+    for (const [path, bytes] of stale) disk.put(path, bytes)
+    const fs = faultyFiles(disk.mount(), (call, path) => {
+      if (call === 'open' && path.endsWith('.index.tmp')) throw new Error('no index is written')
+    })
+    const { log } = await openSimLog(disk, { fs })
+    appendBatches(log, 60, { topic: 'b' })
+    await log.close()
+    const next = await openSimLog(disk, { tailCacheBytes: 0 })
+    next.log.setHighWatermark(next.log.syncedOffset)
+    expect(stale.length).toBeGreaterThan(1)
+    expect(await basesFrom(next.log, 0, { wants: (topic) => topic === 'b' })).toHaveLength(60)
   })
 
   test('takes offsets far above 2^32', async () => {

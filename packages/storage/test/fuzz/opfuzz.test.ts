@@ -12,10 +12,13 @@ const FIRST_SEED = Number(process.env['GOMQ_SEED'] ?? 1)
 const STEPS = 60
 
 /**
- * Seeds that once found something; they always run. They were found on the code with the mistake put back: a truncation that cuts before
- * it lowers the checkpoint, one that leaves the index of what it cut, one that does not open the sealed segment for writing.
+ * Seeds that once found something; they always run.
+ *   2    a torn tail is taken for damage: a later batch of the same round counts as proof
+ *   5    a truncation cuts before it lowers the checkpoint, and a crash in between leaves a log that refuses to start
+ *   47   what recovery accepted is served before it is synced
+ *   181  the simulated disk let a sync succeed after the crash
  */
-const FOUND_SEEDS: readonly number[] = []
+const FOUND_SEEDS: readonly number[] = [2, 5, 47, 181]
 
 interface Batch {
   readonly base: number
@@ -39,7 +42,7 @@ test(`a log over a disk that loses what was not synced keeps what was acked and 
   timeout: 3_600_000,
 }, async () => {
   const counts = { crashes: 0, insideOperations: 0, truncations: 0 }
-  const seeds = [...FOUND_SEEDS, ...Array.from({ length: SEEDS }, (_, i) => FIRST_SEED + i)]
+  const seeds = new Set([...FOUND_SEEDS, ...Array.from({ length: SEEDS }, (_, i) => FIRST_SEED + i)])
   for (const seed of seeds) {
     try {
       await new Program(seed, counts).run()
@@ -48,7 +51,7 @@ test(`a log over a disk that loses what was not synced keeps what was acked and 
     }
   }
   expect(counts.insideOperations).toBeGreaterThan(SEEDS / 4)
-  console.log(`opfuzz: ${seeds.length} programs, ${JSON.stringify(counts)}`)
+  console.log(`opfuzz: ${seeds.size} programs, ${JSON.stringify(counts)}`)
 })
 
 class Program {
