@@ -22,7 +22,7 @@ export async function recoverState(source: {
   readonly engine: Engine
 }): Promise<RecoveredState> {
   const { fs, directory, crc32, log, engine } = source
-  const snapshot = await loadSnapshot({ fs, directory, crc32 })
+  const snapshot = await loadSnapshot({ fs, directory, crc32, log })
   let snapshotEntries = 0
   for (const entry of snapshot?.entries ?? []) {
     engine.restoreEntry(entry)

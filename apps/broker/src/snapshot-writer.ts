@@ -64,6 +64,7 @@ export class SnapshotWriter {
         directory,
         crc32,
         beginOffset,
+        endOffset: () => log.highWatermark,
         entries: engine.snapshotEntries(),
         nowMs: () => scheduler.nowMs(),
         pause: () => new Promise((resolve) => scheduler.schedule(0, resolve)),

@@ -1,32 +1,61 @@
-import type { Crc32, Epoch, Offset } from '@gomq/protocol'
+import { type Crc32, type Epoch, GomqError, type Offset } from '@gomq/protocol'
 import { type FileSystem, readFile, replaceFile } from './file-system.js'
-import { decodeSealed, encodeSealed } from './format/sealed-record.js'
+import { encodeSealed, readSealed, valueOfVersion } from './format/sealed-record.js'
 
 const NAME = 'checkpoint'
 const MAGIC = 0x43514d47 // "GMQC"
 const VERSION = 1
 
-/** What this disk knows about itself: a log that ends below `syncedOffset` has lost something. */
+/**
+ * What this disk knows about itself: lower bounds that were true when it was written. A log that ends below `syncedOffset`, or begins
+ * above `logStartOffset`, has lost something.
+ */
 export interface Checkpoint {
+  /** Identity of this copy of the log: made with the directory, never copied to another. */
   readonly storeId: string
+  /** Everything below was synced. */
   readonly syncedOffset: Offset
+  /** Greatest epoch in the log; 0 if it is empty. */
   readonly epoch: Epoch
+  /** First offset of the log. */
+  readonly logStartOffset: Offset
 }
 
+/**
+ * Reads the checkpoint of the data directory; undefined if there is none, which is so before the first start has ended, or because an
+ * operator removed it to accept a loss.
+ *
+ * @throws GomqError CORRUPT_LOG         it is damaged: no crash does this, since it is replaced as a whole
+ * @throws GomqError UNSUPPORTED_FORMAT  another version wrote it
+ */
 export async function readCheckpoint(fs: FileSystem, directory: string, crc32: Crc32): Promise<Checkpoint | undefined> {
-  const bytes = await readFile(fs, `${directory}/${NAME}`)
-  const sealed = bytes && decodeSealed(bytes, MAGIC, VERSION, 'the checkpoint', crc32)
-  if (sealed === undefined) return undefined
-  const [storeId, syncedOffset, epoch] = sealed.value as [string, Offset, Epoch]
-  return { storeId, syncedOffset, epoch }
+  const path = `${directory}/${NAME}`
+  const bytes = await readFile(fs, path)
+  if (bytes === undefined) return undefined
+  const record = readSealed(bytes, MAGIC, crc32)
+  if (record === undefined || record.bytes !== bytes.byteLength) {
+    throw new GomqError(
+      'CORRUPT_LOG',
+      `the checkpoint ${path} is damaged, so that nobody can tell whether the log is complete; restore the data directory from a backup, or, to trust the log as it is under a new identity, remove this file`,
+    )
+  }
+  const [storeId, syncedOffset, epoch, logStartOffset] = valueOfVersion(record, VERSION, 'the checkpoint') as [
+    string,
+    Offset,
+    Epoch,
+    Offset,
+  ]
+  return { storeId, syncedOffset, epoch, logStartOffset }
 }
 
+/** Replaces the checkpoint; when it settles, the new one survives a crash. */
 export function writeCheckpoint(
   fs: FileSystem,
   directory: string,
   checkpoint: Checkpoint,
   crc32: Crc32,
 ): Promise<void> {
-  const { storeId, syncedOffset, epoch } = checkpoint
-  return replaceFile(fs, directory, NAME, [encodeSealed(MAGIC, VERSION, [storeId, syncedOffset, epoch], crc32)])
+  const { storeId, syncedOffset, epoch, logStartOffset } = checkpoint
+  const bytes = encodeSealed(MAGIC, VERSION, [storeId, syncedOffset, epoch, logStartOffset], crc32)
+  return replaceFile(fs, directory, NAME, (file) => file.writev([bytes], 0))
 }

@@ -1,4 +1,8 @@
+export type { EpochEnd } from './epoch-starts.js'
 export * from './file-system.js'
 export type { EpochStart } from './format/segment-index.js'
 export * from './log.js'
+export type { LogOptions } from './log-options.js'
+export type { ReadRequest, ReadResult } from './log-reader.js'
+export type { TornTail } from './recovery.js'
 export * from './snapshot.js'

@@ -1,436 +1,342 @@
 import {
   appendTimeMsOf,
   baseOffsetOf,
-  type Crc32,
+  batchBytesOf,
   type Epoch,
   epochOf,
   GomqError,
+  InvariantError,
   invariant,
-  isBatchIntact,
-  isControl,
-  nextOffsetOf,
+  lastOffsetDeltaOf,
   type Offset,
-  type Random,
   randomIdentity,
-  sealHeader,
-  topicOf,
+  recordCountOf,
 } from '@gomq/protocol'
-import { readCheckpoint, writeCheckpoint } from './checkpoint.js'
+import { readCheckpoint } from './checkpoint.js'
 import { ColdReads } from './cold-reads.js'
-import { type DirectoryLock, type FileSystem, readFile } from './file-system.js'
-import { CONTROL_TOPIC, type EpochStart, type SegmentIndex } from './format/segment-index.js'
-import { createSegment, recoverSegments, SYNC_FAILED_MARKER } from './recovery.js'
-import { corruptAt, indexName, loadIndex, type Segment } from './segment.js'
-import { TailCache, unpinned } from './tail-cache.js'
+import type { EpochEnd } from './epoch-starts.js'
+import type { DirectoryLock } from './file-system.js'
+import type { EpochStart } from './format/segment-index.js'
+import { IndexCache } from './index-cache.js'
+import { COLD_READS_MAX, OPEN_FILES_MAX, REPLAY_BYTES } from './limits.js'
+import { contextOf, type LogContext, type LogOptions } from './log-options.js'
+import { LogReader, type ReadRequest, type ReadResult } from './log-reader.js'
+import { LogState } from './log-state.js'
+import { truncateLog } from './log-truncation.js'
+import { LogWriter } from './log-writer.js'
+import { loadIndex, type RecoveredSegments, recoverSegments, type TornTail } from './recovery.js'
+import { SegmentFiles } from './segment-files.js'
+import { TailCache } from './tail-cache.js'
 
-/** Bytes of one round of the group commit. Bounds how long those wait who come next. */
-const ROUND_BYTES_MAX: number = 8 * 1024 * 1024
-/** Log written between two checkpoints. */
-const CHECKPOINT_BYTES: number = 16 * 1024 * 1024
-/** Bytes of one read from disk at most, beyond the first batch. */
-const READ_RUN_BYTES_MAX: number = 1024 * 1024
-
-export interface LogOptions {
-  readonly fs: FileSystem
-  readonly directory: string
-  readonly crc32: Crc32
-  readonly random?: Random
-  readonly segmentBytes?: number
-  readonly tailCacheBytes?: number
-  readonly indexCacheBytes?: number
-  /** Everything below is on disk. Called in order, after each round. */
-  onSynced(syncedOffset: Offset): void
-  /** A write or sync failed: nothing will be synced any more. Called once. */
-  onFailure(error: GomqError): void
-}
-
-export interface ReadRequest {
-  /** First offset wanted. */
-  readonly from: Offset
-  /** Offset to stop before; the high watermark by default. */
-  readonly to?: Offset
-  readonly bytesMax: number
-  /** Which topics are wanted; all, and control batches, by default. */
-  readonly wants?: (topic: string) => boolean
-}
-
-export interface ReadResult {
-  readonly batches: Uint8Array[]
-  /** Everything below was looked at. */
-  readonly nextOffset: Offset
-}
-
-/** Opens a log, recovering what a crash left. @throws GomqError DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT */
+/**
+ * Opens the log in a data directory and recovers what a crash left: everything that was reported as synced is there; what was appended and
+ * not reported is there up to some batch, synced now, or not at all. The high watermark begins at the log's start; the caller knows what
+ * is committed.
+ *
+ * @throws GomqError DATA_DIR_LOCKED     another process, or this one, has the directory open
+ * @throws GomqError CORRUPT_LOG         something that was once synced is damaged or missing; the message names file, byte and offset
+ * @throws GomqError UNSUPPORTED_FORMAT  another version wrote the files
+ * @throws Error                         of the operating system, with its `code`
+ */
 export async function openLog(options: LogOptions): Promise<Log> {
-  const { fs, directory, crc32 } = options
-  const lock = await fs.lock(directory)
+  const { fs, directory, crc32, random } = options
+  let log: Log | undefined
+  let lost: GomqError | undefined
+  const lock = await fs.lock(directory, (error) => {
+    lost = error
+    log?.handleLockLost(error)
+  })
+  let recovered: RecoveredSegments | undefined
   try {
     const checkpoint = await readCheckpoint(fs, directory, crc32)
-    const segments = await recoverSegments(fs, directory, checkpoint, crc32)
-    const storeId = checkpoint?.storeId ?? randomIdentity(options.random ?? { next: Math.random }).toString(36)
-    const log = new Log(options, lock, storeId, segments)
+    recovered = await recoverSegments(fs, directory, checkpoint, crc32)
+    const storeId = checkpoint?.storeId ?? randomIdentity(random).toString(36)
+    log = new Log(contextOf(options, storeId), lock, recovered)
     await log.start()
+    if (lost !== undefined) throw lost
     return log
   } catch (error) {
-    await lock.release()
+    await recovered?.activeFile.close().catch(() => undefined)
+    await lock.release().catch(() => undefined)
     throw error
   }
 }
 
-/** The commit log. */
+/**
+ * The commit log: record batches in order, each with its offsets, in segment files of one data directory. Made by {@link openLog}.
+ *
+ *     logStartOffset <= highWatermark <= syncedOffset <= logEndOffset
+ *
+ * One caller appends; any number read. Batches are opaque: only their headers are looked at.
+ */
 export class Log {
-  readonly storeId: string
-  readonly #options: LogOptions
+  readonly #context: LogContext
   readonly #lock: DirectoryLock
-  readonly #segments: Segment[]
+  readonly #state: LogState
   readonly #tail: TailCache
-  readonly #coldReads = new ColdReads(2)
-  readonly #loaded: Segment[] = []
-  #queue: Uint8Array[] = []
-  #logEndOffset: Offset
-  #syncedOffset: Offset
-  #highWatermark: Offset
-  #lastAppendTimeMs: number
-  #epochStarts: EpochStart[]
-  #round: Promise<void> | undefined
-  #failure: GomqError | undefined
-  #isClosed = false
-  #bytesSinceCheckpoint = 0
-  #background: Promise<void> = Promise.resolve()
-
-  constructor(options: LogOptions, lock: DirectoryLock, storeId: string, segments: Segment[]) {
-    this.#options = options
-    this.#lock = lock
-    this.storeId = storeId
-    this.#segments = segments
-    this.#tail = new TailCache(options.tailCacheBytes ?? 32 * 1024 * 1024)
-    const end = segments.at(-1)!.endOffset
-    this.#logEndOffset = end
-    this.#syncedOffset = end
-    this.#highWatermark = segments[0]!.baseOffset
-    this.#lastAppendTimeMs = Math.max(...segments.map((segment) => segment.summary.lastTimeMs))
-    this.#epochStarts = []
-    for (const segment of segments)
-      for (const start of segment.summary.epochStarts) this.#addEpochStart(start.epoch, start.startOffset)
-  }
-
-  get logStartOffset(): Offset {
-    return this.#segments[0]!.baseOffset
-  }
-  get highWatermark(): Offset {
-    return this.#highWatermark
-  }
-  get syncedOffset(): Offset {
-    return this.#syncedOffset
-  }
-  get logEndOffset(): Offset {
-    return this.#logEndOffset
-  }
-  get lastAppendTimeMs(): number {
-    return this.#lastAppendTimeMs
-  }
-  get epochStarts(): readonly EpochStart[] {
-    return this.#epochStarts
-  }
+  readonly #files: SegmentFiles
+  readonly #indexes: IndexCache
+  readonly #writer: LogWriter
+  readonly #reader: LogReader
+  readonly #coldReads: ColdReads = new ColdReads(COLD_READS_MAX)
+  readonly #tornTail: TornTail | undefined
+  #truncation: Promise<void> | undefined
+  #closing: Promise<void> | undefined
 
   /** @internal */
-  start(): Promise<void> {
-    return this.#writeCheckpoint()
+  constructor(context: LogContext, lock: DirectoryLock, recovered: RecoveredSegments) {
+    const { fs, folder, crc32 } = context
+    this.#context = context
+    this.#lock = lock
+    this.#tornTail = recovered.tornTail
+    this.#state = new LogState(recovered.segments)
+    this.#tail = new TailCache(context.tailCacheBytes)
+    this.#files = new SegmentFiles(fs, OPEN_FILES_MAX)
+    this.#indexes = new IndexCache(context.indexCacheBytes, (segment) =>
+      this.#files.use(segment.path, (file) => loadIndex(fs, folder, segment, file, crc32)),
+    )
+    this.#writer = new LogWriter(context, this.#state, this.#tail, this.#indexes, recovered.activeFile)
+    this.#reader = new LogReader({
+      state: this.#state,
+      tail: this.#tail,
+      indexes: this.#indexes,
+      files: this.#files,
+      coldReads: this.#coldReads,
+      crc32,
+      checkAlive: () => this.#checkAlive(),
+    })
   }
 
+  /** Identity of this copy of the log, made at random with the directory: 1 to 11 characters, 0-9 and a-z. */
+  get storeId(): string {
+    return this.#context.storeId
+  }
+  /** First offset that can be read. */
+  get logStartOffset(): Offset {
+    return this.#state.logStartOffset
+  }
+  /** Everything below is committed: readers see no further. Moved by {@link setHighWatermark} only. */
+  get highWatermark(): Offset {
+    return this.#state.highWatermark
+  }
+  /** Everything below survives a crash. */
+  get syncedOffset(): Offset {
+    return this.#state.syncedOffset
+  }
+  /** Offset that the next batch gets. */
+  get logEndOffset(): Offset {
+    return this.#state.logEndOffset
+  }
+  /** Append time of the last batch, ms since 1970: the next one's may not be less. 0 if the log is empty. */
+  get lastAppendTimeMs(): number {
+    return this.#state.lastAppendTimeMs
+  }
+  /** Every epoch that has records in the log, appended or synced, with its first offset; oldest first. */
+  get epochStarts(): readonly EpochStart[] {
+    return this.#state.epochs.all
+  }
+  /** What recovery cut because it had never been acknowledged; undefined if the last stop was in order or nothing was torn. */
+  get tornTail(): TornTail | undefined {
+    return this.#tornTail
+  }
+
+  /** Puts down what recovery accepted. @internal */
+  start(): Promise<void> {
+    return this.#writer.checkpoint()
+  }
+
+  /** Another process took the directory over: nothing is acknowledged any more. @internal */
+  handleLockLost(error: GomqError): void {
+    void this.#writer.fail(error)
+  }
+
+  /**
+   * Appends a batch. It returns at once; `onSynced` tells when the batch is on disk, in the order of appends. A leader stamps a batch
+   * before (`stampLeader`); a member appends what the leader stamped, as it is.
+   *
+   * The bytes belong to the log from now on: it seals the header in place (synced offset and header checksum, which are this disk's own)
+   * and lends the bytes to readers. A batch in a much larger buffer is copied. What waits for the disk is not bounded here: the caller
+   * watches `logEndOffset - syncedOffset`, or the bytes behind it.
+   *
+   * Batches that break the log's order are a bug and throw InvariantError: the base offset must be `logEndOffset`, append time and epoch may
+   * not go back.
+   *
+   * @throws GomqError CLOSED  the log is closed, or is closing
+   * @throws GomqError         the one of `onFailure`, once the log has failed
+   */
   append(batch: Uint8Array): void {
     this.#checkAlive()
+    invariant(this.#truncation === undefined, 'a batch was appended while the log is being truncated')
     invariant(
-      baseOffsetOf(batch) === this.#logEndOffset,
-      `a batch at offset ${baseOffsetOf(batch)} cannot follow a log that ends at ${this.#logEndOffset}`,
+      batchBytesOf(batch) === batch.byteLength,
+      `a batch of ${batchBytesOf(batch)} bytes has ${batch.byteLength}`,
     )
-    invariant(appendTimeMsOf(batch) >= this.#lastAppendTimeMs, 'append times never go back')
-    const owned = unpinned(batch)
-    this.#logEndOffset = nextOffsetOf(batch)
-    this.#lastAppendTimeMs = appendTimeMsOf(batch)
-    this.#addEpochStart(epochOf(batch), baseOffsetOf(batch))
-    this.#queue.push(owned)
-    this.#round ??= this.#rounds()
+    invariant(
+      baseOffsetOf(batch) === this.logEndOffset,
+      `a batch at offset ${baseOffsetOf(batch)} cannot follow a log that ends at ${this.logEndOffset}`,
+    )
+    invariant(
+      appendTimeMsOf(batch) >= this.lastAppendTimeMs,
+      `append time goes back from ${this.lastAppendTimeMs} to ${appendTimeMsOf(batch)}`,
+    )
+    invariant(
+      epochOf(batch) >= this.#state.epochs.last,
+      `the epoch goes back from ${this.#state.epochs.last} to ${epochOf(batch)}`,
+    )
+    // Recovery counts on it: the records of a torn tail have room in the bytes that are there (segment-scan.ts).
+    invariant(lastOffsetDeltaOf(batch) === recordCountOf(batch) - 1, 'a sparse batch cannot be appended')
+    this.#writer.append(batch)
   }
 
+  /**
+   * Commits everything below `offset`. It only rises, and not above `syncedOffset`; anything else throws InvariantError.
+   *
+   * @param offset  where a batch begins or the log ends
+   */
   setHighWatermark(offset: Offset): void {
-    invariant(
-      offset >= this.#highWatermark && offset <= this.#syncedOffset,
-      `high watermark ${offset} is outside ${this.#highWatermark} to ${this.#syncedOffset}`,
-    )
-    this.#highWatermark = offset
+    this.#state.handleCommitted(offset)
   }
 
-  async read(request: ReadRequest): Promise<ReadResult> {
-    this.#checkAlive()
-    const to = request.to ?? this.#highWatermark
-    const { from } = request
-    if (from < this.logStartOffset || from > to) {
-      throw new GomqError(
-        'OFFSET_OUT_OF_RANGE',
-        `offset ${from} is outside the log, ${this.logStartOffset} to ${to}; start from one in it or from 'earliest'`,
-      )
-    }
-    if (from === to) return { batches: [], nextOffset: from }
-    const cachedFrom = this.#tail.startOffset
-    if (cachedFrom !== undefined && cachedFrom <= from) return this.#readTail(request, to)
-    return this.#coldReads.run(() => this.#readDisk(request, to))
+  /**
+   * Reads whole batches from `from` up to, not including, `to` (the high watermark by default).
+   *
+   * The first may begin before `from` (skip its head), and at least one wanted batch is returned even if it alone exceeds `bytesMax`, so that
+   * a reader always advances (KIP-74). One call looks at one segment at most and may return nothing although more follows:
+   * read on at `nextOffset` until that is `to`.
+   *
+   *     log: [0..9][10..19][20..24]   high watermark 20
+   *     read({ from: 12, bytesMax: 1 }) -> [10..19], nextOffset 20
+   *
+   * New batches come from memory and nothing is waited for. Others come from disk, verified, few reads at a time. `to` above `syncedOffset` is a
+   * bug and throws InvariantError: nobody sees what a crash may take back.
+   *
+   * @throws GomqError OFFSET_OUT_OF_RANGE  `from` is below the log's start or above `to`; the message names the range
+   * @throws GomqError CORRUPT_BATCH        a stored batch fails its checksum; the message names file, byte and offset
+   * @throws GomqError CLOSED, or the one of `onFailure`
+   */
+  read(request: ReadRequest): Promise<ReadResult> {
+    return this.#reader.read(request)
   }
 
+  /**
+   * Visits every batch from `from` up to what is synced now, committed or not, control batches too: what recovery folds. A batch may be
+   * kept, which keeps a buffer of up to some MiB alive with it.
+   *
+   * @param from  `logStartOffset <= from <= syncedOffset`; inside a batch, that batch is visited first
+   * @throws as {@link read}, after the batches before were visited
+   */
   async replay(from: Offset, visit: (batch: Uint8Array) => void): Promise<void> {
-    for (let at = from; at < this.#logEndOffset; ) {
-      const { batches, nextOffset } = await this.#readDisk({ from: at, bytesMax: 4 * 1024 * 1024 }, this.#logEndOffset)
+    const to = this.syncedOffset
+    let at = from
+    do {
+      const { batches, nextOffset } = await this.read({ from: at, to, bytesMax: REPLAY_BYTES })
       for (const batch of batches) visit(batch)
       at = nextOffset
-    }
+    } while (at < to)
   }
 
+  /**
+   * Offset of the first batch that was appended at `timeMs` (ms since 1970) or later; the high watermark if there is none, or none that
+   * is committed.
+   *
+   * @throws GomqError CORRUPT_LOG  an index was damaged and so is its segment
+   */
   async offsetForTime(timeMs: number): Promise<Offset> {
-    for (const segment of this.#segments) {
-      if (segment.summary.lastTimeMs < timeMs) continue
-      const index = await this.#indexOf(segment)
-      return Math.min(index.offsetAt(index.entryForTime(timeMs)), this.#highWatermark) as Offset
-    }
-    return this.#highWatermark
-  }
-
-  async truncate(to: Offset): Promise<void> {
     this.#checkAlive()
+    return this.#reader.offsetForTime(timeMs)
+  }
+
+  /**
+   * The greatest epoch at or below `epoch` that has records here, and the offset where they end: a member's answer to a leader who asks
+   * where their logs part (RELIABILITY R13, KIP-279). Undefined if all epochs here are greater, or the log is empty.
+   *
+   *     epochs: 1 from 0, 2 from 40, 5 from 70; log end 90
+   *     epochEnd(4) -> { epoch: 2, endOffset: 70 }
+   */
+  epochEnd(epoch: Epoch): EpochEnd | undefined {
+    return this.#state.epochs.endOf(epoch, this.logEndOffset)
+  }
+
+  /**
+   * Drops everything from `to` on, for good: when it settles, the log ends at `to`, all of it synced, and a crash brings nothing back. What
+   * waits for the disk below `to` is written first. Until it settles nothing may be appended, and `onSynced` reports nothing; readers
+   * below `to` wait or go on.
+   *
+   * Another `to` than a batch's base or the log's end, one below the high watermark or above the log's end, and a second call meanwhile are
+   * bugs and throw InvariantError.
+   *
+   * @throws GomqError the one of `onFailure`, if it could not be done: the log has failed
+   */
+  truncate(to: Offset): Promise<void> {
+    this.#checkAlive()
+    invariant(this.#truncation === undefined, 'the log is being truncated already')
     invariant(
-      to >= this.#highWatermark,
-      `truncating to ${to} would remove committed batches below ${this.#highWatermark}`,
+      to >= this.highWatermark && to <= this.logEndOffset,
+      `truncating to ${to}, outside high watermark ${this.highWatermark} to log end ${this.logEndOffset}`,
     )
-    this.#queue = this.#queue.filter((batch) => nextOffsetOf(batch) <= to)
-    await this.#round
-    if (this.#syncedOffset > to) {
-      const { fs, directory } = this.#options
-      while (this.#segments.length > 1 && this.#segments.at(-1)!.baseOffset >= to) {
-        const gone = this.#segments.pop()!
-        await gone.file.close()
-        await fs.remove(gone.path)
-        await fs.syncDirectory(`${directory}/log`)
-      }
-      await this.#reopenActive()
-      const active = this.#segments.at(-1)!
-      const index = await this.#indexOf(active)
-      index.truncate(to)
-      invariant(index.endOffset === to, `offset ${to} is inside a batch`)
-      await active.file.truncate(index.bytes)
-      await active.file.sync()
-      this.#tail.truncate(to)
-      this.#syncedOffset = to
-    }
-    this.#logEndOffset = to
-    this.#epochStarts = this.#epochStarts.filter((start) => start.startOffset < to)
-    await this.#writeCheckpoint()
-  }
-
-  async close(): Promise<void> {
-    if (this.#isClosed) return
-    while (this.#round !== undefined) await this.#round
-    this.#isClosed = true
-    await this.#background
-    if (this.#failure === undefined) await this.#writeCheckpoint()
-    for (const segment of this.#segments) await segment.file.close()
-    await this.#lock.release()
-  }
-
-  async #rounds(): Promise<void> {
-    try {
-      while (this.#queue.length > 0) {
-        const active = this.#segments.at(-1)!
-        const index = active.index!
-        const segmentBytes = this.#options.segmentBytes ?? 128 * 1024 * 1024
-        let bytes = 0
-        let count = 0
-        while (count < this.#queue.length && bytes < ROUND_BYTES_MAX) {
-          const size = this.#queue[count]!.byteLength
-          if (index.bytes + bytes + size > segmentBytes && index.bytes + bytes > 0) break
-          bytes += size
-          count++
-        }
-        if (count === 0) {
-          await this.#roll()
-          continue
-        }
-        const round = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count)
-        this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count)
-        for (const batch of round) sealHeader(batch, this.#syncedOffset, this.#options.crc32)
-        await active.file.writev(round, index.bytes)
-        await active.file.sync()
-        for (const batch of round) {
-          index.add(batch)
-          this.#tail.add(batch)
-        }
-        this.#syncedOffset = index.endOffset
-        this.#bytesSinceCheckpoint += bytes
-        this.#options.onSynced(this.#syncedOffset)
-        if (this.#bytesSinceCheckpoint >= CHECKPOINT_BYTES) await this.#writeCheckpoint()
-      }
-    } catch (error) {
-      await this.#fail(error)
-    } finally {
-      this.#round = undefined
-    }
-  }
-
-  async #roll(): Promise<void> {
-    const { fs, directory, crc32 } = this.#options
-    const folder = `${directory}/log`
-    const sealed = this.#segments.at(-1)!
-    this.#segments.push(await createSegment(fs, folder, sealed.endOffset))
-    this.#loaded.push(sealed)
-    const write = async () => {
-      const file = await fs.open(`${folder}/${indexName(sealed.baseOffset)}`, 'create')
-      await file.writev(sealed.index!.encode(crc32), 0)
-      await file.sync()
-      await file.close()
-    }
-    // The index can be rebuilt at any time, so a failure to write it loses nothing.
-    this.#background = this.#background.then(write).catch(() => undefined)
-    await this.#writeCheckpoint()
-  }
-
-  async #reopenActive(): Promise<void> {
-    const { fs, directory, crc32 } = this.#options
-    const last = this.#segments.at(-1)!
-    if (last.index === undefined)
-      last.index = await loadIndex(last, await readFile(fs, `${directory}/log/${indexName(last.baseOffset)}`), crc32)
-  }
-
-  #readTail(request: ReadRequest, to: Offset): ReadResult {
-    const batches: Uint8Array[] = []
-    let nextOffset = request.from
-    let bytes = 0
-    this.#tail.from(request.from, (batch) => {
-      if (baseOffsetOf(batch) >= to) return false
-      const isWanted = request.wants === undefined || (!isControl(batch) && request.wants(topicOf(batch)))
-      if (isWanted) {
-        if (bytes > 0 && bytes + batch.byteLength > request.bytesMax) return false
-        bytes += batch.byteLength
-        batches.push(batch)
-      }
-      nextOffset = nextOffsetOf(batch)
-      return true
+    this.#truncation = this.#truncate(to).finally(() => {
+      this.#truncation = undefined
     })
-    return { batches, nextOffset }
+    return this.#truncation
   }
 
-  async #readDisk(request: ReadRequest, to: Offset): Promise<ReadResult> {
-    const segment = this.#segmentFor(request.from)
-    const index = await this.#indexOf(segment)
-    const wanted = index.names.map(
-      (name, i) => request.wants === undefined || (i !== CONTROL_TOPIC && request.wants(name)),
-    )
-    const batches: Uint8Array[] = []
-    let entry = index.entryFor(request.from)
-    let bytes = 0
-    while (entry < index.count && index.offsetAt(entry) < to) {
-      if (!wanted[index.topicAt(entry)]) {
-        entry++
-        continue
-      }
-      const start = index.positionAt(entry)
-      let end = entry
-      while (end < index.count && index.offsetAt(end) < to && wanted[index.topicAt(end)]) {
-        const runBytes = index.positionAt(end + 1) - start
-        if (bytes + runBytes > request.bytesMax && bytes + runBytes > index.positionAt(end + 1) - index.positionAt(end))
-          break
-        if (end > entry && runBytes > READ_RUN_BYTES_MAX) break
-        end++
-      }
-      if (end === entry) break
-      const run = new Uint8Array(index.positionAt(end) - start)
-      await segment.file.read(run, start)
-      for (; entry < end; entry++) {
-        const batch = run.subarray(index.positionAt(entry) - start, index.positionAt(entry + 1) - start)
-        if (!isBatchIntact(batch, this.#options.crc32) || baseOffsetOf(batch) !== index.offsetAt(entry)) {
-          throw new GomqError(
-            'CORRUPT_BATCH',
-            `${corruptAt(segment.path, index.positionAt(entry), index.offsetAt(entry)).message}`,
-          )
-        }
-        batches.push(batch)
-      }
-      bytes += run.byteLength
-      if (bytes >= request.bytesMax) break
-    }
-    return { batches, nextOffset: index.offsetAt(entry) }
+  /**
+   * Closes the log: what was appended is written and reported, reads under way end, the lock is released. Later calls throw CLOSED. Again:
+   * the same promise. After a failure it only gives files and lock back.
+   *
+   * @throws Error  the last checkpoint could not be written; the log is closed all the same, and nothing synced is lost
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
   }
 
-  #segmentFor(offset: Offset): Segment {
-    let low = 0
-    let high = this.#segments.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#segments[middle]!.baseOffset <= offset) low = middle + 1
-      else high = middle
-    }
-    return this.#segments[low - 1]!
-  }
-
-  async #indexOf(segment: Segment): Promise<SegmentIndex> {
-    if (segment.index === undefined) {
-      const { fs, directory, crc32 } = this.#options
-      const index = await loadIndex(
-        segment,
-        await readFile(fs, `${directory}/log/${indexName(segment.baseOffset)}`),
-        crc32,
-      )
-      segment.index ??= index
-      this.#loaded.push(segment)
-    }
-    const index = segment.index
-    this.#evictIndexes(segment)
-    return index
-  }
-
-  #evictIndexes(keep: Segment): void {
-    let bytes = 0
-    for (const segment of this.#loaded) bytes += segment.index?.memoryBytes ?? 0
-    while (bytes > (this.#options.indexCacheBytes ?? 64 * 1024 * 1024) && this.#loaded.length > 1) {
-      const oldest = this.#loaded.shift()!
-      if (oldest === keep || oldest === this.#segments.at(-1)) {
-        this.#loaded.push(oldest)
-        if (this.#loaded.every((segment) => segment === keep || segment === this.#segments.at(-1))) return
-        continue
-      }
-      bytes -= oldest.index?.memoryBytes ?? 0
-      oldest.unload()
-    }
-  }
-
-  #addEpochStart(epoch: Epoch, startOffset: Offset): void {
-    if ((this.#epochStarts.at(-1)?.epoch ?? -1) < epoch) this.#epochStarts.push({ epoch, startOffset })
-  }
-
-  async #writeCheckpoint(): Promise<void> {
-    const { fs, directory, crc32 } = this.#options
-    this.#bytesSinceCheckpoint = 0
-    const epoch = (this.#epochStarts.at(-1)?.epoch ?? 0) as Epoch
-    await writeCheckpoint(fs, directory, { storeId: this.storeId, syncedOffset: this.#syncedOffset, epoch }, crc32)
-  }
-
-  async #fail(cause: unknown): Promise<void> {
-    this.#failure = new GomqError(
-      'STORAGE_FAILED',
-      `writing the log in ${this.#options.directory} failed: ${cause instanceof Error ? cause.message : String(cause)}; nothing more is acknowledged; mend the disk and start again`,
-      { cause },
-    )
-    this.#queue = []
-    const { fs, directory } = this.#options
+  async #truncate(to: Offset): Promise<void> {
+    this.#writer.hold(to)
+    await this.#writer.idle()
     try {
-      const marker = await fs.open(`${directory}/${SYNC_FAILED_MARKER}`, 'create')
-      await marker.close()
-      await fs.syncDirectory(directory)
-    } catch {
-      // The disk is failing: the marker is a precaution for when it is not.
+      if (this.#writer.failure !== undefined) throw this.#writer.failure
+      if (to < this.syncedOffset) {
+        await this.#coldReads.alone(() =>
+          truncateLog(
+            {
+              context: this.#context,
+              state: this.#state,
+              tail: this.#tail,
+              indexes: this.#indexes,
+              files: this.#files,
+              writer: this.#writer,
+            },
+            to,
+          ),
+        )
+      } else this.#state.handleTruncated(to)
+    } catch (error) {
+      if (!(error instanceof InvariantError)) await this.#writer.fail(error)
+      throw this.#writer.failure ?? error
     }
-    this.#options.onFailure(this.#failure)
+    this.#writer.resume()
+  }
+
+  async #close(): Promise<void> {
+    await this.#truncation?.catch(() => undefined)
+    await this.#writer.idle()
+    try {
+      await this.#coldReads.alone(async () => {
+        await this.#files.close()
+        try {
+          if (this.#writer.failure === undefined) await this.#writer.checkpoint()
+        } finally {
+          await this.#writer.close()
+        }
+      })
+    } finally {
+      await this.#lock.release()
+    }
   }
 
   #checkAlive(): void {
-    if (this.#failure !== undefined) throw this.#failure
-    if (this.#isClosed) throw new GomqError('CLOSED', 'the log is closed')
+    if (this.#writer.failure !== undefined) throw this.#writer.failure
+    if (this.#closing !== undefined) throw new GomqError('CLOSED', 'the log is closed')
   }
 }

@@ -1,165 +1,194 @@
-import { type Crc32, GomqError, HEADER_BYTES, isHeaderIntact, type Offset, syncedOffsetOf } from '@gomq/protocol'
+import { type Crc32, GomqError, type Offset } from '@gomq/protocol'
 import type { Checkpoint } from './checkpoint.js'
-import { type FileHandle, type FileSystem, readFile } from './file-system.js'
+import { type FileHandle, type FileSystem, readFile, replaceFile } from './file-system.js'
 import { SegmentIndex } from './format/segment-index.js'
-import { baseOffsetFromName, corruptAt, indexName, Segment, scanSegment, segmentName } from './segment.js'
+import { SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX } from './limits.js'
+import { baseOffsetFromName, corruptAt, indexName, Segment, segmentName } from './segment.js'
+import { scanSegment, wasSyncedBehind } from './segment-scan.js'
 
-/** Left behind when a sync failed: the page cache may hold what the disk does not. */
+/** Name of the file left behind when a sync failed: the page cache may hold what the disk does not. */
 export const SYNC_FAILED_MARKER = 'sync-failed'
 
-/** Bytes of an index file that surely hold its summary. */
-const SUMMARY_BYTES_MAX: number = 64 * 1024
-const COPY_CHUNK_BYTES: number = 4 * 1024 * 1024
+/** Bytes at the end of the log that were never acknowledged and were cut. */
+export interface TornTail {
+  readonly path: string
+  /** Where the file was cut. */
+  readonly position: number
+  readonly bytes: number
+}
+
+/** The segments as recovery leaves them. */
+export interface RecoveredSegments {
+  /** At least one, oldest first, without gaps; the last one is active. */
+  readonly segments: Segment[]
+  /** The active segment's file, for writing. */
+  readonly activeFile: FileHandle
+  readonly tornTail: TornTail | undefined
+}
 
 /**
- * Opens the segments of a log, oldest first; the last one is the active one. Sealed ones are taken at their index's word; the active
- * one is read and verified as a whole, its torn tail cut, and what was accepted is synced before anybody sees it.
+ * Opens the segments of a log. Sealed ones are taken at their index's word, since each batch is verified when it is read; the active one
+ * is read and verified as a whole, its torn tail cut, and what was accepted is synced before anybody sees it.
  *
- * @throws GomqError CORRUPT_LOG  naming file, byte and offset
+ * @throws GomqError CORRUPT_LOG  something that was once synced is damaged or missing; names file, byte and offset
  */
 export async function recoverSegments(
   fs: FileSystem,
   directory: string,
   checkpoint: Checkpoint | undefined,
   crc32: Crc32,
-): Promise<Segment[]> {
+): Promise<RecoveredSegments> {
   const folder = `${directory}/log`
   await fs.makeDirectory(folder)
-  const bases = (await fs.list(folder))
+  const names = await fs.list(folder)
+  const bases = names
     .map(baseOffsetFromName)
     .filter((base) => base !== undefined)
     .sort((a, b) => a - b)
+  await removeTemporaryFiles(fs, folder, names)
+  checkStart(folder, bases[0], checkpoint)
   const segments: Segment[] = []
   for (const [i, base] of bases.entries()) {
     const next = bases[i + 1]
-    segments.push(
-      next === undefined
-        ? await openActive(fs, folder, directory, base, crc32)
-        : await openSealed(fs, folder, base, next, crc32),
-    )
+    if (next !== undefined) segments.push(await openSealed(fs, folder, base, next, crc32))
   }
-  if (segments.length === 0) segments.push(await createSegment(fs, folder, 0 as Offset))
-  const end = segments.at(-1)!.endOffset
-  if (checkpoint !== undefined && end < checkpoint.syncedOffset) {
-    throw new GomqError(
-      'CORRUPT_LOG',
-      `the log in ${folder} ends at offset ${end}, and its checkpoint says that it was complete up to ${checkpoint.syncedOffset}; something was lost or an old copy was put back; restore it from a backup, or, to accept the loss, remove ${directory}/checkpoint`,
-    )
-  }
-  return segments
+  const last = bases.at(-1)
+  const active =
+    last === undefined
+      ? { ...(await createSegment(fs, folder, checkpoint?.logStartOffset ?? (0 as Offset))), tornTail: undefined }
+      : await openActive(fs, directory, folder, last, checkpoint, crc32)
+  segments.push(active.segment)
+  return { segments, activeFile: active.file, tornTail: active.tornTail }
 }
 
-/** Creates an empty segment that survives a crash. */
-export async function createSegment(fs: FileSystem, folder: string, baseOffset: Offset): Promise<Segment> {
+/** Creates an empty segment that survives a crash, and removes an index that an earlier one of this name may have left. */
+export async function createSegment(
+  fs: FileSystem,
+  folder: string,
+  baseOffset: Offset,
+): Promise<{ segment: Segment; file: FileHandle }> {
   const path = `${folder}/${segmentName(baseOffset)}`
+  await fs.remove(`${folder}/${indexName(baseOffset)}`)
   const file = await fs.open(path, 'create')
-  await file.sync()
-  await fs.syncDirectory(folder)
-  return new Segment(path, file, new SegmentIndex(baseOffset), undefined)
+  try {
+    await file.sync()
+    await fs.syncDirectory(folder)
+  } catch (error) {
+    await file.close().catch(() => undefined)
+    throw error
+  }
+  return { segment: new Segment(path, { index: new SegmentIndex(baseOffset) }), file }
+}
+
+/** Writes the index of a sealed segment. When it fails, nothing is lost: the index is rebuilt. */
+export function writeIndex(fs: FileSystem, folder: string, index: SegmentIndex, crc32: Crc32): Promise<void> {
+  return replaceFile(fs, folder, indexName(index.baseOffset), (file) => file.writev(index.encode(crc32), 0))
+}
+
+/** Loads the index of a sealed segment from its file, or rebuilds it from the segment when the file is missing, damaged or another's. */
+export async function loadIndex(
+  fs: FileSystem,
+  folder: string,
+  segment: Segment,
+  file: FileHandle,
+  crc32: Crc32,
+): Promise<SegmentIndex> {
+  const { summary } = segment
+  const bytes = await readFile(fs, `${folder}/${indexName(segment.baseOffset)}`)
+  const stored = bytes && SegmentIndex.decode(bytes, crc32)
+  if (stored !== undefined && stored.endOffset === summary.endOffset && stored.bytes === summary.bytes) return stored
+  const scan = await scanSegment(file, segment.baseOffset, crc32)
+  if (scan.goodBytes < summary.bytes) throw corruptAt(segment.path, scan.goodBytes, scan.index.endOffset)
+  await writeIndex(fs, folder, scan.index, crc32).catch(() => undefined)
+  return scan.index
+}
+
+async function removeTemporaryFiles(fs: FileSystem, folder: string, names: readonly string[]): Promise<void> {
+  for (const name of names) if (name.endsWith('.tmp')) await fs.remove(`${folder}/${name}`)
+}
+
+function checkStart(folder: string, start: Offset | undefined, checkpoint: Checkpoint | undefined): void {
+  if (checkpoint === undefined) return
+  const { logStartOffset, syncedOffset } = checkpoint
+  if (start === undefined ? syncedOffset > logStartOffset : start > logStartOffset) {
+    throw new GomqError(
+      'CORRUPT_LOG',
+      `the log in ${folder} ${start === undefined ? 'has no segment' : `begins at offset ${start}`}, and its checkpoint says that it begins at ${logStartOffset}; segments were lost; restore the data directory from a backup, or, to accept the loss, remove the file 'checkpoint'`,
+    )
+  }
 }
 
 async function openSealed(fs: FileSystem, folder: string, base: Offset, next: Offset, crc32: Crc32): Promise<Segment> {
   const path = `${folder}/${segmentName(base)}`
   const file = await fs.open(path, 'read')
-  const fileBytes = await file.sizeBytes()
-  const head = await readHead(fs, `${folder}/${indexName(base)}`)
-  const stored = head && SegmentIndex.decodeSummary(head, crc32)
-  if (
-    stored !== undefined &&
-    stored.summary.baseOffset === base &&
-    stored.summary.endOffset === next &&
-    stored.summary.bytes === fileBytes
-  ) {
-    return new Segment(path, file, undefined, stored.summary)
+  try {
+    const head = await readFile(fs, `${folder}/${indexName(base)}`, SUMMARY_BYTES_MAX)
+    const stored = head && SegmentIndex.decodeSummary(head, crc32)
+    if (
+      stored !== undefined &&
+      stored.summary.baseOffset === base &&
+      stored.summary.endOffset === next &&
+      stored.summary.bytes === (await file.sizeBytes())
+    ) {
+      return new Segment(path, { summary: stored.summary })
+    }
+    const scan = await scanSegment(file, base, crc32)
+    if (scan.goodBytes < scan.fileBytes || scan.index.endOffset !== next)
+      throw corruptAt(path, scan.goodBytes, scan.index.endOffset)
+    await writeIndex(fs, folder, scan.index, crc32).catch(() => undefined)
+    return new Segment(path, { summary: scan.index.summary })
+  } finally {
+    await file.close()
   }
-  const scan = await scanSegment(file, base, crc32)
-  if (scan.goodBytes < scan.fileBytes || scan.index.endOffset !== next)
-    throw corruptAt(path, scan.goodBytes, scan.index.endOffset)
-  return new Segment(path, file, scan.index, undefined)
 }
 
 async function openActive(
   fs: FileSystem,
-  folder: string,
   directory: string,
+  folder: string,
   base: Offset,
+  checkpoint: Checkpoint | undefined,
   crc32: Crc32,
-): Promise<Segment> {
+): Promise<{ segment: Segment; file: FileHandle; tornTail: TornTail | undefined }> {
   const path = `${folder}/${segmentName(base)}`
   let file = await fs.open(path, 'write')
-  const scan = await scanSegment(file, base, crc32)
-  if (scan.goodBytes < scan.fileBytes) {
-    if (await wasSyncedBehind(file, scan.goodBytes, scan.fileBytes, scan.index.endOffset, crc32))
-      throw corruptAt(path, scan.goodBytes, scan.index.endOffset)
-    await file.truncate(scan.goodBytes)
-  }
-  const marker = `${directory}/${SYNC_FAILED_MARKER}`
-  if ((await readFile(fs, marker)) !== undefined) {
-    file = await rewrite(fs, folder, path, file, scan.goodBytes)
-    await fs.remove(marker)
-    await fs.syncDirectory(directory)
-  }
-  await file.sync()
-  await fs.syncDirectory(folder)
-  return new Segment(path, file, scan.index, undefined)
-}
-
-/**
- * Whether some batch behind `position` was written after everything up to beyond `endOffset` had been synced: then what is missing
- * is damage and not the torn tail of one unsynced round.
- */
-async function wasSyncedBehind(
-  file: FileHandle,
-  position: number,
-  fileBytes: number,
-  endOffset: Offset,
-  crc32: Crc32,
-): Promise<boolean> {
-  for (let at = position; at < fileBytes; at += COPY_CHUNK_BYTES) {
-    const chunk = new Uint8Array(Math.min(fileBytes - at, COPY_CHUNK_BYTES + HEADER_BYTES))
-    await file.read(chunk, at)
-    for (let i = chunk.indexOf(0x47); i >= 0; i = chunk.indexOf(0x47, i + 1)) {
-      const bytes = chunk.subarray(i)
-      if (isHeaderIntact(bytes, crc32) && syncedOffsetOf(bytes) > endOffset) return true
-    }
-  }
-  return false
-}
-
-/** Writes the good bytes into a new file: those in the page cache may never have reached the disk although a later sync succeeds. */
-async function rewrite(
-  fs: FileSystem,
-  folder: string,
-  path: string,
-  old: FileHandle,
-  bytes: number,
-): Promise<FileHandle> {
-  const temporary = `${path}.tmp`
-  const file = await fs.open(temporary, 'create')
-  for (let at = 0; at < bytes; at += COPY_CHUNK_BYTES) {
-    const chunk = new Uint8Array(Math.min(COPY_CHUNK_BYTES, bytes - at))
-    await old.read(chunk, at)
-    await file.writev([chunk], at)
-  }
-  await file.sync()
-  await old.close()
-  await fs.rename(temporary, path)
-  await fs.syncDirectory(folder)
-  return file
-}
-
-async function readHead(fs: FileSystem, path: string): Promise<Uint8Array | undefined> {
-  let file: FileHandle
   try {
-    file = await fs.open(path, 'read')
+    const { index, goodBytes, fileBytes } = await scanSegment(file, base, crc32)
+    if (goodBytes < fileBytes && (await wasSyncedBehind(file, goodBytes, index.endOffset, crc32)))
+      throw corruptAt(path, goodBytes, index.endOffset)
+    if (checkpoint !== undefined && index.endOffset < checkpoint.syncedOffset) {
+      if (goodBytes < fileBytes) throw corruptAt(path, goodBytes, index.endOffset)
+      throw new GomqError(
+        'CORRUPT_LOG',
+        `the log in ${folder} ends at offset ${index.endOffset}, and its checkpoint says that it was complete up to ${checkpoint.syncedOffset}; something was lost or an old copy was put back; restore the data directory from a backup, or, to accept the loss, remove the file 'checkpoint'`,
+      )
+    }
+    // It may have been sealed before a truncation: what was written about it then is no longer true.
+    await fs.remove(`${folder}/${indexName(base)}`)
+    const marker = `${directory}/${SYNC_FAILED_MARKER}`
+    if ((await readFile(fs, marker)) !== undefined) {
+      const old = file
+      await replaceFile(fs, folder, segmentName(base), (copy) => copyBytes(old, copy, goodBytes))
+      await old.close()
+      file = await fs.open(path, 'write')
+      await fs.remove(marker)
+      await fs.syncDirectory(directory)
+    } else if (goodBytes < fileBytes) await file.truncate(goodBytes)
+    await file.sync()
+    await fs.syncDirectory(folder)
+    const tornTail = goodBytes < fileBytes ? { path, position: goodBytes, bytes: fileBytes - goodBytes } : undefined
+    return { segment: new Segment(path, { index }), file, tornTail }
   } catch (error) {
-    if ((error as { code?: string }).code === 'ENOENT') return undefined
+    await file.close().catch(() => undefined)
     throw error
   }
-  try {
-    const bytes = new Uint8Array(Math.min(SUMMARY_BYTES_MAX, await file.sizeBytes()))
-    return bytes.subarray(0, await file.read(bytes, 0))
-  } finally {
-    await file.close()
+}
+
+/** Into a new file, since what is in the page cache may never have reached the disk although a later sync succeeds. */
+async function copyBytes(from: FileHandle, to: FileHandle, bytes: number): Promise<void> {
+  for (let at = 0; at < bytes; at += SCAN_CHUNK_BYTES) {
+    const chunk = new Uint8Array(Math.min(SCAN_CHUNK_BYTES, bytes - at))
+    await from.read(chunk, at)
+    await to.writev([chunk], at)
   }
 }

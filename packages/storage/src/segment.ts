@@ -1,19 +1,7 @@
-import {
-  batchBytesOf,
-  type Crc32,
-  GomqError,
-  HEADER_BYTES,
-  isBatchIntact,
-  isHeaderIntact,
-  type Offset,
-} from '@gomq/protocol'
-import type { FileHandle } from './file-system.js'
-import { SegmentIndex, type SegmentSummary } from './format/segment-index.js'
+import { GomqError, type Offset } from '@gomq/protocol'
+import type { SegmentIndex, SegmentSummary } from './format/segment-index.js'
 
-/** Bytes read at once when a segment is scanned. */
-const SCAN_CHUNK_BYTES: number = 4 * 1024 * 1024
-
-/** Name of the segment file that begins at `baseOffset`. */
+/** Name of the segment file that begins at `baseOffset`: 20 digits, so that names sort as offsets do. */
 export function segmentName(baseOffset: Offset): string {
   return `${String(baseOffset).padStart(20, '0')}.log`
 }
@@ -29,108 +17,53 @@ export function baseOffsetFromName(name: string): Offset | undefined {
   return match === null ? undefined : (Number(match[1]) as Offset)
 }
 
-/** One file of the log: whole batches, one behind the other. */
+/** One file of the log: whole batches, one behind the other. It has either its index or, if that is not loaded, the summary of it. */
 export class Segment {
   readonly baseOffset: Offset
   readonly path: string
-  readonly file: FileHandle
-  /** Loaded index; undefined for a sealed segment whose index is on disk only. */
-  index: SegmentIndex | undefined
+  #index: SegmentIndex | undefined
   #summary: SegmentSummary | undefined
 
-  constructor(path: string, file: FileHandle, index: SegmentIndex | undefined, summary: SegmentSummary | undefined) {
+  /** @param known  its index, or for a sealed segment the summary of it */
+  constructor(path: string, known: { readonly index: SegmentIndex } | { readonly summary: SegmentSummary }) {
     this.path = path
-    this.file = file
-    this.index = index
-    this.#summary = summary
-    this.baseOffset = (index ?? summary)!.baseOffset
+    if ('index' in known) this.#index = known.index
+    else this.#summary = known.summary
+    this.baseOffset = this.summary.baseOffset
+  }
+
+  /** The index; undefined for a sealed segment whose index is on disk only. The active segment always has it. */
+  get index(): SegmentIndex | undefined {
+    return this.#index
   }
 
   /** What is known without loading the index. */
   get summary(): SegmentSummary {
-    return this.index?.summary ?? this.#summary!
+    return this.#index?.summary ?? this.#summary!
   }
 
+  /** Offset after the last record. */
   get endOffset(): Offset {
-    return this.index?.endOffset ?? this.#summary!.endOffset
+    return this.#index?.endOffset ?? this.#summary!.endOffset
   }
 
-  /** Gives the memory of the index back; it is loaded again when it is needed. */
+  /** Keeps an index that was loaded. */
+  load(index: SegmentIndex): void {
+    this.#index = index
+    this.#summary = undefined
+  }
+
+  /** Gives the memory of the index back; it is loaded again when it is needed. For sealed segments only. */
   unload(): void {
     this.#summary = this.summary
-    this.index = undefined
+    this.#index = undefined
   }
 }
 
-/** What a scan of a segment found. */
-export interface SegmentScan {
-  readonly index: SegmentIndex
-  /** Where the first bytes are that are no intact batch; the file's size if there are none. */
-  readonly goodBytes: number
-  readonly fileBytes: number
-}
-
-/** Reads a segment from its start and indexes every intact batch, in order, up to the first that is not. */
-export async function scanSegment(
-  file: FileHandle,
-  baseOffset: Offset,
-  crc32: Crc32,
-  visit?: (batch: Uint8Array) => void,
-): Promise<SegmentScan> {
-  const fileBytes = await file.sizeBytes()
-  const index = new SegmentIndex(baseOffset)
-  let at = 0
-  let chunk: Uint8Array = new Uint8Array(0)
-  let chunkAt = 0
-  while (at < fileBytes) {
-    let bytes = chunk.subarray(at - chunkAt)
-    const needed = bytes.byteLength >= HEADER_BYTES ? Math.max(HEADER_BYTES, batchBytesOf(bytes)) : HEADER_BYTES
-    if (bytes.byteLength < needed && chunkAt + chunk.byteLength < fileBytes) {
-      if (needed > HEADER_BYTES && !isHeaderIntact(bytes, crc32)) break
-      chunk = new Uint8Array(Math.min(fileBytes - at, Math.max(SCAN_CHUNK_BYTES, needed)))
-      chunkAt = at
-      chunk = chunk.subarray(0, await file.read(chunk, at))
-      bytes = chunk
-      if (
-        bytes.byteLength >= HEADER_BYTES &&
-        batchBytesOf(bytes) > bytes.byteLength &&
-        isHeaderIntact(bytes, crc32) &&
-        at + bytes.byteLength < fileBytes
-      )
-        continue
-    }
-    if (bytes.byteLength < HEADER_BYTES) break
-    const batch = bytes.subarray(0, batchBytesOf(bytes))
-    if (!isBatchIntact(batch, crc32) || !follows(index, batch)) break
-    index.add(batch)
-    visit?.(batch)
-    at += batch.byteLength
-  }
-  return { index, goodBytes: at, fileBytes }
-}
-
-function follows(index: SegmentIndex, batch: Uint8Array): boolean {
-  const base = Number(new DataView(batch.buffer, batch.byteOffset).getBigUint64(16, true))
-  return base === index.endOffset
-}
-
-/** Loads the index of a sealed segment from its file, or rebuilds it from the segment when the file is missing or damaged. */
-export async function loadIndex(
-  segment: Segment,
-  indexBytes: Uint8Array | undefined,
-  crc32: Crc32,
-): Promise<SegmentIndex> {
-  const stored = indexBytes && SegmentIndex.decode(indexBytes, crc32)
-  if (stored !== undefined && stored.bytes === segment.summary.bytes) return stored
-  const scan = await scanSegment(segment.file, segment.baseOffset, crc32)
-  if (scan.goodBytes < segment.summary.bytes) throw corruptAt(segment.path, scan.goodBytes, scan.index.endOffset)
-  return scan.index
-}
-
-/** The error for a damaged batch that was once synced. */
+/** The error for a damaged batch that was once synced: names file, byte and offset, and the way out. */
 export function corruptAt(path: string, position: number, offset: Offset): GomqError {
   return new GomqError(
     'CORRUPT_LOG',
-    `the log is damaged: ${path}, at byte ${position}, where offset ${offset} should begin, holds no intact batch, and what follows shows that it was once complete; restore the data directory from a backup, or, to give up everything from offset ${offset} on, move this file and the later ones away`,
+    `the log is damaged: ${path}, at byte ${position}, where offset ${offset} should begin, holds no intact batch, and what is known of the log shows that it was once complete; restore the data directory from a backup, or, to give up everything from offset ${offset} on, cut this file at that byte, move the later segments away, and remove the file 'checkpoint'`,
   )
 }

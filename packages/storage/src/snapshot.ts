@@ -1,112 +1,178 @@
-import { type Crc32, concatBytes, type Offset, readU32, writeU32 } from '@gomq/protocol'
-import { type FileSystem, readFile } from './file-system.js'
-import { decodeSealed, encodeSealed } from './format/sealed-record.js'
+import { type Crc32, concatBytes, GomqError, type Offset, readU32, writeU32 } from '@gomq/protocol'
+import { type FileHandle, type FileSystem, readFile, replaceFile } from './file-system.js'
+import { encodeSealed, readSealed, valueOfVersion } from './format/sealed-record.js'
+import { SNAPSHOT_FLUSH_BYTES, SNAPSHOT_SLICE_MS, SNAPSHOTS_KEPT } from './limits.js'
 
 const MAGIC = 0x53514d47 // "GMQS"
 const END_MAGIC = 0x45514d47 // "GMQE"
 const VERSION = 1
-const KEPT = 2
-/** Time that one slice of the walk may take. */
-const SLICE_MS = 1
-const FLUSH_BYTES: number = 1024 * 1024
+/** Before each entry: its length and its checksum. */
+const ENTRY_HEAD_BYTES = 8
+/** Entries in a slice where there is no clock. */
+const SLICE_ENTRIES = 1000
 
+/** Where snapshots lie: in `snapshots` below the data directory. */
 export interface SnapshotLocation {
   readonly fs: FileSystem
+  /** The data directory, which the caller has locked by opening the log. */
   readonly directory: string
   readonly crc32: Crc32
 }
 
+/** What is written into a snapshot. */
+export interface SnapshotSource {
+  /** High watermark when the walk begins: recovery replays from here. */
+  readonly beginOffset: Offset
+  /** High watermark when the walk has ended: asked once, after the last entry. The state may hold what happened below it. */
+  readonly endOffset: () => Offset
+  /** The state, entry by entry; walked in slices while it changes. */
+  readonly entries: Iterable<Uint8Array>
+  /** A clock for the slices, in ms, with fractions; without one every 1,000 entries make a slice. */
+  readonly nowMs?: () => number
+  /** Lets others work between two slices; settles when it is our turn again. */
+  readonly pause?: () => Promise<void>
+}
+
+/** A snapshot that was read. */
+export interface LoadedSnapshot {
+  /** Where to replay from. Batches at and above it may be in the entries already: applying them again must change nothing. */
+  readonly beginOffset: Offset
+  readonly entries: Uint8Array[]
+}
+
 /**
- * Writes a snapshot. The walk goes on in slices while the state changes under it, so recovery replays from `beginOffset`, the high
- * watermark when the walk began. Two are kept; a crash leaves the older ones whole.
+ * Writes a snapshot, one at a time. The walk goes on in slices of 1 ms while the state changes under it, so that an entry may show what
+ * happened after `beginOffset`; recovery replays from there, and applying a record again changes nothing. Two are kept. A crash or a
+ * rejection leaves the older ones whole.
  *
- * @param nowMs  a clock for the slices; without one every 1,000 entries make a slice
+ *     log:      ....begin.....................end......
+ *     walk:         [e0 e1 e2 ... slice by slice]        each entry as of some moment in between
+ *
+ * @throws Error  of the operating system; the snapshot is not there
  */
-export async function writeSnapshot(
-  options: SnapshotLocation & {
-    beginOffset: Offset
-    entries: Iterable<Uint8Array>
-    nowMs?: () => number
-    pause?: () => Promise<void>
-  },
-): Promise<void> {
-  const { fs, directory, crc32, beginOffset, nowMs } = options
-  const pause = options.pause ?? (() => Promise.resolve())
-  const folder = `${directory}/snapshots`
+export async function writeSnapshot(options: SnapshotLocation & SnapshotSource): Promise<void> {
+  const { fs, directory, beginOffset } = options
+  const folder = folderOf(directory)
   await fs.makeDirectory(folder)
-  const temporary = `${folder}/snapshot.tmp`
-  const file = await fs.open(temporary, 'create')
-  let position = 0
-  let count = 0
-  try {
-    let chunks: Uint8Array[] = [encodeSealed(MAGIC, VERSION, [beginOffset], crc32)]
-    let bytes = 0
-    let sliceEndMs = (nowMs?.() ?? 0) + SLICE_MS
-    const flush = async () => {
-      const joined = concatBytes(chunks)
-      chunks = []
-      bytes = 0
-      await file.writev([joined], position)
-      position += joined.byteLength
-    }
-    for (const entry of options.entries) {
-      const head = new Uint8Array(8)
-      writeU32(head, 0, entry.byteLength)
-      writeU32(head, 4, crc32(entry))
-      chunks.push(head, entry)
-      bytes += entry.byteLength + 8
-      count++
-      if (bytes >= FLUSH_BYTES) await flush()
-      if (nowMs === undefined ? count % 1000 === 0 : nowMs() >= sliceEndMs) {
-        await pause()
-        sliceEndMs = (nowMs?.() ?? 0) + SLICE_MS
-      }
-    }
-    chunks.push(encodeSealed(END_MAGIC, VERSION, [count], crc32))
-    await flush()
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await fs.rename(temporary, `${folder}/${snapshotName(beginOffset)}`)
-  await fs.syncDirectory(folder)
-  const names = (await fs.list(folder)).filter(isSnapshotName).sort()
-  for (const name of names.slice(0, -KEPT)) await fs.remove(`${folder}/${name}`)
+  const mine = snapshotName(beginOffset)
+  await replaceFile(fs, folder, mine, (file) => writeEntries(file, options))
+  const older = (await fs.list(folder)).filter((name) => isSnapshotName(name) && name < mine).sort()
+  for (const name of older.slice(0, -(SNAPSHOTS_KEPT - 1))) await fs.remove(`${folder}/${name}`)
 }
 
-/** The newest snapshot that is whole; undefined if there is none. */
+/**
+ * Reads the newest snapshot that is whole and fits the log; undefined if there is none and the log begins at 0, so that replaying all of it
+ * gives the state.
+ *
+ * One that is damaged, or that does not fit, is renamed to `<name>.rejected` and the next older one is taken. A snapshot does not fit if the
+ * log ends before the snapshot's end (the log was cut by hand after damage: the snapshot knows what no longer happened), or begins
+ * behind the snapshot's begin (the records between are gone).
+ *
+ * @param options.log         what the log holds, `logStartOffset` to `logEndOffset`
+ * @param options.onRejected  told of each snapshot that was put aside
+ * @throws GomqError CORRUPT_LOG         the log does not begin at 0 and no snapshot fits it
+ * @throws GomqError UNSUPPORTED_FORMAT  another version wrote it
+ */
 export async function loadSnapshot(
-  location: SnapshotLocation,
-): Promise<{ beginOffset: Offset; entries: Uint8Array[] } | undefined> {
-  const { fs, directory, crc32 } = location
-  const folder = `${directory}/snapshots`
-  const names = (await fs.list(folder)).filter(isSnapshotName).sort().reverse()
-  for (const name of names) {
-    const bytes = await readFile(fs, `${folder}/${name}`)
-    const snapshot = bytes && decodeSnapshot(bytes, crc32)
-    if (snapshot !== undefined) return snapshot
+  options: SnapshotLocation & {
+    readonly log: { readonly logStartOffset: Offset; readonly logEndOffset: Offset }
+    readonly onRejected?: (path: string, reason: string) => void
+  },
+): Promise<LoadedSnapshot | undefined> {
+  const { fs, directory, crc32, log } = options
+  const folder = folderOf(directory)
+  const all = await fs.list(folder)
+  for (const name of all) if (name.endsWith('.tmp')) await fs.remove(`${folder}/${name}`)
+  for (const name of all.filter(isSnapshotName).sort().reverse()) {
+    const path = `${folder}/${name}`
+    const bytes = await readFile(fs, path)
+    if (bytes === undefined) continue
+    const snapshot = decodeSnapshot(bytes, crc32)
+    const reason =
+      snapshot === undefined ? 'it is damaged' : misfit(snapshot, name, log.logStartOffset, log.logEndOffset)
+    if (snapshot !== undefined && reason === undefined) return snapshot
+    // Out of the way for good: were it only skipped, it would seem to fit again when the log has grown.
+    await fs.rename(path, `${path}.rejected`)
+    await fs.syncDirectory(folder)
+    options.onRejected?.(path, reason!)
+  }
+  if (log.logStartOffset > 0) {
+    throw new GomqError(
+      'CORRUPT_LOG',
+      `the log begins at offset ${log.logStartOffset} and no snapshot in ${folder} holds the state at that point; restore the data directory from a backup`,
+    )
   }
   return undefined
 }
 
-function decodeSnapshot(bytes: Uint8Array, crc32: Crc32): { beginOffset: Offset; entries: Uint8Array[] } | undefined {
-  const head = decodeSealed(bytes, MAGIC, VERSION, 'a snapshot', crc32)
+async function writeEntries(file: FileHandle, source: SnapshotLocation & SnapshotSource): Promise<void> {
+  const { crc32, beginOffset, nowMs } = source
+  const pause = source.pause ?? (() => Promise.resolve())
+  let position = 0
+  let chunks: Uint8Array[] = [encodeSealed(MAGIC, VERSION, [beginOffset], crc32)]
+  let bytes = 0
+  let count = 0
+  let sliceEndMs = (nowMs?.() ?? 0) + SNAPSHOT_SLICE_MS
+  const flush = async () => {
+    const joined = concatBytes(chunks)
+    chunks = []
+    bytes = 0
+    await file.writev([joined], position)
+    position += joined.byteLength
+  }
+  for (const entry of source.entries) {
+    const head = new Uint8Array(ENTRY_HEAD_BYTES)
+    writeU32(head, 0, entry.byteLength)
+    writeU32(head, 4, crc32(entry))
+    chunks.push(head, entry)
+    bytes += entry.byteLength + ENTRY_HEAD_BYTES
+    count++
+    if (bytes >= SNAPSHOT_FLUSH_BYTES) await flush()
+    if (nowMs === undefined ? count % SLICE_ENTRIES === 0 : nowMs() >= sliceEndMs) {
+      await pause()
+      sliceEndMs = (nowMs?.() ?? 0) + SNAPSHOT_SLICE_MS
+    }
+  }
+  chunks.push(encodeSealed(END_MAGIC, VERSION, [count, source.endOffset()], crc32))
+  await flush()
+}
+
+function decodeSnapshot(bytes: Uint8Array, crc32: Crc32): (LoadedSnapshot & { endOffset: Offset }) | undefined {
+  const head = readSealed(bytes, MAGIC, crc32)
   if (head === undefined) return undefined
+  const [beginOffset] = valueOfVersion(head, VERSION, 'a snapshot') as [Offset]
   const entries: Uint8Array[] = []
-  let at = head.bytes
-  while (at + 8 <= bytes.byteLength) {
-    const end = decodeSealed(bytes.subarray(at), END_MAGIC, VERSION, 'a snapshot', crc32)
-    if (end !== undefined)
-      return (end.value as [number])[0] === entries.length
-        ? { beginOffset: (head.value as [Offset])[0], entries }
-        : undefined
-    const length = readU32(bytes, at)
-    const entry = bytes.subarray(at + 8, at + 8 + length)
-    if (entry.byteLength !== length || crc32(entry) !== readU32(bytes, at + 4)) return undefined
+  for (let at = head.bytes; at + ENTRY_HEAD_BYTES <= bytes.byteLength; ) {
+    // No entry is as long as the end's magic would say.
+    const end = readSealed(bytes.subarray(at), END_MAGIC, crc32)
+    if (end !== undefined) {
+      const [count, endOffset] = valueOfVersion(end, VERSION, 'a snapshot') as [number, Offset]
+      const isWhole = count === entries.length && at + end.bytes === bytes.byteLength
+      return isWhole ? { beginOffset, endOffset, entries } : undefined
+    }
+    const entry = bytes.subarray(at + ENTRY_HEAD_BYTES, at + ENTRY_HEAD_BYTES + readU32(bytes, at))
+    if (entry.byteLength !== readU32(bytes, at) || crc32(entry) !== readU32(bytes, at + 4)) return undefined
     entries.push(entry)
-    at += 8 + length
+    at += ENTRY_HEAD_BYTES + entry.byteLength
   }
   return undefined
+}
+
+/** Why the snapshot cannot be used with this log; undefined if it can. */
+function misfit(
+  { beginOffset, endOffset }: { beginOffset: Offset; endOffset: Offset },
+  name: string,
+  logStartOffset: Offset,
+  logEndOffset: Offset,
+): string | undefined {
+  if (snapshotName(beginOffset) !== name) return `it begins at offset ${beginOffset}, which is not its name`
+  if (endOffset > logEndOffset) return `it ends at offset ${endOffset} and the log at ${logEndOffset}`
+  if (beginOffset < logStartOffset) return `it begins at offset ${beginOffset} and the log at ${logStartOffset}`
+  return undefined
+}
+
+function folderOf(directory: string): string {
+  return `${directory}/snapshots`
 }
 
 function snapshotName(beginOffset: Offset): string {

@@ -7,40 +7,60 @@ import {
   type Epoch,
   encodeMsgpack,
   epochOf,
+  invariant,
   isControl,
   nextOffsetOf,
   type Offset,
+  plainBytes,
   readU32,
   topicOf,
   writeU32,
 } from '@gomq/protocol'
-import { decodeSealed, encodeSealed } from './sealed-record.js'
+import { encodeSealed, readSealed } from './sealed-record.js'
 
 /** Where an epoch begins. */
 export interface EpochStart {
   readonly epoch: Epoch
+  /** Offset of its first record. */
   readonly startOffset: Offset
 }
 
 /** What a sealed segment's index says without being loaded. */
 export interface SegmentSummary {
+  /** Offset that names the segment's file; that of the first record, if there is one. */
   readonly baseOffset: Offset
+  /** Offset after the last record: the next segment's base. */
   readonly endOffset: Offset
+  /** Bytes of the segment. */
   readonly bytes: number
+  /** Append time of the first batch, ms since 1970; 0 without batches. */
   readonly firstTimeMs: number
+  /** Append time of the last batch, ms since 1970; 0 without batches. */
   readonly lastTimeMs: number
+  /** The epochs in the segment, the first one from the first batch on, also if it began earlier. */
   readonly epochStarts: readonly EpochStart[]
 }
 
 const MAGIC = 0x58514d47 // "GMQX"
 const VERSION = 1
 const INITIAL_ENTRIES = 256
+const U32_MAX = 0xffff_ffff
+/** What a name takes beside its characters: string, slot in the list, entry in the map. */
+const NAME_OVERHEAD_BYTES = 96
+
 /** Topic number of control batches. */
 export const CONTROL_TOPIC = 0
 
 /**
- * Finds the batches of one segment by offset, topic and time: four columns, 16 bytes a batch. Built while appending, written when
- * the segment is sealed, rebuilt from the segment whenever in doubt.
+ * Finds the batches of one segment by offset, topic and time: four columns of u32, 16 bytes a batch. Built while appending, written
+ * when the segment is sealed, rebuilt from the segment whenever in doubt.
+ *
+ *     entry      offset - base   position   topic   time - first
+ *       0              0              0        1          0           names: 0 '' (control), 1 'a', 2 'b'
+ *       1              3            214        2          7
+ *       2             10            530        1         12
+ *
+ * The file is described in docs/reference/log-format.md.
  */
 export class SegmentIndex {
   readonly baseOffset: Offset
@@ -50,6 +70,7 @@ export class SegmentIndex {
   #topics = new Uint32Array(INITIAL_ENTRIES)
   #times = new Uint32Array(INITIAL_ENTRIES)
   #names: string[] = ['']
+  #nameBytes = NAME_OVERHEAD_BYTES
   #numbers = new Map<string, number>()
   #firstTimeMs = 0
   #lastTimeMs = 0
@@ -62,34 +83,32 @@ export class SegmentIndex {
     this.#endOffset = baseOffset
   }
 
+  /** Batches in the index. */
   get count(): number {
     return this.#count
   }
+  /** Offset after the last batch; the base offset if there is none. */
   get endOffset(): Offset {
     return this.#endOffset
   }
+  /** Bytes of all batches: where the next one begins in the file. */
   get bytes(): number {
     return this.#bytes
   }
+  /** Topics by number; {@link CONTROL_TOPIC} has the empty name. */
   get names(): readonly string[] {
     return this.#names
   }
-  get lastTimeMs(): number {
-    return this.#lastTimeMs
-  }
-  get epochStarts(): readonly EpochStart[] {
-    return this.#epochStarts
-  }
 
-  /** Bytes that the loaded index takes. */
+  /** Bytes of memory that the index takes, about. */
   get memoryBytes(): number {
-    return this.#offsets.length * 16 + this.#names.length * 64
+    return this.#offsets.length * 16 + this.#nameBytes
   }
 
+  /** What is kept when the index is not loaded. */
   get summary(): SegmentSummary {
-    const { baseOffset } = this
     return {
-      baseOffset,
+      baseOffset: this.baseOffset,
       endOffset: this.#endOffset,
       bytes: this.#bytes,
       firstTimeMs: this.#firstTimeMs,
@@ -98,8 +117,30 @@ export class SegmentIndex {
     }
   }
 
-  /** Adds the batch that follows the last one. */
+  /**
+   * Whether the batch can be added: its offset (2^32 from the base), its position (4 GiB) and its time (49 days from the first batch)
+   * must fit into their columns. The first one always does; for one that does not the log begins a new segment.
+   *
+   * @param first  the batch that will be the segment's first, as long as there is none
+   */
+  fits(batch: Uint8Array, first: Uint8Array = batch): boolean {
+    const isEmpty = this.#count === 0
+    const timeMs = appendTimeMsOf(batch)
+    return (
+      (isEmpty && batch === first) ||
+      (baseOffsetOf(batch) - this.baseOffset <= U32_MAX &&
+        this.#bytes <= U32_MAX &&
+        timeMs >= this.#lastTimeMs &&
+        timeMs - (isEmpty ? appendTimeMsOf(first) : this.#firstTimeMs) <= U32_MAX)
+    )
+  }
+
+  /** Adds the batch that follows the last one; it {@link fits}. */
   add(batch: Uint8Array): void {
+    invariant(
+      baseOffsetOf(batch) === this.#endOffset && this.fits(batch),
+      `a batch at offset ${baseOffsetOf(batch)} does not fit into an index that ends at ${this.#endOffset}`,
+    )
     if (this.#count === this.#offsets.length) this.#grow()
     const at = this.#count++
     const timeMs = appendTimeMsOf(batch)
@@ -107,7 +148,7 @@ export class SegmentIndex {
     this.#offsets[at] = baseOffsetOf(batch) - this.baseOffset
     this.#positions[at] = this.#bytes
     this.#topics[at] = isControl(batch) ? CONTROL_TOPIC : this.#number(topicOf(batch))
-    this.#times[at] = Math.max(0, Math.min(0xffff_ffff, timeMs - this.#firstTimeMs))
+    this.#times[at] = timeMs - this.#firstTimeMs
     this.#lastTimeMs = timeMs
     this.#bytes += batch.byteLength
     this.#endOffset = nextOffsetOf(batch)
@@ -130,7 +171,7 @@ export class SegmentIndex {
     return Math.max(0, low - 1)
   }
 
-  /** First entry appended at `timeMs` or later. */
+  /** First entry appended at `timeMs` (ms since 1970) or later; `count` if there is none. */
   entryForTime(timeMs: number): number {
     let low = 0
     let high = this.#count
@@ -142,28 +183,32 @@ export class SegmentIndex {
     return low
   }
 
+  /** Base offset of an entry; the end offset behind the last one. */
   offsetAt(entry: number): Offset {
     return (entry < this.#count ? this.baseOffset + this.#offsets[entry]! : this.#endOffset) as Offset
   }
+  /** Position of an entry's first byte in the file; the end behind the last one. */
   positionAt(entry: number): number {
     return entry < this.#count ? this.#positions[entry]! : this.#bytes
   }
+  /** Number of an entry's topic, for {@link names}; {@link CONTROL_TOPIC} for a control batch. */
   topicAt(entry: number): number {
     return this.#topics[entry]!
   }
 
-  /** Forgets every batch from `offset` on; `offset` is a batch's base or the end. */
+  /** Forgets every batch from `offset` on; a batch that holds it goes as a whole. Names stay. */
   truncate(offset: Offset): void {
     const entry = this.entryFor(offset)
     if (entry >= this.#count) return
     this.#bytes = this.#positions[entry]!
     this.#endOffset = this.offsetAt(entry)
     this.#lastTimeMs = entry === 0 ? 0 : this.#firstTimeMs + this.#times[entry - 1]!
+    if (entry === 0) this.#firstTimeMs = 0
     this.#count = entry
     this.#epochStarts = this.#epochStarts.filter((start) => start.startOffset < this.#endOffset)
   }
 
-  /** The file of a sealed segment. */
+  /** The index file of a sealed segment, in pieces. */
   encode(crc32: Crc32): Uint8Array[] {
     const { baseOffset, endOffset, bytes, firstTimeMs, lastTimeMs, epochStarts } = this.summary
     const summary = encodeSealed(
@@ -190,14 +235,14 @@ export class SegmentIndex {
     return [summary, crc, body]
   }
 
-  /** The summary at the head of an index file; undefined if it is damaged. */
+  /** The summary at the head of an index file; undefined if it is damaged or of another version, so that the index is rebuilt. */
   static decodeSummary(
     bytes: Uint8Array,
     crc32: Crc32,
   ): { summary: SegmentSummary; count: number; headBytes: number } | undefined {
-    const sealed = decodeSealed(bytes, MAGIC, VERSION, 'a segment index', crc32)
-    if (sealed === undefined) return undefined
-    const [baseOffset, endOffset, size, firstTimeMs, lastTimeMs, flat, count] = sealed.value as [
+    const sealed = readSealed(bytes, MAGIC, crc32)
+    if (sealed === undefined || sealed.version !== VERSION) return undefined
+    const [baseOffset, endOffset, size, firstTimeMs, lastTimeMs, flat, count] = decodeMsgpack(sealed.body) as [
       Offset,
       Offset,
       number,
@@ -216,11 +261,11 @@ export class SegmentIndex {
     }
   }
 
-  /** A whole index file; undefined if it is damaged. */
+  /** A whole index file; undefined if it is damaged or of another version. */
   static decode(bytes: Uint8Array, crc32: Crc32): SegmentIndex | undefined {
     const head = SegmentIndex.decodeSummary(bytes, crc32)
     if (head === undefined || bytes.byteLength < head.headBytes + 4 + 16 * head.count) return undefined
-    const body = bytes.subarray(head.headBytes + 4)
+    const body = plainBytes(bytes).subarray(head.headBytes + 4)
     if (crc32(body) !== readU32(bytes, head.headBytes)) return undefined
     const index = new SegmentIndex(head.summary.baseOffset)
     const column = (n: number) => new Uint32Array(body.slice(n * 4 * head.count, (n + 1) * 4 * head.count).buffer)
@@ -229,8 +274,9 @@ export class SegmentIndex {
     index.#positions = column(1)
     index.#topics = column(2)
     index.#times = column(3)
-    index.#names = decodeMsgpackNames(body.subarray(16 * head.count))
-    index.#numbers = new Map(index.#names.map((name, i) => [name, i]))
+    index.#names = []
+    index.#nameBytes = 0
+    for (const name of decodeMsgpackNames(body.subarray(16 * head.count))) index.#addName(name)
     index.#firstTimeMs = head.summary.firstTimeMs
     index.#lastTimeMs = head.summary.lastTimeMs
     index.#endOffset = head.summary.endOffset
@@ -240,12 +286,14 @@ export class SegmentIndex {
   }
 
   #number(topic: string): number {
-    let number = this.#numbers.get(topic)
-    if (number === undefined) {
-      number = this.#names.length
-      this.#names.push(topic)
-      this.#numbers.set(topic, number)
-    }
+    return this.#numbers.get(topic) ?? this.#addName(topic)
+  }
+
+  #addName(topic: string): number {
+    const number = this.#names.length
+    this.#names.push(topic)
+    this.#numbers.set(topic, number)
+    this.#nameBytes += NAME_OVERHEAD_BYTES + 2 * topic.length
     return number
   }
 

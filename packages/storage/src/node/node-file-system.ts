@@ -1,11 +1,11 @@
 import * as fs from 'node:fs'
-import { join } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { GomqError } from '@gomq/protocol'
-import type { DirectoryLock, FileHandle, FileSystem } from '../file-system.js'
+import type { FileHandle, FileSystem } from '../file-system.js'
+import { lockDirectory } from './directory-lock.js'
 
 /** Chunks in one `writev`; the kernel takes 1,024 at most (IOV_MAX). */
 const IOV_MAX = 1024
-const LOCK_FILE = 'LOCK'
 
 const FILE_SYSTEM: FileSystem = {
   async open(path, mode) {
@@ -22,23 +22,34 @@ const FILE_SYSTEM: FileSystem = {
       throw error
     }
   },
-  async makeDirectory(directory) {
-    await fs.promises.mkdir(directory, { recursive: true })
+  makeDirectory,
+  syncDirectory,
+  async lock(directory, onLost) {
+    await makeDirectory(directory)
+    return lockDirectory(directory, onLost)
   },
-  async syncDirectory(directory) {
-    const handle = await fs.promises.open(directory, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  },
-  lock: lockDirectory,
 }
 
 /** The real disk. */
 export function nodeFileSystem(): FileSystem {
   return FILE_SYSTEM
+}
+
+/** A new directory is an entry of the one above, which is synced for it; otherwise a power failure takes it away with all its files. */
+async function makeDirectory(directory: string): Promise<void> {
+  const first = await fs.promises.mkdir(directory, { recursive: true })
+  if (first === undefined) return
+  const above = dirname(resolve(first))
+  for (let made = resolve(directory); made !== above; made = dirname(made)) await syncDirectory(dirname(made))
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await fs.promises.open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
 }
 
 class NodeFileHandle implements FileHandle {
@@ -63,7 +74,7 @@ class NodeFileHandle implements FileHandle {
   writev(chunks: readonly Uint8Array[], position: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const write = (rest: readonly Uint8Array[], at: number): void => {
-        if (rest.length === 0) {
+        if (rest.every((chunk) => chunk.byteLength === 0)) {
           resolve()
           return
         }
@@ -105,61 +116,4 @@ function dropBytes(chunks: readonly Uint8Array[], count: number): Uint8Array[] {
     left -= chunk.byteLength
   }
   return []
-}
-
-/** Node has no `flock`, so the lock is a file that names its process: pid and start time, which tell a dead owner from a living one. */
-async function lockDirectory(directory: string): Promise<DirectoryLock> {
-  await fs.promises.mkdir(directory, { recursive: true })
-  const path = join(directory, LOCK_FILE)
-  const mine = `${process.pid} ${startTimeOf(process.pid)}\n`
-  for (let attempt = 0; attempt < 10; attempt++) {
-    const temporary = `${path}.${process.pid}.${attempt}`
-    await fs.promises.writeFile(temporary, mine)
-    try {
-      // A link appears with its content or not at all.
-      await fs.promises.link(temporary, path)
-      return { release: () => fs.promises.rm(path, { force: true }) }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    } finally {
-      await fs.promises.rm(temporary, { force: true })
-    }
-    const owner = await fs.promises.readFile(path, 'utf8').catch(() => '')
-    const [pid = 0, startTime = ''] = owner
-      .trim()
-      .split(' ')
-      .map((part, i) => (i === 0 ? Number(part) : part)) as [number, string]
-    if (pid > 0 && isAlive(pid) && startTimeOf(pid) === startTime && !(pid === process.pid && startTime === '')) {
-      throw new GomqError(
-        'DATA_DIR_LOCKED',
-        `the data directory ${directory} is used by process ${pid}; stop it or choose another --data-dir`,
-      )
-    }
-    // The owner is dead. Renaming first makes sure that of two who see this only one removes the stale file.
-    const stale = `${path}.stale.${process.pid}`
-    await fs.promises.rename(path, stale).catch(() => undefined)
-    await fs.promises.rm(stale, { force: true })
-  }
-  throw new GomqError(
-    'DATA_DIR_LOCKED',
-    `the lock of the data directory ${directory} changes hands all the time; is another broker starting there?`,
-  )
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-/** Start time of a process in clock ticks since boot, so that a reused pid is not taken for the owner; empty where /proc is missing. */
-function startTimeOf(pid: number): string {
-  try {
-    return fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19] ?? ''
-  } catch {
-    return ''
-  }
 }

@@ -37,6 +37,8 @@ export class SimDisk {
   onOperation: () => Promise<void> | void = () => {}
   /** File syncs so far. */
   syncs: number = 0
+  /** Handles that were opened in this life and not closed. */
+  openHandles: number = 0
   readonly #random: Random
   readonly #directories: Map<string, SimDirectory> = new Map()
   /** @internal */
@@ -52,6 +54,7 @@ export class SimDisk {
   crash(): void {
     this.#life++
     this.locks.clear()
+    this.openHandles = 0
     this.faults.syncsUntilError = undefined
     const files = new Set<SimFile>()
     for (const directory of this.#directories.values()) {
@@ -150,6 +153,7 @@ class SimFileSystem implements FileSystem {
 
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<FileHandle> {
     await this.#begin()
+    this.#checkAlive()
     const [directory, name] = this.#disk.place(path)
     let file = directory.seen.get(name)
     if (mode === 'create') {
@@ -160,11 +164,12 @@ class SimFileSystem implements FileSystem {
       } else file.truncate(0)
     }
     if (file === undefined) throw systemError('ENOENT', `no such file: ${path}`)
-    return new SimFileHandle(this.#disk, file, this.#life)
+    return new SimFileHandle(this.#disk, file, this.#life, mode !== 'read')
   }
 
   async rename(from: string, to: string): Promise<void> {
     await this.#begin()
+    this.#checkAlive()
     const [directory, name] = this.#disk.place(from)
     const [other, target] = this.#disk.place(to)
     const file = directory.seen.get(name)
@@ -177,6 +182,7 @@ class SimFileSystem implements FileSystem {
 
   async remove(path: string): Promise<void> {
     await this.#begin()
+    this.#checkAlive()
     const [directory, name] = this.#disk.place(path)
     if (!directory.seen.delete(name)) return
     directory.changes.push({ kind: 'unlink', name })
@@ -184,16 +190,19 @@ class SimFileSystem implements FileSystem {
 
   async list(path: string): Promise<string[]> {
     await this.#begin()
+    this.#checkAlive()
     return [...this.#disk.directory(path).seen.keys()]
   }
 
   async makeDirectory(path: string): Promise<void> {
     await this.#begin()
+    this.#checkAlive()
     this.#disk.directory(path)
   }
 
   async syncDirectory(path: string): Promise<void> {
     await this.#begin()
+    this.#checkAlive()
     const directory = this.#disk.directory(path)
     directory.durable = new Map(directory.seen)
     directory.changes = []
@@ -201,22 +210,30 @@ class SimFileSystem implements FileSystem {
 
   async lock(path: string): Promise<DirectoryLock> {
     await this.#begin()
+    this.#checkAlive()
     const { locks } = this.#disk
     if (locks.has(path)) {
       throw new GomqError('DATA_DIR_LOCKED', `the data directory ${path} is in use; stop the other broker`)
     }
     locks.add(path)
+    let isHeld = true
     return {
       release: async () => {
         await this.#begin()
-        locks.delete(path)
+        this.#checkAlive()
+        if (isHeld) locks.delete(path)
+        isHeld = false
       },
     }
   }
 
-  async #begin(): Promise<void> {
+  #begin(): Promise<void> | void {
     this.#disk.checkAlive(this.#life)
-    await this.#disk.onOperation()
+    return this.#disk.onOperation()
+  }
+
+  /** Right before an operation has its effect: the machine may have crashed while it waited. */
+  #checkAlive(): void {
     this.#disk.checkAlive(this.#life)
   }
 }
@@ -225,16 +242,21 @@ class SimFileHandle implements FileHandle {
   readonly #disk: SimDisk
   readonly #file: SimFile
   readonly #life: number
+  readonly #isWritable: boolean
   #isFailed = false
+  #isClosed = false
 
-  constructor(disk: SimDisk, file: SimFile, life: number) {
+  constructor(disk: SimDisk, file: SimFile, life: number, isWritable: boolean) {
     this.#disk = disk
     this.#file = file
     this.#life = life
+    this.#isWritable = isWritable
+    disk.openHandles++
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
     await this.#begin()
+    this.#checkAlive()
     const bytes = this.#file.bytes.subarray(position, position + into.byteLength)
     into.set(bytes)
     return bytes.byteLength
@@ -242,6 +264,8 @@ class SimFileHandle implements FileHandle {
 
   async writev(chunks: readonly Uint8Array[], position: number): Promise<void> {
     await this.#begin()
+    this.#checkAlive()
+    this.#checkWritable()
     let at = position
     for (const chunk of chunks) {
       const growth = Math.max(0, at + chunk.byteLength - this.#file.bytes.byteLength)
@@ -256,6 +280,7 @@ class SimFileHandle implements FileHandle {
 
   async sync(): Promise<void> {
     await this.#begin()
+    this.#checkAlive()
     if (!this.#isFailed) {
       try {
         this.#disk.countSync()
@@ -271,22 +296,37 @@ class SimFileHandle implements FileHandle {
 
   async truncate(bytes: number): Promise<void> {
     await this.#begin()
+    this.#checkAlive()
+    this.#checkWritable()
     this.#file.truncate(bytes)
   }
 
   async sizeBytes(): Promise<number> {
     await this.#begin()
+    this.#checkAlive()
     return this.#file.bytes.byteLength
   }
 
   async close(): Promise<void> {
     await this.#begin()
+    this.#checkAlive()
+    this.#isClosed = true
+    this.#disk.openHandles--
   }
 
-  async #begin(): Promise<void> {
+  #begin(): Promise<void> | void {
     this.#disk.checkAlive(this.#life)
-    await this.#disk.onOperation()
+    return this.#disk.onOperation()
+  }
+
+  /** Right before an operation has its effect: the machine may have crashed while it waited. */
+  #checkAlive(): void {
     this.#disk.checkAlive(this.#life)
+    if (this.#isClosed) throw systemError('EBADF', 'the file is closed')
+  }
+
+  #checkWritable(): void {
+    if (!this.#isWritable) throw systemError('EBADF', 'the file was opened for reading')
   }
 }
 

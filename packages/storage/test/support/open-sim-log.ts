@@ -1,6 +1,7 @@
 import type { Offset } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
-import { type Log, type LogOptions, openLog } from '../../src/log.js'
+import { type Log, openLog } from '../../src/log.js'
+import type { LogOptions } from '../../src/log-options.js'
 import type { SimDisk } from '../../src/testing/sim-disk.js'
 
 /** A log on a simulated disk, and what it reported. */

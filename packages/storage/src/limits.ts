@@ -1,0 +1,49 @@
+/**
+ * Bounds of the log. Each names its unit and the stall or growth that it stops. What an operator may change is in {@link LogOptions};
+ * these are the defaults and the hard edges.
+ */
+
+/** Bytes of a segment by default: 128 MiB. Bounds what one recovery reads and verifies. */
+export const SEGMENT_BYTES_DEFAULT: number = 128 * 1024 * 1024
+
+/** Bytes of a segment that no configuration exceeds: 2 GiB. Positions in an index are 32 bits wide. */
+export const SEGMENT_BYTES_LIMIT: number = 2 * 1024 * 1024 * 1024
+
+/** Bytes of the newest batches kept in memory by default: 32 MiB. */
+export const TAIL_CACHE_BYTES_DEFAULT: number = 32 * 1024 * 1024
+
+/** Bytes of loaded indexes of sealed segments by default: 64 MiB. Stops a reader of old data from filling the heap with indexes. */
+export const INDEX_CACHE_BYTES_DEFAULT: number = 64 * 1024 * 1024
+
+/** Segment files open for readers. Stops a long log from using up the process's file descriptors. */
+export const OPEN_FILES_MAX = 64
+
+/** Reads from disk at once. libuv has four threads, and a sync must never wait behind reads. */
+export const COLD_READS_MAX = 2
+
+/** Bytes of one round of the group commit, beyond its first batch: 8 MiB. Bounds how long those wait who come next. */
+export const ROUND_BYTES_MAX: number = 8 * 1024 * 1024
+
+/** Bytes of log between two checkpoints: 16 MiB. Bounds what may be lost unnoticed when a disk forgets the end of the log. */
+export const CHECKPOINT_INTERVAL_BYTES: number = 16 * 1024 * 1024
+
+/** Bytes of one `read` from disk, beyond its first batch: 1 MiB. Bounds how long one reader holds a thread. */
+export const READ_RUN_BYTES_MAX: number = 1024 * 1024
+
+/** Bytes of one step of a replay: 4 MiB. */
+export const REPLAY_BYTES: number = 4 * 1024 * 1024
+
+/** Bytes read or copied at once when a segment is scanned or rewritten: 4 MiB. */
+export const SCAN_CHUNK_BYTES: number = 4 * 1024 * 1024
+
+/** Bytes at the beginning of an index file in which its summary must lie: 64 KiB. A longer one is rebuilt at each start. */
+export const SUMMARY_BYTES_MAX: number = 64 * 1024
+
+/** Snapshots kept. A damaged newest one leaves an older one. */
+export const SNAPSHOTS_KEPT = 2
+
+/** Time that one slice of a snapshot's walk may take: 1 ms. Bounds how long messages wait for it. */
+export const SNAPSHOT_SLICE_MS = 1
+
+/** Bytes of a snapshot gathered for one write: 1 MiB. */
+export const SNAPSHOT_FLUSH_BYTES: number = 1024 * 1024

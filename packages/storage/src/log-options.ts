@@ -1,0 +1,67 @@
+import { type Crc32, type GomqError, invariant, type Offset, type Random } from '@gomq/protocol'
+import type { FileSystem } from './file-system.js'
+import {
+  INDEX_CACHE_BYTES_DEFAULT,
+  SEGMENT_BYTES_DEFAULT,
+  SEGMENT_BYTES_LIMIT,
+  TAIL_CACHE_BYTES_DEFAULT,
+} from './limits.js'
+
+/** What a log is opened with. */
+export interface LogOptions {
+  readonly fs: FileSystem
+  /** The data directory, made if it is not there. The segments lie in `log` below it. */
+  readonly directory: string
+  readonly crc32: Crc32
+  /** For the identity of a new store. */
+  readonly random: Random
+  /** Bytes after which a segment is sealed, 1 to 2 GiB; 128 MiB by default. A batch that is larger has a segment for itself. */
+  readonly segmentBytes?: number
+  /** Bytes of the newest batches kept in memory, 0 or more; 32 MiB by default. */
+  readonly tailCacheBytes?: number
+  /** Bytes of indexes of sealed segments kept in memory, 0 or more; 64 MiB by default. */
+  readonly indexCacheBytes?: number
+  /** Everything below `syncedOffset` is on disk. Called after each round of the group commit; rises strictly, but for truncations. Must not throw. */
+  onSynced(syncedOffset: Offset): void
+  /**
+   * A write or sync failed, or the lock was lost: nothing will be synced any more, every call throws the same error. Called once at most.
+   * Code DISK_FULL where the disk was full and the log is whole; STORAGE_FAILED for the rest; DATA_DIR_LOCKED for the lock.
+   */
+  onFailure(error: GomqError): void
+}
+
+/** The options with their defaults, for the parts of the log. @internal */
+export interface LogContext {
+  readonly fs: FileSystem
+  readonly directory: string
+  /** Where the segments lie. */
+  readonly folder: string
+  readonly crc32: Crc32
+  readonly storeId: string
+  readonly segmentBytes: number
+  readonly tailCacheBytes: number
+  readonly indexCacheBytes: number
+  readonly onSynced: (syncedOffset: Offset) => void
+  readonly onFailure: (error: GomqError) => void
+}
+
+/** Fills the defaults in. @internal */
+export function contextOf(options: LogOptions, storeId: string): LogContext {
+  const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT
+  invariant(
+    segmentBytes >= 1 && segmentBytes <= SEGMENT_BYTES_LIMIT,
+    `segmentBytes ${segmentBytes} is outside 1 to ${SEGMENT_BYTES_LIMIT}`,
+  )
+  return {
+    fs: options.fs,
+    directory: options.directory,
+    folder: `${options.directory}/log`,
+    crc32: options.crc32,
+    storeId,
+    segmentBytes,
+    tailCacheBytes: options.tailCacheBytes ?? TAIL_CACHE_BYTES_DEFAULT,
+    indexCacheBytes: options.indexCacheBytes ?? INDEX_CACHE_BYTES_DEFAULT,
+    onSynced: (offset) => options.onSynced(offset),
+    onFailure: (error) => options.onFailure(error),
+  }
+}

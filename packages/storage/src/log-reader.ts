@@ -1,0 +1,191 @@
+import {
+  baseOffsetOf,
+  type Crc32,
+  GomqError,
+  invariant,
+  isBatchIntact,
+  isControl,
+  nextOffsetOf,
+  type Offset,
+  topicOf,
+} from '@gomq/protocol'
+import type { ColdReads } from './cold-reads.js'
+import { CONTROL_TOPIC, type SegmentIndex } from './format/segment-index.js'
+import type { IndexCache } from './index-cache.js'
+import { READ_RUN_BYTES_MAX } from './limits.js'
+import type { LogState } from './log-state.js'
+import { corruptAt, type Segment } from './segment.js'
+import type { SegmentFiles } from './segment-files.js'
+import type { TailCache } from './tail-cache.js'
+
+/** What is read. */
+export interface ReadRequest {
+  /** First offset wanted; `logStartOffset <= from <= to`. */
+  readonly from: Offset
+  /** Offset to stop before, where a batch begins; at most `syncedOffset`. The high watermark by default. */
+  readonly to?: Offset
+  /** Soft bound on the bytes returned; a first batch above it is returned alone. */
+  readonly bytesMax: number
+  /** Which topics are wanted; asked about each topic at least once. All of them, and control batches, by default. */
+  readonly wants?: (topic: string) => boolean
+}
+
+/** What was read. */
+export interface ReadResult {
+  /** Whole batches, in order; shared with other readers, so nobody may write to them. */
+  readonly batches: Uint8Array[]
+  /** Everything below was looked at: where to read on. Above `from`, unless `from` was `to`. */
+  readonly nextOffset: Offset
+}
+
+/** Reads a log: what is new from memory, the rest from disk through the indexes. */
+export class LogReader {
+  readonly #state: LogState
+  readonly #tail: TailCache
+  readonly #indexes: IndexCache
+  readonly #files: SegmentFiles
+  readonly #coldReads: ColdReads
+  readonly #crc32: Crc32
+  readonly #checkAlive: () => void
+
+  constructor(parts: {
+    readonly state: LogState
+    readonly tail: TailCache
+    readonly indexes: IndexCache
+    readonly files: SegmentFiles
+    readonly coldReads: ColdReads
+    readonly crc32: Crc32
+    /** Throws once the log is closed or has failed; asked again when a read that waited gets its turn. */
+    readonly checkAlive: () => void
+  }) {
+    this.#state = parts.state
+    this.#tail = parts.tail
+    this.#indexes = parts.indexes
+    this.#files = parts.files
+    this.#coldReads = parts.coldReads
+    this.#crc32 = parts.crc32
+    this.#checkAlive = parts.checkAlive
+  }
+
+  /** See `Log.read`. */
+  async read(request: ReadRequest): Promise<ReadResult> {
+    this.#checkAlive()
+    const to = request.to ?? this.#state.highWatermark
+    invariant(to <= this.#state.syncedOffset, `reading to ${to}, above what is on disk, ${this.#state.syncedOffset}`)
+    this.#checkRange(request.from, to)
+    if (request.from === to) return { batches: [], nextOffset: to }
+    const cachedFrom = this.#tail.startOffset
+    if (cachedFrom !== undefined && cachedFrom <= request.from) return this.#readTail(request, to)
+    return this.#coldReads.run(() => {
+      this.#checkAlive()
+      // The log may have been truncated while this read waited for its turn.
+      const end = Math.min(to, this.#state.syncedOffset) as Offset
+      this.#checkRange(request.from, end)
+      return this.#readDisk(request, end)
+    })
+  }
+
+  /** See `Log.offsetForTime`. */
+  async offsetForTime(timeMs: number): Promise<Offset> {
+    return this.#coldReads.run(async () => {
+      this.#checkAlive()
+      for (const segment of this.#state.segments) {
+        if (segment.summary.lastTimeMs < timeMs) continue
+        const index = await this.#indexes.get(segment)
+        return Math.min(index.offsetAt(index.entryForTime(timeMs)), this.#state.highWatermark) as Offset
+      }
+      return this.#state.highWatermark
+    })
+  }
+
+  #checkRange(from: Offset, to: Offset): void {
+    const { logStartOffset } = this.#state
+    if (from >= logStartOffset && from <= to) return
+    throw new GomqError(
+      'OFFSET_OUT_OF_RANGE',
+      `offset ${from} is outside the log, ${logStartOffset} to ${to}; start from one in it or from 'earliest'`,
+    )
+  }
+
+  #readTail(request: ReadRequest, to: Offset): ReadResult {
+    const batches: Uint8Array[] = []
+    let nextOffset = request.from
+    let bytes = 0
+    this.#tail.from(request.from, (batch) => {
+      if (baseOffsetOf(batch) >= to) return false
+      const isWanted = request.wants === undefined || (!isControl(batch) && request.wants(topicOf(batch)))
+      if (isWanted) {
+        if (bytes > 0 && bytes + batch.byteLength > request.bytesMax) return false
+        bytes += batch.byteLength
+        batches.push(batch)
+      }
+      nextOffset = nextOffsetOf(batch)
+      return true
+    })
+    return { batches, nextOffset }
+  }
+
+  async #readDisk(request: ReadRequest, to: Offset): Promise<ReadResult> {
+    const segment = this.#state.segmentFor(request.from)
+    const index = await this.#indexes.get(segment)
+    const isWanted = wantedEntries(index, request.wants)
+    const isOver = (entry: number) => entry >= index.count || index.offsetAt(entry) >= to
+    const batches: Uint8Array[] = []
+    let entry = index.entryFor(request.from)
+    let bytes = 0
+    while (!isOver(entry)) {
+      if (!isWanted(entry)) {
+        entry++
+        continue
+      }
+      const start = index.positionAt(entry)
+      let end = entry
+      while (!isOver(end) && isWanted(end)) {
+        const runBytes = index.positionAt(end + 1) - start
+        const isFirst = batches.length === 0 && end === entry
+        if (!isFirst && bytes + runBytes > request.bytesMax) break
+        if (end > entry && runBytes > READ_RUN_BYTES_MAX) break
+        end++
+      }
+      if (end === entry) break
+      const run = await this.#readRun(segment, index, entry, end)
+      batches.push(...run)
+      bytes += index.positionAt(end) - start
+      entry = end
+      if (bytes >= request.bytesMax) break
+    }
+    return { batches, nextOffset: index.offsetAt(entry) }
+  }
+
+  /** Reads the entries from `from` to before `to` at once, and verifies each. */
+  async #readRun(segment: Segment, index: SegmentIndex, from: number, to: number): Promise<Uint8Array[]> {
+    const start = index.positionAt(from)
+    const run = new Uint8Array(index.positionAt(to) - start)
+    await this.#files.use(segment.path, (file) => file.read(run, start))
+    const batches: Uint8Array[] = []
+    for (let entry = from; entry < to; entry++) {
+      const batch = run.subarray(index.positionAt(entry) - start, index.positionAt(entry + 1) - start)
+      if (!isBatchIntact(batch, this.#crc32) || baseOffsetOf(batch) !== index.offsetAt(entry)) {
+        const { message } = corruptAt(segment.path, index.positionAt(entry), index.offsetAt(entry))
+        throw new GomqError('CORRUPT_BATCH', message)
+      }
+      batches.push(batch)
+    }
+    return batches
+  }
+}
+
+/** Whether an entry's topic is wanted; `wants` is asked once per topic that is met. */
+function wantedEntries(index: SegmentIndex, wants: ReadRequest['wants']): (entry: number) => boolean {
+  if (wants === undefined) return () => true
+  const answers = new Map<number, boolean>([[CONTROL_TOPIC, false]])
+  return (entry) => {
+    const topic = index.topicAt(entry)
+    let answer = answers.get(topic)
+    if (answer === undefined) {
+      answer = wants(index.names[topic]!)
+      answers.set(topic, answer)
+    }
+    return answer
+  }
+}

@@ -1,0 +1,243 @@
+import { GomqError, InvariantError, nextOffsetOf, type Offset, sealHeader } from '@gomq/protocol'
+import { writeCheckpoint } from './checkpoint.js'
+import { type FileHandle, isSystemError } from './file-system.js'
+import type { IndexCache } from './index-cache.js'
+import { CHECKPOINT_INTERVAL_BYTES, ROUND_BYTES_MAX } from './limits.js'
+import type { LogContext } from './log-options.js'
+import type { LogState } from './log-state.js'
+import { createSegment, SYNC_FAILED_MARKER, writeIndex } from './recovery.js'
+import { type TailCache, unpinned } from './tail-cache.js'
+
+/**
+ * The group commit. While one round is written and synced, appended batches queue; the next round takes them all (up to a bound), so that
+ * one sync pays for everything that arrived during the one before.
+ *
+ *     append a   append b c d          append e
+ *     |          |                     |
+ *     [write a, sync]  [write b c d, sync]  [write e, sync]
+ *                    |                    |               |
+ *                    synced a             synced d        synced e
+ *
+ * Each batch is sealed with the synced offset at the start of its round: recovery tells a torn tail by it (docs/decisions/0001).
+ */
+export class LogWriter {
+  readonly #context: LogContext
+  readonly #state: LogState
+  readonly #tail: TailCache
+  readonly #indexes: IndexCache
+  /** The active segment's file. */
+  #file: FileHandle
+  #queue: Uint8Array[] = []
+  #rounds: Promise<void> | undefined
+  /** While a truncation is under way, what is synced is not reported: it may be cut. */
+  #isHeld = false
+  #reportedOffset: Offset
+  #failure: GomqError | undefined
+  #bytesSinceCheckpoint = 0
+  /** Writes of index files, one behind the other. */
+  #indexWrites: Promise<void> = Promise.resolve()
+
+  constructor(context: LogContext, state: LogState, tail: TailCache, indexes: IndexCache, file: FileHandle) {
+    this.#context = context
+    this.#state = state
+    this.#tail = tail
+    this.#indexes = indexes
+    this.#file = file
+    this.#reportedOffset = state.syncedOffset
+  }
+
+  /** Why nothing is written any more; undefined as long as all is well. */
+  get failure(): GomqError | undefined {
+    return this.#failure
+  }
+
+  /** Takes a batch for the next round. */
+  append(batch: Uint8Array): void {
+    this.#queue.push(unpinned(batch))
+    this.#state.handleAppended(batch)
+    this.#rounds ??= this.#run()
+  }
+
+  /** Settles when nothing is queued and no write is under way, also if the log has failed. */
+  async idle(): Promise<void> {
+    while (this.#rounds !== undefined) await this.#rounds
+    await this.#indexWrites
+  }
+
+  /** Drops queued batches that reach beyond `to`, and reports nothing as synced until {@link resume}. */
+  hold(to: Offset): void {
+    this.#queue = this.#queue.filter((batch) => nextOffsetOf(batch) <= to)
+    this.#isHeld = true
+  }
+
+  /** The truncation is over: reports what was synced meanwhile and is still there. */
+  resume(): void {
+    this.#isHeld = false
+    this.#reportedOffset = Math.min(this.#reportedOffset, this.#state.syncedOffset) as Offset
+    this.#report()
+  }
+
+  /** Writes into the segment file `path` from now on: a sealed segment is active again. No round is under way. */
+  async reopen(path: string): Promise<void> {
+    await this.#file.close()
+    this.#file = await this.#context.fs.open(path, 'write')
+  }
+
+  /** Cuts the active segment's file, for good. No round is under way. */
+  async cut(bytes: number): Promise<void> {
+    await this.#file.truncate(bytes)
+    await this.#file.sync()
+  }
+
+  /** Writes what is known to be on disk. @param syncedOffset  lower than the state's before a truncation */
+  async checkpoint(syncedOffset: Offset = this.#state.syncedOffset): Promise<void> {
+    const { fs, directory, crc32, storeId } = this.#context
+    const { epochs, logStartOffset } = this.#state
+    this.#bytesSinceCheckpoint = 0
+    await writeCheckpoint(fs, directory, { storeId, syncedOffset, epoch: epochs.last, logStartOffset }, crc32)
+  }
+
+  /** Stops for good after an error and says why. Again: nothing happens. */
+  async fail(cause: unknown): Promise<void> {
+    if (this.#failure !== undefined) return
+    const error = this.#failureFor(cause)
+    this.#failure = error
+    this.#queue = []
+    if (error.code === 'STORAGE_FAILED') await this.#leaveMarker()
+    this.#context.onFailure(error)
+  }
+
+  /** Closes the file. Nothing is under way. */
+  close(): Promise<void> {
+    return this.#file.close()
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#queue.length > 0 && this.#failure === undefined) {
+        const round = this.#takeRound()
+        if (round === undefined) await this.#roll()
+        else await this.#commit(round.batches, round.bytes)
+      }
+    } catch (error) {
+      await this.fail(error)
+    } finally {
+      this.#rounds = undefined
+    }
+  }
+
+  /** The batches of the next round; undefined if the first one belongs into a new segment. */
+  #takeRound(): { batches: Uint8Array[]; bytes: number } | undefined {
+    const index = this.#state.active.index!
+    const { segmentBytes } = this.#context
+    let bytes = 0
+    let count = 0
+    while (count < this.#queue.length && bytes < ROUND_BYTES_MAX) {
+      const batch = this.#queue[count]!
+      if (index.bytes + bytes > 0 && index.bytes + bytes + batch.byteLength > segmentBytes) break
+      if (!index.fits(batch, this.#queue[0])) break
+      bytes += batch.byteLength
+      count++
+    }
+    if (count === 0) return undefined
+    if (count === this.#queue.length) {
+      const batches = this.#queue
+      this.#queue = []
+      return { batches, bytes }
+    }
+    const batches = this.#queue.slice(0, count)
+    this.#queue = this.#queue.slice(count)
+    return { batches, bytes }
+  }
+
+  async #commit(batches: readonly Uint8Array[], bytes: number): Promise<void> {
+    const { crc32 } = this.#context
+    const index = this.#state.active.index!
+    for (const batch of batches) sealHeader(batch, this.#state.syncedOffset, crc32)
+    await this.#write(batches, index.bytes)
+    await this.#file.sync()
+    // The lock may have been lost while the disk was busy: then nothing of this is acknowledged.
+    if (this.#failure !== undefined) return
+    for (const batch of batches) {
+      index.add(batch)
+      this.#tail.add(batch)
+    }
+    this.#state.handleSynced(index.endOffset)
+    this.#report()
+    this.#bytesSinceCheckpoint += bytes
+    if (this.#bytesSinceCheckpoint >= CHECKPOINT_INTERVAL_BYTES) await this.#checkpointIfRoom()
+  }
+
+  /** On a full disk, cuts what was written in part, so that the file ends with what is acknowledged. */
+  async #write(batches: readonly Uint8Array[], position: number): Promise<void> {
+    try {
+      await this.#file.writev(batches, position)
+    } catch (error) {
+      if (!isSystemError(error, 'ENOSPC')) throw error
+      await this.cut(position)
+      throw this.#diskFull(error)
+    }
+  }
+
+  /** Seals the active segment and begins a new one. The old one's index is written beside the rounds that follow. */
+  async #roll(): Promise<void> {
+    const { fs, folder, crc32 } = this.#context
+    const sealed = this.#state.active
+    const index = sealed.index!
+    const created = await createSegment(fs, folder, sealed.endOffset)
+    await this.#file.close()
+    this.#file = created.file
+    this.#state.segments.push(created.segment)
+    // A failure loses nothing: the index is rebuilt when it is needed.
+    this.#indexWrites = this.#indexWrites
+      .then(() => writeIndex(fs, folder, index, crc32))
+      .catch(() => undefined)
+      .then(() => this.#indexes.add(sealed))
+    await this.#checkpointIfRoom()
+  }
+
+  /** A checkpoint says what was true once, so that on a full disk the old one does. */
+  async #checkpointIfRoom(): Promise<void> {
+    try {
+      await this.checkpoint()
+    } catch (error) {
+      if (!isSystemError(error, 'ENOSPC')) throw error
+    }
+  }
+
+  #report(): void {
+    const { syncedOffset } = this.#state
+    if (this.#isHeld || syncedOffset === this.#reportedOffset) return
+    this.#reportedOffset = syncedOffset
+    this.#context.onSynced(syncedOffset)
+  }
+
+  #failureFor(cause: unknown): GomqError {
+    if (cause instanceof GomqError) return cause
+    if (cause instanceof InvariantError) return new GomqError('INTERNAL', cause.message, { cause })
+    return new GomqError(
+      'STORAGE_FAILED',
+      `writing the log in ${this.#context.directory} failed: ${cause instanceof Error ? cause.message : String(cause)}; nothing more is acknowledged; mend the disk and start again`,
+      { cause },
+    )
+  }
+
+  #diskFull(cause: unknown): GomqError {
+    return new GomqError(
+      'DISK_FULL',
+      `the disk of ${this.#context.directory} is full; what was acknowledged is safe and nothing more is; make room and start again`,
+      { cause },
+    )
+  }
+
+  async #leaveMarker(): Promise<void> {
+    const { fs, directory } = this.#context
+    try {
+      const marker = await fs.open(`${directory}/${SYNC_FAILED_MARKER}`, 'create')
+      await marker.close()
+      await fs.syncDirectory(directory)
+    } catch {
+      // The disk is failing. The marker lives in the page cache as long as what may lie there does, and that is what it is for.
+    }
+  }
+}

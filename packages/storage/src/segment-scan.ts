@@ -1,0 +1,85 @@
+import {
+  baseOffsetOf,
+  batchBytesOf,
+  type Crc32,
+  HEADER_BYTES,
+  isBatchIntact,
+  isHeaderIntact,
+  type Offset,
+  syncedOffsetOf,
+} from '@gomq/protocol'
+import type { FileHandle } from './file-system.js'
+import { SegmentIndex } from './format/segment-index.js'
+import { SCAN_CHUNK_BYTES } from './limits.js'
+
+/** Bytes of a record and its entry in the batch's table, at least. */
+const RECORD_BYTES_MIN = 9
+/** First byte of a batch, "G". */
+const MAGIC_BYTE = 0x47
+
+/** What a scan of a segment found. */
+export interface SegmentScan {
+  /** Every batch before {@link goodBytes}. */
+  readonly index: SegmentIndex
+  /** Where the first bytes are that are no intact batch; the file's size if there are none. */
+  readonly goodBytes: number
+  readonly fileBytes: number
+}
+
+/** Reads a segment from its start and indexes every intact batch that follows the one before it, up to the first that does not. */
+export async function scanSegment(file: FileHandle, baseOffset: Offset, crc32: Crc32): Promise<SegmentScan> {
+  const fileBytes = await file.sizeBytes()
+  const index = new SegmentIndex(baseOffset)
+  let chunk: Uint8Array = new Uint8Array(0)
+  let chunkAt = 0
+  /** The file from `at` on: at least `bytesMin`, unless it ends before. */
+  const read = async (at: number, bytesMin: number): Promise<Uint8Array> => {
+    if (at + bytesMin > chunkAt + chunk.byteLength && chunkAt + chunk.byteLength < fileBytes) {
+      const larger = new Uint8Array(Math.min(fileBytes - at, Math.max(SCAN_CHUNK_BYTES, bytesMin)))
+      chunk = larger.subarray(0, await file.read(larger, at))
+      chunkAt = at
+    }
+    return chunk.subarray(at - chunkAt)
+  }
+  let at = 0
+  while (at < fileBytes) {
+    const header = await read(at, HEADER_BYTES)
+    // Only an intact header is believed about the length, before it decides how much is allocated.
+    if (!isHeaderIntact(header, crc32) || batchBytesOf(header) > fileBytes - at) break
+    const batch = (await read(at, batchBytesOf(header))).subarray(0, batchBytesOf(header))
+    if (!isBatchIntact(batch, crc32) || baseOffsetOf(batch) !== index.endOffset || !index.fits(batch)) break
+    index.add(batch)
+    at += batch.byteLength
+  }
+  return { index, goodBytes: at, fileBytes }
+}
+
+/**
+ * Whether some batch at `position` or behind it proves that the log was once synced beyond `endOffset`: then what stands at `position` is
+ * damage, and not the torn tail of the last round (docs/decisions/0001).
+ *
+ * Batches lie anywhere behind the damage, so every "GMQB" is tried. A message may hold the bytes of a batch itself, from another log or
+ * with ill intent; it proves nothing unless its numbers fit this place: what a disk writes was not synced before (`synced <= base`), and
+ * the records between the damage and the batch must have room in the bytes between.
+ */
+export async function wasSyncedBehind(
+  file: FileHandle,
+  position: number,
+  endOffset: Offset,
+  crc32: Crc32,
+): Promise<boolean> {
+  const fileBytes = await file.sizeBytes()
+  for (let at = position; at < fileBytes; at += SCAN_CHUNK_BYTES) {
+    const chunk = new Uint8Array(Math.min(fileBytes - at, SCAN_CHUNK_BYTES + HEADER_BYTES))
+    await file.read(chunk, at)
+    for (let i = chunk.indexOf(MAGIC_BYTE); i >= 0; i = chunk.indexOf(MAGIC_BYTE, i + 1)) {
+      const batch = chunk.subarray(i)
+      if (!isHeaderIntact(batch, crc32)) continue
+      const base = baseOffsetOf(batch)
+      const synced = syncedOffsetOf(batch)
+      const recordsMax = (at + i - position) / RECORD_BYTES_MIN
+      if (synced > endOffset && synced <= base && base - endOffset <= recordsMax) return true
+    }
+  }
+  return false
+}

@@ -1,0 +1,96 @@
+import type { Epoch, Offset } from '@gomq/protocol'
+import { crc32 } from '@gomq/protocol/node'
+import { SeededRandom } from '@gomq/protocol/testing'
+import { describe, expect, test } from 'vitest'
+import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint.js'
+import { SegmentIndex } from '../../src/format/segment-index.js'
+import { loadSnapshot, writeSnapshot } from '../../src/snapshot.js'
+import { SimDisk } from '../../src/testing/sim-disk.js'
+import { contentsOf } from '../support/log-contents.js'
+import { openSimLog } from '../support/open-sim-log.js'
+import { stampedBatch } from '../support/stamped-batch.js'
+import { expectGolden, readGolden } from './golden-files.js'
+
+const BASE = 2 ** 40
+const CHECKPOINT = {
+  storeId: '1x2y3z',
+  syncedOffset: (2 ** 33 + 5) as Offset,
+  epoch: 7 as Epoch,
+  logStartOffset: 3 as Offset,
+}
+const ENTRIES = [Uint8Array.from([1, 2, 3]), new Uint8Array(0), Uint8Array.from([255])]
+
+const batches = () => [
+  stampedBatch({ baseOffset: BASE, records: 2, topic: 'orders/eu', epoch: 3, appendTimeMs: 1_700_000_000_000 }),
+  stampedBatch({ baseOffset: BASE + 2, topic: 'é', epoch: 3, appendTimeMs: 1_700_000_000_010 }),
+  stampedBatch({ baseOffset: BASE + 3, topic: 'orders/eu', epoch: 5, appendTimeMs: 1_700_000_000_010 }),
+]
+
+const emptyDisk = () => new SimDisk(new SeededRandom(1))
+const location = (disk: SimDisk) => ({ fs: disk.mount(), directory: 'data', crc32 })
+
+describe('golden bytes of the files in a data directory', () => {
+  test('a segment is written as it was when the format was released, and is read', async () => {
+    const name = `data/log/${String(BASE).padStart(20, '0')}.log`
+    const disk = emptyDisk()
+    disk.put(name, new Uint8Array(0))
+    const { log } = await openSimLog(disk)
+    for (const batch of batches()) log.append(batch)
+    await log.close()
+    expectGolden('segment', disk.bytesOf(name))
+    const other = emptyDisk()
+    other.put(name, Uint8Array.from(readGolden('segment')))
+    const opened = await openSimLog(other)
+    expect(await contentsOf(opened.log)).toEqual(await contentsOf((await openSimLog(disk)).log))
+    expect(opened.log.epochStarts).toEqual([
+      { epoch: 3, startOffset: BASE },
+      { epoch: 5, startOffset: BASE + 3 },
+    ])
+  })
+
+  test('an index is written as it was when the format was released, and is read', () => {
+    const index = new SegmentIndex(BASE as Offset)
+    for (const batch of batches()) index.add(batch)
+    expectGolden('index', Buffer.concat(index.encode(crc32)))
+    const golden = Uint8Array.from(readGolden('index'))
+    const decoded = SegmentIndex.decode(golden, crc32)!
+    expect(decoded.summary).toEqual(index.summary)
+    expect(decoded.names).toEqual(['', 'orders/eu', 'é'])
+    expect([decoded.entryFor((BASE + 2) as Offset), decoded.entryForTime(1_700_000_000_001)]).toEqual([1, 1])
+  })
+
+  test('the fields of an index stand at their documented places', () => {
+    const bytes = readGolden('index')
+    const bodyAt = 16 + bytes.readUInt32LE(12)
+    expect(bytes.subarray(0, 4).toString()).toBe('GMQX')
+    expect([bytes.readUInt32LE(4), bytes.readUInt32LE(8)]).toEqual([crc32(bytes.subarray(8, bodyAt)), 1])
+    expect(bytes.readUInt32LE(bodyAt)).toBe(crc32(bytes.subarray(bodyAt + 4)))
+    const columns = Array.from({ length: 12 }, (_, i) => bytes.readUInt32LE(bodyAt + 4 + 4 * i))
+    const [first, second] = batches()
+    expect(columns).toEqual([
+      ...[0, 2, 3],
+      ...[0, first!.byteLength, first!.byteLength + second!.byteLength],
+      ...[1, 2, 1],
+      ...[0, 10, 10],
+    ])
+  })
+
+  test('a checkpoint is written as it was when the format was released, and is read', async () => {
+    const disk = emptyDisk()
+    await writeCheckpoint(disk.mount(), 'data', CHECKPOINT, crc32)
+    expectGolden('checkpoint', disk.bytesOf('data/checkpoint'))
+    disk.put('data/checkpoint', Uint8Array.from(readGolden('checkpoint')))
+    expect(await readCheckpoint(disk.mount(), 'data', crc32)).toEqual(CHECKPOINT)
+  })
+
+  test('a snapshot is written as it was when the format was released, and is read', async () => {
+    const path = 'data/snapshots/00000000000000000100.snapshot'
+    const disk = emptyDisk()
+    const source = { beginOffset: 100 as Offset, endOffset: () => (2 ** 34) as Offset, entries: ENTRIES }
+    await writeSnapshot({ ...location(disk), ...source })
+    expectGolden('snapshot', disk.bytesOf(path))
+    disk.put(path, Uint8Array.from(readGolden('snapshot')))
+    const log = { logStartOffset: 0 as Offset, logEndOffset: (2 ** 35) as Offset }
+    expect(await loadSnapshot({ ...location(disk), log })).toMatchObject({ beginOffset: 100, entries: ENTRIES })
+  })
+})

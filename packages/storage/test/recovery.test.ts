@@ -1,0 +1,417 @@
+import { GomqError, type Offset } from '@gomq/protocol'
+import { crc32 } from '@gomq/protocol/node'
+import { SeededRandom } from '@gomq/protocol/testing'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { encodeSealed } from '../src/format/sealed-record.js'
+import { loadSnapshot, writeSnapshot } from '../src/snapshot.js'
+import { SimDisk } from '../src/testing/sim-disk.js'
+import { faultyFiles } from './support/faulty-files.js'
+import { appendBatches, basesFrom, contentsOf, described } from './support/log-contents.js'
+import { openSimLog, settle } from './support/open-sim-log.js'
+import { stampedBatch } from './support/stamped-batch.js'
+
+const FLIPS = process.env['GOMQ_LONG'] ? 10_000 : 1_500
+const ACTIVE = 'data/log/00000000000000000000.log'
+const LARGE = { segmentBytes: 1_000_000 }
+
+let disk: SimDisk
+beforeEach(() => {
+  disk = new SimDisk(new SeededRandom(1))
+})
+
+/** All files of a disk in memory. */
+async function filesOf(disk: SimDisk): Promise<Map<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>()
+  for (const folder of ['data', 'data/log', 'data/snapshots'])
+    for (const name of await disk.mount().list(folder))
+      files.set(`${folder}/${name}`, disk.bytesOf(`${folder}/${name}`))
+  return files
+}
+
+function diskOf(files: Map<string, Uint8Array>): SimDisk {
+  const disk = new SimDisk(new SeededRandom(1))
+  for (const [path, bytes] of files) disk.put(path, bytes)
+  return disk
+}
+
+/** Ten acknowledged batches and then one round of three that is not: its bytes were written and no sync came back. */
+async function logWithUnsyncedRound(): Promise<{
+  files: Map<string, Uint8Array>
+  batches: Uint8Array[]
+  acked: number
+}> {
+  let isDead = false
+  const fs = faultyFiles(disk.mount(), (call, path) => {
+    if (isDead && call === 'sync' && path === ACTIVE) throw new Error('the process is gone')
+  })
+  const { log, synced } = await openSimLog(disk, { ...LARGE, fs })
+  const batches: Uint8Array[] = []
+  for (let i = 0; i < 10; i++) {
+    batches.push(...appendBatches(log, 1))
+    await settle()
+  }
+  const acked = synced()
+  isDead = true
+  // The first of a round is alone in it; it passes, and the others share the round that dies.
+  batches.push(...appendBatches(log, 3))
+  await settle()
+  const files = await filesOf(disk)
+  files.delete('data/sync-failed')
+  return { files, batches, acked }
+}
+
+describe('a torn tail', () => {
+  test('cut at every byte of the last three batches: the log ends at a batch, and only what was not acked is gone', async () => {
+    const { log } = await openSimLog(disk, LARGE)
+    const batches = appendBatches(log, 12)
+    await settle()
+    disk.crash()
+    const files = await filesOf(disk)
+    const whole = files.get(ACTIVE)!
+    const ends = batches.map(
+      (
+        (end = 0) =>
+        (batch: Uint8Array) =>
+          (end += batch.byteLength)
+      )(),
+    )
+    expect(whole.byteLength).toBe(ends.at(-1))
+    const random = new SeededRandom(3)
+    let cuts = 0
+    for (let cut = ends[8]!; cut <= whole.byteLength; cut++) {
+      const tails = [0, 1 + random.below(4096)].flatMap((length) => [
+        new Uint8Array(length),
+        Uint8Array.from({ length }, () => random.below(256)),
+      ])
+      for (const tail of tails) {
+        const own = diskOf(new Map([...files, [ACTIVE, Buffer.concat([whole.subarray(0, cut), tail])]]))
+        const { log: recovered } = await openSimLog(own, LARGE)
+        const kept = ends.filter((end) => end <= cut).length
+        expect(recovered.logEndOffset, `cut at ${cut}`).toBe(2 * kept)
+        expect(await contentsOf(recovered)).toEqual(batches.slice(0, kept).map(described))
+        const torn = cut - (ends[kept - 1] ?? 0) + tail.byteLength
+        expect(recovered.tornTail?.bytes ?? 0).toBe(torn)
+        expect(own.bytesOf(ACTIVE).byteLength).toBe(ends[kept - 1])
+        cuts++
+      }
+    }
+    console.log(`torn tails: ${cuts} cuts`)
+  })
+
+  test('what was acknowledged is kept, and the rest of an unsynced round is kept up to its first hole', async () => {
+    const { files, batches, acked } = await logWithUnsyncedRound()
+    expect(acked).toBe(20)
+    const whole = files.get(ACTIVE)!
+    const start = batches.slice(0, 10).reduce((sum, batch) => sum + batch.byteLength, 0)
+    expect(whole.byteLength).toBeGreaterThan(start)
+    for (let hole = start; hole < whole.byteLength; hole += 7) {
+      const torn = whole.slice()
+      torn.fill(0, hole, Math.min(hole + 64, torn.byteLength))
+      const { log } = await openSimLog(diskOf(new Map([...files, [ACTIVE, torn]])), LARGE)
+      expect(log.logEndOffset).toBeGreaterThanOrEqual(acked)
+      const recovered = await contentsOf(log)
+      expect(recovered).toEqual(batches.slice(0, recovered.length).map(described))
+      expect(log.tornTail?.path).toBe(ACTIVE)
+    }
+  })
+
+  test('that holds the bytes of a batch from another log, as a message, is still a tail', async () => {
+    const { log } = await openSimLog(disk, LARGE)
+    appendBatches(log, 5)
+    await settle()
+    disk.crash()
+    const files = await filesOf(disk)
+    const { log: other } = await openSimLog(new SimDisk(new SeededRandom(1)), LARGE)
+    appendBatches(other, 500)
+    await settle()
+    const foreign: Uint8Array[] = []
+    await other.replay(0 as Offset, (batch) => foreign.push(batch))
+    const torn = Buffer.concat([files.get(ACTIVE)!, new Uint8Array(50), foreign.at(-1)!, foreign.at(-2)!])
+    const { log: recovered } = await openSimLog(diskOf(new Map([...files, [ACTIVE, torn]])), LARGE)
+    expect(recovered.logEndOffset).toBe(10)
+  })
+
+  test('is synced before anybody sees it', async () => {
+    const { files } = await logWithUnsyncedRound()
+    const own = diskOf(files)
+    const { log } = await openSimLog(own, LARGE)
+    const recovered = await contentsOf(log)
+    for (let i = 0; i < 5; i++) {
+      own.crash()
+      expect(await contentsOf((await openSimLog(own, LARGE)).log)).toEqual(recovered)
+    }
+  })
+})
+
+describe('damage', () => {
+  async function damagedLog(): Promise<{ files: Map<string, Uint8Array>; batches: Uint8Array[] }> {
+    const { log } = await openSimLog(disk, { segmentBytes: 2500 })
+    const batches: Uint8Array[] = []
+    for (let i = 0; i < 60; i++) {
+      batches.push(...appendBatches(log, 1, { topic: `t/${i % 7}` }))
+      await settle()
+    }
+    for (const at of [20, 60]) {
+      await writeSnapshot({
+        fs: disk.mount(),
+        directory: 'data',
+        crc32,
+        beginOffset: at as Offset,
+        endOffset: () => (at + 10) as Offset,
+        entries: [1, 2, 3].map((n) => new Uint8Array(50).fill(n)),
+      })
+    }
+    await log.close()
+    return { files: await filesOf(disk), batches }
+  }
+
+  test(`${FLIPS} flipped bits in segments, indexes, snapshots and checkpoint: found and named, or harmless; never served, never shorter`, async () => {
+    const { files, batches } = await damagedLog()
+    const expected = batches.map(described)
+    const random = new SeededRandom(7)
+    const paths = [...files.keys()]
+    const counts: Record<string, number> = { harmless: 0 }
+    for (let i = 0; i < FLIPS; i++) {
+      const path = random.pick(paths)
+      const bytes = files.get(path)!.slice()
+      const position = random.below(bytes.byteLength)
+      bytes[position]! ^= 1 << random.below(8)
+      const own = diskOf(new Map([...files, [path, bytes]]))
+      const what = `bit flipped in ${path} at byte ${position}`
+      try {
+        const { log } = await openSimLog(own, { segmentBytes: 2500 })
+        const rejected: string[] = []
+        const snapshot = await loadSnapshot({
+          fs: own.mount(),
+          directory: 'data',
+          crc32,
+          log,
+          onRejected: (path) => rejected.push(path),
+        })
+        if (path.endsWith('60.snapshot')) {
+          expect(rejected, what).toEqual([path])
+          counts['snapshot'] = (counts['snapshot'] ?? 0) + 1
+        }
+        expect(
+          snapshot!.entries.map((entry) => entry[0]),
+          what,
+        ).toEqual([1, 2, 3])
+        expect(await contentsOf(log), what).toEqual(expected)
+        expect(path, what).not.toMatch(/\.log$|checkpoint$/)
+        counts['harmless']!++
+      } catch (error) {
+        if (!(error instanceof GomqError)) throw error
+        expect(['CORRUPT_LOG', 'CORRUPT_BATCH'], what).toContain(error.code)
+        expect(error.message, what).toContain(path)
+        if (path.endsWith('.log')) {
+          const at = Number(/at byte (\d+), where offset (\d+) /.exec(error.message)?.[1])
+          expect(position, what).toBeGreaterThanOrEqual(at)
+          expect(position - at, what).toBeLessThan(batches[0]!.byteLength + 10)
+        }
+        counts[error.code] = (counts[error.code] ?? 0) + 1
+      }
+    }
+    expect(counts['CORRUPT_LOG']).toBeGreaterThan(0)
+    expect(counts['CORRUPT_BATCH']).toBeGreaterThan(0)
+    console.log(`flipped bits: ${JSON.stringify(counts)}`)
+  })
+
+  test('in the active segment with later rounds behind it is no tail: the start is refused with file, byte and offset', async () => {
+    const { log } = await openSimLog(disk, LARGE)
+    const batches: Uint8Array[] = []
+    for (let i = 0; i < 10; i++) {
+      batches.push(...appendBatches(log, 1))
+      await settle()
+    }
+    disk.crash()
+    disk.flipBit(ACTIVE, 4 * batches[0]!.byteLength + 150, 2)
+    await expect(openSimLog(disk, LARGE)).rejects.toMatchObject({
+      code: 'CORRUPT_LOG',
+      message: expect.stringContaining(`${ACTIVE}, at byte ${4 * batches[0]!.byteLength}, where offset 8 should begin`),
+    })
+    expect(disk.bytesOf(ACTIVE).byteLength, 'nothing is cut').toBe(10 * batches[0]!.byteLength)
+  })
+
+  test.each([
+    [
+      'an old copy of the last segment',
+      (files: Map<string, Uint8Array>, last: string) => {
+        files.set(last, files.get(last)!.subarray(0, 0))
+      },
+      /ends at offset \d+, and its checkpoint says that it was complete up to 120/,
+    ],
+    [
+      'a last segment that is gone',
+      (files: Map<string, Uint8Array>, last: string) => void files.delete(last),
+      /complete up to 120/,
+    ],
+    [
+      'a first segment that is gone',
+      (files: Map<string, Uint8Array>) => void files.delete(ACTIVE),
+      /begins at offset \d+, and its checkpoint says that it begins at 0/,
+    ],
+    [
+      'a middle segment that is gone',
+      (files: Map<string, Uint8Array>, last: string) => {
+        const middle = [...files.keys()].filter((path) => path.endsWith('.log') && path !== last).sort()[1]!
+        files.delete(middle)
+      },
+      /at byte \d+, where offset \d+ should begin/,
+    ],
+    [
+      'all segments gone',
+      (files: Map<string, Uint8Array>) => {
+        for (const path of [...files.keys()]) if (path.endsWith('.log')) files.delete(path)
+      },
+      /has no segment/,
+    ],
+  ])('%s is noticed', async (_, damage, message) => {
+    const { files } = await damagedLog()
+    const last = [...files.keys()]
+      .filter((path) => path.endsWith('.log'))
+      .sort()
+      .at(-1)!
+    damage(files, last)
+    const own = diskOf(files)
+    await expect(openSimLog(own, { segmentBytes: 2500 })).rejects.toMatchObject({
+      code: 'CORRUPT_LOG',
+      message: expect.stringMatching(message),
+    })
+    expect(own.openHandles).toBe(0)
+  })
+
+  test('is mended by doing what the message says: what was before it is served again, and the log goes on', async () => {
+    const { files, batches } = await damagedLog()
+    const paths = [...files.keys()].filter((path) => path.endsWith('.log')).sort()
+    const damaged = files.get(paths[1]!)!.slice()
+    damaged[200]! ^= 4
+    files.set(paths[1]!, damaged)
+    files.delete(paths[1]!.replace('.log', '.index'))
+    const { message } = (await openSimLog(diskOf(files), { segmentBytes: 2500 }).catch((error) => error)) as GomqError
+    const [, path, byte, base] = /damaged: (\S+), at byte (\d+), where offset (\d+)/.exec(message)!
+    files.set(path!, damaged.subarray(0, Number(byte)))
+    for (const later of paths.slice(2)) files.delete(later)
+    files.delete('data/checkpoint')
+    const own = diskOf(files)
+    const { log } = await openSimLog(own, { segmentBytes: 2500 })
+    expect(log.logEndOffset).toBe(Number(base))
+    const rejected: string[] = []
+    const snapshot = await loadSnapshot({
+      fs: own.mount(),
+      directory: 'data',
+      crc32,
+      log,
+      onRejected: (path) => rejected.push(path),
+    })
+    expect([snapshot?.beginOffset, rejected]).toEqual([20, ['data/snapshots/00000000000000000060.snapshot']])
+    appendBatches(log, 30)
+    await settle()
+    expect(await contentsOf(log)).toHaveLength(Number(base) / 2 + 30)
+    expect((await contentsOf(log)).slice(0, Number(base) / 2)).toEqual(
+      batches.slice(0, Number(base) / 2).map(described),
+    )
+  })
+})
+
+describe('a start', () => {
+  test('in an empty directory, after a crash at any moment of the first start, works', async () => {
+    for (let crashAt = 1; crashAt < 40; crashAt++) {
+      const own = new SimDisk(new SeededRandom(crashAt))
+      let operations = 0
+      own.onOperation = () => {
+        if (++operations === crashAt) own.crash()
+      }
+      await openSimLog(own).catch(() => undefined)
+      own.onOperation = () => undefined
+      if (operations < crashAt) break
+      expect((await openSimLog(own)).log.logEndOffset).toBe(0)
+      expect(crashAt).toBeLessThan(39)
+    }
+  })
+
+  test('removes temporary files that a crash left', async () => {
+    await (await openSimLog(disk)).log.close()
+    for (const name of ['00000000000000000000.log.tmp', '00000000000000000000.index.tmp', '7.tmp'])
+      disk.put(`data/log/${name}`, new Uint8Array(10))
+    disk.put('data/checkpoint.tmp', new Uint8Array(3))
+    await openSimLog(disk)
+    expect((await disk.mount().list('data/log')).filter((name) => name.endsWith('.tmp'))).toEqual([])
+    expect(await disk.mount().list('data')).not.toContain('checkpoint.tmp')
+  })
+
+  test('after a failed sync writes the active segment anew, and a crash in the middle of that is harmless', async () => {
+    for (let crashAt = 1, isDone = false; !isDone; crashAt++) {
+      const own = new SimDisk(new SeededRandom(crashAt))
+      const { log, synced } = await openSimLog(own, LARGE)
+      const batches = appendBatches(log, 1)
+      await settle()
+      own.faults.syncsUntilError = 1
+      batches.push(...appendBatches(log, 3))
+      await settle()
+      own.faults.syncsUntilError = undefined
+      await log.close()
+      expect(await own.mount().list('data')).toContain('sync-failed')
+      let operations = 0
+      own.onOperation = () => {
+        if (++operations === crashAt) own.crash()
+      }
+      await openSimLog(own, LARGE).catch(() => undefined)
+      own.onOperation = () => undefined
+      isDone = operations < crashAt
+      if (isDone) {
+        expect(await own.mount().list('data')).not.toContain('sync-failed')
+        own.crash()
+      }
+      const recovered = await contentsOf((await openSimLog(own, LARGE)).log)
+      expect(2 * recovered.length).toBeGreaterThanOrEqual(synced())
+      expect(recovered).toEqual(batches.slice(0, recovered.length).map(described))
+    }
+  })
+
+  test('with an index of another version, a damaged or a missing one, rebuilds it', async () => {
+    const { log } = await openSimLog(disk)
+    const batches = appendBatches(log, 60)
+    await log.close()
+    const files = await filesOf(disk)
+    const path = [...files.keys()].find((path) => path.endsWith('.index'))!
+    for (const bytes of [
+      encodeSealed(0x58514d47, 2, ['new'], crc32),
+      new Uint8Array(0),
+      files.get(path)!.subarray(0, 90),
+    ]) {
+      const own = diskOf(new Map([...files, [path, bytes]]))
+      expect(await contentsOf((await openSimLog(own)).log)).toEqual(batches.map(described))
+      expect(Buffer.compare(own.bytesOf(path), files.get(path)!)).toBe(0)
+    }
+  })
+
+  test('never believes an index that was there before its segment, whatever it says', async () => {
+    const other = new SimDisk(new SeededRandom(2))
+    const { log: twin } = await openSimLog(other)
+    appendBatches(twin, 60, { topic: 'a' })
+    await twin.close()
+    await (await openSimLog(disk)).log.close()
+    const stale = [...(await filesOf(other))].filter(([path]) => path.endsWith('.index'))
+    for (const [path, bytes] of stale) disk.put(path, bytes)
+    const fs = faultyFiles(disk.mount(), (call, path) => {
+      if (call === 'open' && path.endsWith('.index.tmp')) throw new Error('no index is written')
+    })
+    const { log } = await openSimLog(disk, { fs })
+    appendBatches(log, 60, { topic: 'b' })
+    await log.close()
+    const next = await openSimLog(disk, { tailCacheBytes: 0 })
+    next.log.setHighWatermark(next.log.syncedOffset)
+    expect(stale.length).toBeGreaterThan(1)
+    expect(await basesFrom(next.log, 0, { wants: (topic) => topic === 'b' })).toHaveLength(60)
+  })
+
+  test('takes offsets far above 2^32', async () => {
+    const base = 2 ** 52
+    disk.put(`data/log/${String(base).padStart(20, '0')}.log`, new Uint8Array(0))
+    const { log } = await openSimLog(disk)
+    expect(log.logEndOffset).toBe(base)
+    log.append(stampedBatch({ baseOffset: base, records: 3 }))
+    await log.close()
+    expect(await contentsOf((await openSimLog(disk)).log)).toMatchObject([[base, base + 3, expect.any(String)]])
+  })
+})
