@@ -336,6 +336,7 @@ export class Engine {
       messageBytesMax: limits.messageBytesMax,
       keepAliveSec,
       inflightBatchesMax: PRODUCER_WINDOW_BATCHES,
+      sessionExpirySec: 0,
     })
   }
 
