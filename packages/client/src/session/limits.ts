@@ -32,3 +32,6 @@ export const PREFETCH_MESSAGES_DEFAULT = 8192
 
 /** Bytes that may be delivered ahead of the iterator by default. */
 export const PREFETCH_BYTES_DEFAULT: number = 4 * 1024 * 1024
+
+/** Seconds that the session of a client with an id outlives its connection by default: 7 days. */
+export const SESSION_EXPIRY_SEC_DEFAULT: number = 7 * 24 * 60 * 60

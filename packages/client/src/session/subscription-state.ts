@@ -97,6 +97,7 @@ export class SubscriptionState {
       from: resumesAt === undefined ? this.request.from : { kind: 'offset', offset: resumesAt },
       creditMessages: Math.max(0, prefetchMessages - this.#queue.messages),
       creditBytes: Math.max(0, prefetchBytes - this.#queue.bytes),
+      retained: false,
     }
   }
 
