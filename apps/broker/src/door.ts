@@ -44,6 +44,10 @@ export class Door implements Peer {
       authData: null,
       keepAliveSec: 0,
       agent,
+      cleanSession: true,
+      sessionExpirySec: 0,
+      will: null,
+      willDelaySec: 0,
     })
   }
 

@@ -1,3 +1,4 @@
+import type { Identity } from './authorizer.js'
 import type { Subscription } from './subscription.js'
 
 /** One client's connection: volatile. */
@@ -5,12 +6,21 @@ export class Connection {
   readonly id: number
   readonly remote: string
   readonly openedMs: number
-  /** Undefined until CONNECT. */
-  clientId: string | undefined
+  /** `connecting`: CONNECT waits for what is still on its way to the log. */
+  state: 'new' | 'connecting' | 'established' = 'new'
+  /** Empty until CONNECT. */
+  clientId: string = ''
   /** Whether the client chose its id itself, and so may have durable subscriptions. */
   isNamed: boolean = false
-  keepAliveMs = 0
+  identity: Identity = { user: null }
+  keepAliveMs: number = 0
   lastHeardMs: number
+  /** Seconds that the session outlives this connection. */
+  sessionExpirySec: number = 0
+  /** Whether a session record of this connection is in the log, or on its way. */
+  isSessionKept: boolean = false
+  /** Whether it leaves a will. */
+  hasWill: boolean = false
   /** Whether the driver's output is above its bound. */
   isBlocked: boolean = false
   readonly subscriptions: Map<number, Subscription> = new Map()
@@ -23,7 +33,7 @@ export class Connection {
     this.lastHeardMs = nowMs
   }
 
-  /** When it is to be closed unless something is heard. */
+  /** When it is to be closed unless something is heard [MQTT-3.1.2-22]. */
   get deadlineMs(): number {
     return this.lastHeardMs + 1.5 * this.keepAliveMs
   }

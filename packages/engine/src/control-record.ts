@@ -36,8 +36,33 @@ export type ControlRecord =
     }
   | { readonly kind: 'forgetSubscription'; readonly clientId: string; readonly name: string }
   | { readonly kind: 'forgetProducers'; readonly producerIds: readonly number[] }
+  | {
+      /** A client has connected whose session outlives the connection, or who leaves a will. */
+      readonly kind: 'session'
+      readonly clientId: string
+      readonly expirySec: number
+      /** A batch of one record, as the client packed it; null: none. */
+      readonly will: Uint8Array | null
+      readonly willDelaySec: number
+    }
+  /** Its connection has ended; whether the will is owed. */
+  | { readonly kind: 'sessionClosed'; readonly clientId: string; readonly atMs: number; readonly isWillOwed: boolean }
+  /** The will was published, or is not owed any more. */
+  | { readonly kind: 'willSettled'; readonly clientId: string }
+  /** Session and durable subscriptions of the client are gone. */
+  | { readonly kind: 'forgetSession'; readonly clientId: string }
 
-const TYPE = { epochStart: 1, subscription: 2, cursor: 3, forgetSubscription: 4, forgetProducers: 5 } as const
+const TYPE = {
+  epochStart: 1,
+  subscription: 2,
+  cursor: 3,
+  forgetSubscription: 4,
+  forgetProducers: 5,
+  session: 6,
+  sessionClosed: 7,
+  willSettled: 8,
+  forgetSession: 9,
+} as const
 const VERSION = 1
 /** Types from here on may be skipped by a version that does not know them. */
 const SKIPPABLE_FROM = 128
@@ -84,6 +109,13 @@ function toArray(record: ControlRecord): unknown[] {
       return [...head, record.clientId, record.name]
     case 'forgetProducers':
       return [...head, record.producerIds]
+    case 'session':
+      return [...head, record.clientId, record.expirySec, record.will, record.willDelaySec]
+    case 'sessionClosed':
+      return [...head, record.clientId, record.atMs, record.isWillOwed]
+    case 'willSettled':
+    case 'forgetSession':
+      return [...head, record.clientId]
   }
 }
 
@@ -99,6 +131,10 @@ function fromArray(value: unknown): ControlRecord | undefined {
     if (type === TYPE.cursor) return { kind: 'cursor', clientId: a!, name: b!, position: c!, unacked: d! }
     if (type === TYPE.forgetSubscription) return { kind: 'forgetSubscription', clientId: a!, name: b! }
     if (type === TYPE.forgetProducers) return { kind: 'forgetProducers', producerIds: a! }
+    if (type === TYPE.session) return { kind: 'session', clientId: a!, expirySec: b!, will: c!, willDelaySec: d! }
+    if (type === TYPE.sessionClosed) return { kind: 'sessionClosed', clientId: a!, atMs: b!, isWillOwed: c! }
+    if (type === TYPE.willSettled) return { kind: 'willSettled', clientId: a! }
+    if (type === TYPE.forgetSession) return { kind: 'forgetSession', clientId: a! }
   }
   if (type >= SKIPPABLE_FROM) return undefined
   throw new GomqError(

@@ -1,6 +1,9 @@
 import {
+  Attribute,
+  attributesOf,
   baseOffsetOf,
   isControl,
+  isExpired,
   nextOffsetOf,
   type Offset,
   PacketType,
@@ -10,8 +13,9 @@ import {
   recordsWithin,
   topicOf,
 } from '@gomq/protocol'
-import { OUTSTANDING_RANGES_MAX, READ_BYTES_MAX } from './limits.js'
+import { OUTSTANDING_RANGES_MAX, READ_BYTES_MAX, SPARSE_READ_BYTES_MAX } from './limits.js'
 import type { EngineReadResult, Outbox } from './outbox.js'
+import type { RetainedMessages } from './retained-messages.js'
 import type { Subscription } from './subscription.js'
 import { TopicTrie } from './topic-trie.js'
 
@@ -23,25 +27,25 @@ const MATCH_CACHE_TOPICS_MAX = 10_000
  * whose connection is blocked, falls back to catching up, where it costs a position and nothing more.
  */
 export class Delivery {
+  /** The time of the input that is being carried out: what has expired by then is not delivered. */
+  nowMs: number = 0
   readonly #outbox: Outbox
+  readonly #retained: RetainedMessages
   readonly #trie = new TopicTrie<Subscription>()
   #matches = new Map<string, readonly Subscription[]>()
   readonly #reads = new Map<number, Subscription>()
   #nextToken = 1
   #highWatermark: Offset
 
-  constructor(outbox: Outbox, highWatermark: Offset) {
+  constructor(outbox: Outbox, retained: RetainedMessages, highWatermark: Offset) {
     this.#outbox = outbox
+    this.#retained = retained
     this.#highWatermark = highWatermark
   }
 
+  /** Everything below has committed and was offered to every subscription. */
   get highWatermark(): Offset {
     return this.#highWatermark
-  }
-
-  /** Where deliveries stand before any; during recovery only. */
-  set highWatermark(offset: Offset) {
-    this.#highWatermark = offset
   }
 
   /** Begins deliveries to a subscription whose SUBACK was sent. */
@@ -98,13 +102,14 @@ export class Delivery {
       this.#becomeTailing(subscription)
       return
     }
-    if (subscription.unacked.count > OUTSTANDING_RANGES_MAX) return
+    if (subscription.position < subscription.resumeAt) this.#skipAhead(subscription)
+    else if (subscription.unacked.count > OUTSTANDING_RANGES_MAX) return
     const token = this.#nextToken++
     subscription.readToken = token
     this.#reads.set(token, subscription)
     this.#outbox.read(token, {
       from: subscription.position,
-      bytesMax: READ_BYTES_MAX,
+      bytesMax: subscription.position < subscription.resumeAt ? SPARSE_READ_BYTES_MAX : READ_BYTES_MAX,
       wants: (topic) => subscription.wants(topic),
     })
   }
@@ -134,6 +139,10 @@ export class Delivery {
   #deliver(subscription: Subscription, batch: Uint8Array): boolean {
     const base = baseOffsetOf(batch)
     const next = nextOffsetOf(batch)
+    if (isExpired(batch, this.nowMs) || this.#isReplaced(subscription, batch)) {
+      this.#drop(subscription, base, next)
+      return true
+    }
     const end = base + recordCountOf(batch)
     const redelivers = base < subscription.resumeAt
     let from = Math.max(base, subscription.position)
@@ -173,6 +182,24 @@ export class Delivery {
     return isComplete
   }
 
+  /** Below its start a subscription is given only what stands in `unacked`: reading goes on where that is, not through all between. */
+  #skipAhead(subscription: Subscription): void {
+    const next = subscription.unacked.firstFrom(subscription.position) ?? subscription.resumeAt
+    subscription.position = Math.max(subscription.position, Math.min(next, subscription.resumeAt)) as Offset
+  }
+
+  /** Whether the batch is a retained message that a new subscription was to get, and another took its place meanwhile. */
+  #isReplaced(subscription: Subscription, batch: Uint8Array): boolean {
+    if (subscription.isResumed || baseOffsetOf(batch) >= subscription.resumeAt) return false
+    return !!(attributesOf(batch) & Attribute.RETAIN) && this.#retained.offsetOf(topicOf(batch)) !== baseOffsetOf(batch)
+  }
+
+  /** Passes over what is not delivered any more; there will be no acknowledgement for it. */
+  #drop(subscription: Subscription, base: Offset, next: Offset): void {
+    if (subscription.unacked.remove(base, next) > 0 && subscription.keepsAcks) subscription.isCursorDirty = true
+    subscription.position = next
+  }
+
   #fitsWhole(subscription: Subscription, batch: Uint8Array): boolean {
     const count = recordCountOf(batch)
     return (
@@ -186,7 +213,9 @@ export class Delivery {
   #account(subscription: Subscription, batch: Uint8Array, from: number, to: number): void {
     subscription.creditMessages -= to - from
     subscription.creditBytes -= recordsBytesOf(batch, from, to)
-    if (subscription.keepsAcks) subscription.unacked.add(baseOffsetOf(batch) + from, baseOffsetOf(batch) + to)
+    const base = baseOffsetOf(batch)
+    if (subscription.keepsAcks) subscription.unacked.add(base + from, base + to)
+    else if (base < subscription.resumeAt) subscription.unacked.remove(base + from, base + to)
   }
 
   #send(subscription: Subscription, header: Uint8Array | null, ranges: number[] | null, payload: Uint8Array): void {

@@ -17,14 +17,17 @@ export class DurableSubscriptions {
   readonly #byClient = new Map<string, Map<string, DurableSubscription>>()
   #count = 0
 
+  /** Durable subscriptions of all clients. */
   get count(): number {
     return this.#count
   }
 
+  /** The one of this client and name. */
   get(clientId: string, name: string): DurableSubscription | undefined {
     return this.#byClient.get(clientId)?.get(name)
   }
 
+  /** How many a client has. */
   countOf(clientId: string): number {
     return this.#byClient.get(clientId)?.size ?? 0
   }
@@ -38,7 +41,8 @@ export class DurableSubscriptions {
       subscription.position = record.position
       subscription.unacked = record.unacked
       subscription.changedAt = offset
-    } else if (record.kind === 'forgetSubscription') {
+    } else if (record.kind === 'forgetSession') this.#forgetClient(record.clientId, offset)
+    else if (record.kind === 'forgetSubscription') {
       const subscription = this.get(record.clientId, record.name)
       if (subscription === undefined || subscription.changedAt >= offset) return
       const ofClient = this.#byClient.get(record.clientId)!
@@ -48,6 +52,7 @@ export class DurableSubscriptions {
     }
   }
 
+  /** Everything, as arrays for a snapshot; a live walk. */
   *entries(): Generator<unknown[]> {
     for (const ofClient of this.#byClient.values()) {
       for (const s of ofClient.values())
@@ -55,6 +60,7 @@ export class DurableSubscriptions {
     }
   }
 
+  /** Takes back what {@link entries} gave. */
   restore(entry: readonly unknown[]): void {
     const [clientId, name, filters, qos, position, unacked, changedAt] = entry as [
       string,
@@ -66,6 +72,17 @@ export class DurableSubscriptions {
       number,
     ]
     this.#put({ clientId, name, filters, qos, position, unacked, changedAt })
+  }
+
+  #forgetClient(clientId: string, offset: number): void {
+    const ofClient = this.#byClient.get(clientId)
+    if (ofClient === undefined) return
+    for (const [name, { changedAt }] of ofClient) {
+      if (changedAt >= offset) continue
+      ofClient.delete(name)
+      this.#count--
+    }
+    if (ofClient.size === 0) this.#byClient.delete(clientId)
   }
 
   #put(subscription: DurableSubscription): void {

@@ -1,2 +1,4 @@
+export * from './authorizer.js'
 export * from './engine.js'
+export * from './engine-options.js'
 export * from './outbox.js'

@@ -18,8 +18,23 @@ export const DURABLE_PER_CLIENT_MAX = 100
 /** Bytes that one read for a catching-up subscription asks for. Keeps turns short and memory bounded. */
 export const READ_BYTES_MAX: number = 512 * 1024
 
+/** Bytes that one read asks for where only a few records of the log are wanted. Keeps a look at one old record from reading its neighbours. */
+export const SPARSE_READ_BYTES_MAX: number = 16 * 1024
+
 /** Unacknowledged offset ranges of one subscription. Beyond it, deliveries wait for acknowledgements. */
 export const OUTSTANDING_RANGES_MAX = 10_000
 
 /** Log scanned by a durable subscription without a persisted cursor. Bounds what a restart scans again. */
 export const CURSOR_PERSIST_OFFSETS = 1_000_000
+
+/** Seconds that a session may outlive its connection: 7 days. Stops clients that never come back from being kept for ever. */
+export const SESSION_EXPIRY_SEC_MAX: number = 7 * 24 * 60 * 60
+
+/** Sessions that are kept. Stops random client ids from filling the memory. */
+export const SESSIONS_MAX = 50_000
+
+/** Topics with a retained message. */
+export const RETAINED_MAX = 100_000
+
+/** Time after a start in which clients that were lost with the last broker may come back before their wills are published. */
+export const CLIENTS_LOST_GRACE_MS = 5_000

@@ -42,6 +42,7 @@ export type SequenceVerdict =
 export class Producers {
   readonly #producers = new Map<number, Producer>()
 
+  /** Producers that are known. */
   get count(): number {
     return this.#producers.size
   }
@@ -116,6 +117,21 @@ export class Producers {
     return idle
   }
 
+  /** What was appended from `toOffset` on never was: the windows go back to what is below. */
+  truncate(toOffset: number): void {
+    for (const [id, producer] of this.#producers) {
+      if (producer.lastOffset < toOffset) continue
+      producer.window = producer.window.filter((entry) => entry.endOffset <= toOffset)
+      const last = producer.window.at(-1)
+      if (last === undefined) this.#producers.delete(id)
+      else {
+        producer.nextSequence = sequenceAfter(last)
+        producer.lastOffset = last.baseOffset
+      }
+    }
+  }
+
+  /** Forgets producers that have published nothing since `offset`, that of the record that says so. */
   forget(ids: readonly number[], offset: number): void {
     for (const id of ids) if ((this.#producers.get(id)?.lastOffset ?? Infinity) < offset) this.#producers.delete(id)
   }
@@ -126,11 +142,10 @@ export class Producers {
       const window = producer.window.filter((entry) => entry.endOffset <= highWatermark)
       const last = window.at(-1)
       if (last === undefined) continue
-      const nextSequence = (last.firstSequence + last.endOffset - last.baseOffset) >>> 0
       yield [
         id,
         producer.epoch,
-        nextSequence,
+        sequenceAfter(last),
         producer.lastSeenMs,
         last.baseOffset,
         window.flatMap((e) => [e.firstSequence, e.baseOffset, e.endOffset]),
@@ -153,4 +168,9 @@ export class Producers {
       window.push({ firstSequence: flat[i]!, baseOffset: flat[i + 1] as Offset, endOffset: flat[i + 2]! })
     this.#producers.set(id, { epoch, nextSequence, window, lastSeenMs, lastOffset })
   }
+}
+
+/** Sequence of the record that follows a batch, modulo 2^32. */
+function sequenceAfter(entry: WindowEntry): number {
+  return (entry.firstSequence + entry.endOffset - entry.baseOffset) >>> 0
 }

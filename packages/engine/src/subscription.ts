@@ -12,14 +12,19 @@ export class Subscription {
   readonly qos: number
   /** Name of the durable subscription behind it, or null. */
   readonly name: string | null
+  /** Whether a durable subscription of this name was there before. */
+  readonly isResumed: boolean
   state: SubscriptionState = 'waiting'
   creditMessages: number
   creditBytes: number
   /** Next offset to look at while catching up; while tailing it is the high watermark. */
   position: Offset
-  /** Below this offset only what stands in {@link unacked} is delivered: the rest was acknowledged before. */
+  /** Where it begins. Below it only what stands in {@link unacked} is delivered: the rest was acknowledged before, or was never asked for. */
   resumeAt: Offset
-  /** Delivered now or before, and not acknowledged; kept for durable subscriptions of QoS 1. */
+  /**
+   * What is to be delivered below {@link resumeAt} (not acknowledged before, or retained when the subscription was new), and, for
+   * subscriptions that keep acknowledgements, everything that was delivered and is not acknowledged.
+   */
   readonly unacked: OffsetRanges = new OffsetRanges()
   /** Token of the read that is under way; 0: none. */
   readToken: number = 0
@@ -41,12 +46,14 @@ export class Subscription {
     creditBytes: number
     position: Offset
     unacked: readonly number[]
+    isResumed: boolean
   }) {
     this.connection = init.connection
     this.id = init.id
     this.filters = init.filters
     this.qos = init.qos
     this.name = init.name
+    this.isResumed = init.isResumed
     this.creditMessages = init.creditMessages
     this.creditBytes = init.creditBytes
     this.resumeAt = init.position
@@ -62,6 +69,12 @@ export class Subscription {
 
   get hasCredit(): boolean {
     return this.creditMessages > 0 && this.creditBytes > 0
+  }
+
+  /** More may be delivered. Credit beyond 2^32 - 1 is no more than that. */
+  addCredit(messages: number, bytes: number): void {
+    this.creditMessages = Math.min(this.creditMessages + messages, 0xffff_ffff)
+    this.creditBytes = Math.min(this.creditBytes + bytes, 0xffff_ffff)
   }
 
   /** Whether one of the filters matches; the answer is remembered. */

@@ -49,6 +49,7 @@ export type ErrorCode =
   | 'OUTCOME_UNKNOWN'
   | 'BAD_RECORD'
   | 'LIMIT_EXCEEDED'
+  | 'IDEMPOTENCY_KEY_REUSED'
   | 'NO_SUCH_SUBSCRIPTION'
   | 'SUBSCRIPTION_IN_USE'
   | 'OFFSET_OUT_OF_RANGE'
@@ -109,6 +110,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorEntry>> = {
   OUTCOME_UNKNOWN: entry(46, false, 409, TEMPORARY, 'Whether the message was stored can no longer be told.'),
   BAD_RECORD: entry(47, false, 422, DATA, 'A record that cannot be decoded.'),
   LIMIT_EXCEEDED: entry(48, false, 429, REFUSED, 'A limit is reached; the message names it.'),
+  IDEMPOTENCY_KEY_REUSED: entry(49, false, 422, DATA, 'An idempotency key came again with another request.'),
 
   NO_SUCH_SUBSCRIPTION: entry(60, false, 404, DATA, 'No such subscription.'),
   SUBSCRIPTION_IN_USE: entry(61, true, 409, TEMPORARY, 'The subscription is attached elsewhere on this connection.'),

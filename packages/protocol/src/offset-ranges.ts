@@ -100,6 +100,12 @@ export class OffsetRanges {
     return at < this.#bounds.length && this.#bounds[at]! <= offset
   }
 
+  /** The smallest offset in the set that is `offset` or more, or undefined. */
+  firstFrom(offset: number): Offset | undefined {
+    const start = this.#bounds[this.#firstEndingAtOrAfter(offset + 1)]
+    return start === undefined ? undefined : (Math.max(start, offset) as Offset)
+  }
+
   /** Ranges of [from, to) that are not in the set, as a flat array. */
   gaps(from: number, to: number): number[] {
     const gaps: number[] = []

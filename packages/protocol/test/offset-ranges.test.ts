@@ -50,7 +50,12 @@ describe('offset ranges', () => {
           expect(ranges.count).toBe(expected.length / 2)
           expect(ranges.isEmpty).toBe(expected.length === 0)
           expect(ranges.min).toBe(expected[0])
-          for (let offset = 0; offset <= OFFSETS; offset++) expect(ranges.has(offset)).toBe(twin.has(offset))
+          let next: number | undefined
+          for (let offset = OFFSETS; offset >= 0; offset--) {
+            if (twin.has(offset)) next = offset
+            expect(ranges.has(offset)).toBe(twin.has(offset))
+            expect(ranges.firstFrom(offset)).toBe(next)
+          }
         }
       }),
       { numRuns: 2000 },

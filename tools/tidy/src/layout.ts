@@ -57,5 +57,5 @@ export function isShipped(file: SourceFile): boolean {
 
 /** Whether the file is one of a package's doors, the only places that re-export. */
 export function isDoor(file: SourceFile): boolean {
-  return /^src\/(node\/|testing\/)?index\.ts$/.test(file.inner)
+  return /^src\/(node\/)?(testing\/)?index\.ts$/.test(file.inner)
 }

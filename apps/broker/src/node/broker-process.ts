@@ -1,5 +1,6 @@
 import { GomqError } from '@gomq/protocol'
 import { crc32, systemRandom } from '@gomq/protocol/node'
+import type { FileSystem } from '@gomq/storage'
 import { nodeFileSystem } from '@gomq/storage/node'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
@@ -38,6 +39,7 @@ export class BrokerProcess {
    * Recovers the log and opens the doors. Nothing is open when it throws.
    *
    * @param onFailure  the broker can no longer keep its promises and has closed every connection: exit
+   * @param fs         the disk; the real one by default
    * @throws GomqError DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT  of recovery
    * @throws GomqError UNAVAILABLE  the directory or an address cannot be used; the cause is the operating system's error
    */
@@ -45,9 +47,10 @@ export class BrokerProcess {
     configuration: Configuration,
     log: Logger,
     onFailure: (error: Error) => void,
+    fs: FileSystem = nodeFileSystem(),
   ): Promise<BrokerProcess> {
     const broker = await open({
-      fs: nodeFileSystem(),
+      fs,
       directory: configuration.dataDir,
       crc32,
       scheduler: new NodeScheduler(),
@@ -110,6 +113,20 @@ export class BrokerProcess {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
     return this.#stopping
+  }
+
+  /** Cuts every native connection; clients may come again at once. For tests of reconnecting. */
+  dropConnections(): void {
+    this.#tcp.destroyConnections()
+  }
+
+  /** Ends as a crash of the process would: connections are cut and nothing more is promised or written. For tests. */
+  async crash(): Promise<void> {
+    this.#stopping ??= Promise.resolve()
+    this.#tcp.close()
+    this.#tcp.destroyConnections()
+    this.#http?.server.closeAllConnections()
+    await Promise.all([this.#http?.close(), this.broker.crash()])
   }
 
   async #stop(): Promise<void> {

@@ -22,6 +22,10 @@ export function connectPacket(fields: Partial<ConnectPacket> = {}): ConnectPacke
     authData: null,
     keepAliveSec: 0,
     agent: 'test',
+    cleanSession: false,
+    sessionExpirySec: 604_800,
+    will: null,
+    willDelaySec: 0,
     ...fields,
   }
 }
@@ -37,6 +41,7 @@ export function subscribePacket(fields: Partial<SubscribePacket> = {}): Subscrib
     from: { kind: 'earliest' },
     creditMessages: 1_000_000,
     creditBytes: 1_000_000_000,
+    retained: false,
     ...fields,
   }
 }

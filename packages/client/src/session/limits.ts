@@ -44,3 +44,6 @@ export const PREFETCH_BYTES_DEFAULT: number = 4 * 1024 * 1024
  * acknowledges here and there, or never, from filling the heap; above the broker's own bound.
  */
 export const UNACKED_RANGES_MAX = 20_000
+
+/** Seconds that the session of a client with an id outlives its connection by default: 7 days. */
+export const SESSION_EXPIRY_SEC_DEFAULT: number = 7 * 24 * 60 * 60

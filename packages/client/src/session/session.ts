@@ -9,6 +9,7 @@ import {
   type Random,
 } from '@gomq/protocol'
 import { KeepAlive } from './keep-alive.js'
+import { SESSION_EXPIRY_SEC_DEFAULT } from './limits.js'
 import { Producer, type PublishRequest } from './producer.js'
 import type { PublishAck } from './publish-batch.js'
 import type { SessionOutbox } from './session-events.js'
@@ -110,6 +111,10 @@ export class ClientSession {
       authData: null,
       keepAliveSec: this.#options.keepAliveSec,
       agent: this.#options.agent,
+      cleanSession: false,
+      sessionExpirySec: this.#options.clientId === null ? 0 : SESSION_EXPIRY_SEC_DEFAULT,
+      will: null,
+      willDelaySec: 0,
     })
   }
 

@@ -133,6 +133,7 @@ export class SubscriptionState {
       from: this.#resumeOffset === undefined ? this.request.from : { kind: 'offset', offset: this.#resumeOffset },
       creditMessages: Math.max(0, prefetchMessages - this.#queue.messages),
       creditBytes: Math.max(0, prefetchBytes - this.#queue.bytes),
+      retained: false,
     }
   }
 

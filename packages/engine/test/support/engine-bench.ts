@@ -1,6 +1,7 @@
 import {
   BatchBuilder,
   baseOffsetOf,
+  type ConnectPacket,
   DeliveredRecords,
   epoch,
   isControl,
@@ -14,6 +15,7 @@ import {
   topicOf,
 } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
+import { SeededRandom } from '@gomq/protocol/testing'
 import { Engine } from '../../src/engine.js'
 import type { EngineRead } from '../../src/outbox.js'
 
@@ -51,8 +53,8 @@ export class EngineBench {
     this.commitAll()
   }
 
-  /** A connection that has completed CONNECT. */
-  connect(connectionId: number, clientId: string | null): void {
+  /** A connection that has completed CONNECT; commits as much as that takes. */
+  connect(connectionId: number, clientId: string | null, fields: Partial<ConnectPacket> = {}): void {
     this.engine.handleOpen(connectionId, { remote: `client-${connectionId}` }, this.nowMs)
     this.packet(connectionId, {
       type: PacketType.CONNECT,
@@ -66,7 +68,15 @@ export class EngineBench {
       authData: null,
       keepAliveSec: 0,
       agent: 'test',
+      cleanSession: false,
+      sessionExpirySec: 3600,
+      will: null,
+      willDelaySec: 0,
+      ...fields,
     })
+    let batches = 1
+    while (!this.closed.has(connectionId) && !this.#hasConnack(connectionId) && batches <= this.log.length)
+      this.commit(batches++)
   }
 
   packet(connectionId: number, packet: Packet): void {
@@ -103,7 +113,14 @@ export class EngineBench {
     connectionId: number,
     subscriptionId: number,
     filters: string[],
-    options: { name?: string; qos?: number; from?: StartPosition; messages?: number; bytes?: number } = {},
+    options: {
+      name?: string
+      qos?: number
+      from?: StartPosition
+      messages?: number
+      bytes?: number
+      retained?: boolean
+    } = {},
   ): number {
     const requestId = this.requestId()
     this.packet(connectionId, {
@@ -116,6 +133,7 @@ export class EngineBench {
       from: options.from ?? { kind: 'new' },
       creditMessages: options.messages ?? 1_000_000,
       creditBytes: options.bytes ?? 1_000_000_000,
+      retained: options.retained ?? false,
     })
     return requestId
   }
@@ -184,12 +202,17 @@ export class EngineBench {
     return delivered
   }
 
+  #hasConnack(connectionId: number): boolean {
+    return (this.sent.get(connectionId) ?? []).some((packet) => packet.type === PacketType.CONNACK)
+  }
+
   #boot(): Engine {
     const engine = new Engine({
       brokerId: 'b1',
       brokerVersion: '0.0.0',
       epoch: epoch(this.#epoch),
       crc32,
+      random: new SeededRandom(this.#epoch),
       limits: { messageBytesMax: 100_000 },
       durability: 'synced',
       logStartOffset: 0 as Offset,

@@ -4,7 +4,7 @@ import { invariant } from '../errors.js'
 import { BATCH_RECORDS_MAX, TOPIC_BYTES_MAX } from '../limits.js'
 import type { ProducerId } from '../numbers.js'
 import { encodeUtf8 } from '../utf8.js'
-import { HEADER_BYTES, stampProducer, writeHeaderStart } from './header.js'
+import { Attribute, HEADER_BYTES, stampProducer, writeHeaderStart } from './header.js'
 import type { RecordInput } from './record.js'
 import { recordBytesBound, writeRecord } from './record-writer.js'
 
@@ -25,6 +25,7 @@ const KEPT_BYTES_MAX = 1024 * 1024
 export class BatchBuilder {
   readonly topic: string
   readonly attributes: number
+  readonly ttlMs: number
   readonly #topicUtf8: Uint8Array
   #records = new Uint8Array(INITIAL_BYTES)
   #recordsBytes = 0
@@ -33,11 +34,14 @@ export class BatchBuilder {
 
   /**
    * @param topic       a valid topic name; empty for a control batch
-   * @param attributes  bits of {@link Attribute}, for all records
+   * @param attributes  bits of {@link Attribute}, for all records; EXPIRING comes from `ttlMs`
+   * @param ttlMs       milliseconds after the append at which the records are no longer delivered; 0: never
    */
-  constructor(topic: string, attributes: number) {
+  constructor(topic: string, attributes: number, ttlMs: number = 0) {
+    invariant(Number.isSafeInteger(ttlMs) && ttlMs >= 0, `the time to live ${ttlMs} is no whole number of ms from 0`)
     this.topic = topic
-    this.attributes = attributes
+    this.attributes = ttlMs > 0 ? attributes | Attribute.EXPIRING : attributes
+    this.ttlMs = ttlMs
     this.#topicUtf8 = encodeUtf8(topic)
     invariant(this.#topicUtf8.byteLength <= TOPIC_BYTES_MAX, `a topic has at most ${TOPIC_BYTES_MAX} bytes`)
   }
@@ -78,6 +82,7 @@ export class BatchBuilder {
       attributes: this.attributes,
       recordCount: this.#count,
       baseTimestampMs: producer.baseTimestampMs,
+      ttlMs: this.ttlMs,
     })
     batch.set(this.#topicUtf8, HEADER_BYTES)
     let at = HEADER_BYTES + this.#topicUtf8.byteLength

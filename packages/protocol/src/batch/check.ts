@@ -27,6 +27,7 @@ import {
   shardOf,
   tableStartOf,
   topicOf,
+  ttlMsOf,
   versionOf,
 } from './header.js'
 
@@ -52,23 +53,17 @@ export function checkBatch(batch: Uint8Array, bounds: BatchBounds, crc32: Crc32)
   checkShape(batch)
   const count = recordCountOf(batch)
   const attributes = attributesOf(batch)
-  if (
-    attributes &
-    (Attribute.SPARSE |
-      Attribute.DELAYED |
-      Attribute.EXPIRING |
-      Attribute.ATOMIC_CONTINUES |
-      Attribute.COMPRESSION_MASK)
-  ) {
+  if (attributes & (Attribute.SPARSE | Attribute.DELAYED | Attribute.ATOMIC_CONTINUES | Attribute.COMPRESSION_MASK)) {
     throw new GomqError(
       'UNSUPPORTED_FEATURE',
-      `the batch has attributes 0x${attributes.toString(16)}; this broker takes QoS, retain and keyed`,
+      `the batch has attributes 0x${attributes.toString(16)}; this broker takes QoS, retain, keyed and expiring`,
     )
   }
   if (attributes & Attribute.CONTROL) malformed('it is marked as a control batch, which only a broker writes')
   if ((attributes & Attribute.QOS_MASK) === 3) malformed('its QoS is 3; QoS is 0, 1 or 2')
   if (attributes & Attribute.RETAIN && count !== 1)
     malformed(`it is retained and holds ${count} records; a retained batch holds one`)
+  checkTtl(batch, attributes)
   if (lastOffsetDeltaOf(batch) !== count - 1)
     malformed(`its last offset delta is ${lastOffsetDeltaOf(batch)} for ${count} records`)
   if (!Number.isSafeInteger(producerIdOf(batch)) || !Number.isSafeInteger(baseTimestampMsOf(batch)))
@@ -128,6 +123,14 @@ export function checkShape(batch: Uint8Array): void {
     malformed(`it announces ${count} records; 1 to ${BATCH_RECORDS_MAX} are allowed`)
   if (recordsStartOf(batch) + count * RECORD_BYTES_MIN > batch.byteLength)
     malformed(`it has no room for the ${count} records it announces`)
+}
+
+function checkTtl(batch: Uint8Array, attributes: number): void {
+  const ttlMs = ttlMsOf(batch)
+  if (!(attributes & Attribute.EXPIRING)) {
+    if (ttlMs !== 0) malformed('it has a time to live and is not marked as expiring')
+  } else if (!Number.isSafeInteger(ttlMs) || ttlMs === 0)
+    malformed('it is marked as expiring and its time to live is not from 1 to 2^53 - 1 ms')
 }
 
 function checkTable(batch: Uint8Array, count: number, messageBytesMax: number): void {

@@ -13,7 +13,7 @@ import { decodeUtf8 } from '../utf8.js'
  *      48 u16 requiredFeatures        50 u16 topicBytes               52 u32 attributes
  *      56 u32 lastOffsetDelta         60 u32 recordCount              64 u64 baseTimestampMs
  *      72 u64 producerId              80 u32 firstSequence            84 u16 producerEpoch
- *      86 18 reserved bytes, zero
+ *      86 2 reserved bytes, zero      88 u64 ttlMs                96 8 reserved bytes, zero
  *     104 topic | recordCount x u32: end of each record, from the start of the records | records
  *
  * The functions below read it in place; a batch is its bytes and there is no object beside them.
@@ -47,6 +47,8 @@ const PRODUCER_ID_AT = 72
 const FIRST_SEQUENCE_AT = 80
 const PRODUCER_EPOCH_AT = 84
 const RESERVED_AT = 86
+const TTL_AT = 88
+const RESERVED_END_AT = 96
 
 /** In the base offset's place when a message is in no log: all ones. */
 const NO_OFFSET_WORD = 0xffff_ffff
@@ -58,6 +60,7 @@ export const Attribute = {
   RETAIN: 0x4,
   CONTROL: 0x8,
   DELAYED: 0x10,
+  /** The records have a time to live, {@link ttlMsOf}. */
   EXPIRING: 0x20,
   KEYED: 0x40,
   SPARSE: 0x80,
@@ -162,6 +165,17 @@ export function firstSequenceOf(batch: Uint8Array): number {
 export function producerEpochOf(batch: Uint8Array): number {
   return readU16(batch, PRODUCER_EPOCH_AT)
 }
+/** Milliseconds after the append at which the records are no longer delivered; 0 without {@link Attribute.EXPIRING}. */
+export function ttlMsOf(batch: Uint8Array): number {
+  return readU64(batch, TTL_AT)
+}
+/** Whether the records of a batch are no longer to be delivered at `nowMs`, on the clock of the leader that appended it. */
+export function isExpired(batch: Uint8Array, nowMs: number): boolean {
+  return (
+    (batch[ATTRIBUTES_AT]! & Attribute.EXPIRING) !== 0 &&
+    nowMs >= readU64(batch, APPEND_TIME_AT) + readU64(batch, TTL_AT)
+  )
+}
 /** The topic name; empty for a control batch. */
 export function topicOf(batch: Uint8Array): string {
   return decodeUtf8(batch.subarray(HEADER_BYTES, HEADER_BYTES + topicBytesOf(batch)))
@@ -176,8 +190,7 @@ export function recordsStartOf(batch: Uint8Array): number {
 }
 /** Whether the reserved bytes are zero, as version 1 demands. */
 export function reservedIsZero(batch: Uint8Array): boolean {
-  for (let at = RESERVED_AT; at < HEADER_BYTES; at++) if (batch[at] !== 0) return false
-  return true
+  return batch[RESERVED_AT] === 0 && batch[RESERVED_AT + 1] === 0 && readU64(batch, RESERVED_END_AT) === 0
 }
 
 /** Puts the producer's identity and sequence and the body's checksum into a batch. Again on a batch that was not stored, with a new epoch. */
@@ -230,7 +243,14 @@ export function bodyCrc(batch: Uint8Array, crc32: Crc32): number {
 /** Writes the parts of a new header that never change. @internal */
 export function writeHeaderStart(
   batch: Uint8Array,
-  fields: { batchBytes: number; topicBytes: number; attributes: number; recordCount: number; baseTimestampMs: number },
+  fields: {
+    batchBytes: number
+    topicBytes: number
+    attributes: number
+    recordCount: number
+    baseTimestampMs: number
+    ttlMs: number
+  },
 ): void {
   writeU32(batch, 0, BATCH_MAGIC)
   batch[VERSION_AT] = BATCH_VERSION
@@ -242,4 +262,5 @@ export function writeHeaderStart(
   writeU32(batch, LAST_OFFSET_DELTA_AT, fields.recordCount - 1)
   writeU32(batch, RECORD_COUNT_AT, fields.recordCount)
   writeU64(batch, BASE_TIMESTAMP_AT, fields.baseTimestampMs)
+  if (fields.ttlMs > 0) writeU64(batch, TTL_AT, fields.ttlMs)
 }

@@ -26,6 +26,14 @@ export interface ConnectPacket {
   readonly keepAliveSec: number
   /** Name and version of the client software, for logs. */
   readonly agent: string
+  /** Whether what the broker keeps for this client id is discarded first. */
+  readonly cleanSession: boolean
+  /** Seconds that the session outlives its connection; the broker may grant less. 0: it ends with the connection. */
+  readonly sessionExpirySec: number
+  /** A batch of one record that is published when the connection ends without DISCONNECT; null: none. */
+  readonly will: Uint8Array | null
+  /** Seconds between that end and the will; the session's return cancels it. */
+  readonly willDelaySec: number
 }
 
 /** The broker's answer to CONNECT, with the limits that hold on this connection. */
@@ -36,7 +44,7 @@ export interface ConnackPacket {
   /** Those of the client's features that hold. */
   readonly features: string[]
   readonly clientId: string
-  /** Whether durable subscriptions of this client id exist. */
+  /** Whether the broker has kept state for this client id [MQTT-3.2.2-2]. */
   readonly sessionPresent: boolean
   readonly brokerId: string
   readonly epoch: Epoch
@@ -49,6 +57,8 @@ export interface ConnackPacket {
   readonly keepAliveSec: number
   /** Batches that a producer may have sent without their PUBACK. */
   readonly inflightBatchesMax: number
+  /** Seconds that the session outlives this connection. */
+  readonly sessionExpirySec: number
 }
 
 const version = integer(1, 255)
@@ -70,6 +80,10 @@ export const CONNECT: PacketTable<ConnectPacket> = {
     authData: nullable(bytes),
     keepAliveSec,
     agent: text(256),
+    cleanSession: bool,
+    sessionExpirySec: u32,
+    will: nullable(bytes),
+    willDelaySec: u32,
   },
 }
 
@@ -89,5 +103,6 @@ export const CONNACK: PacketTable<ConnackPacket> = {
     messageBytesMax: u32,
     keepAliveSec,
     inflightBatchesMax: integer(1, 65_535),
+    sessionExpirySec: u32,
   },
 }

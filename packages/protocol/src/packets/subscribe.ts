@@ -28,6 +28,8 @@ export interface SubscribePacket {
   /** Messages and bytes that may be delivered before more credit. */
   readonly creditMessages: number
   readonly creditBytes: number
+  /** Whether the retained messages from below the start come first. Counts only when the subscription is created. */
+  readonly retained: boolean
 }
 
 /** The subscription stands; deliveries follow. */
@@ -35,7 +37,7 @@ export interface SubackPacket {
   readonly type: typeof PacketType.SUBACK
   readonly requestId: number
   readonly subscriptionId: number
-  /** Nothing below this offset will be delivered. */
+  /** Everything stored from here on will be delivered; from below only retained messages and what was not acknowledged. */
   readonly startOffset: Offset
   /** Whether a durable subscription of this name existed. */
   readonly resumed: boolean
@@ -88,6 +90,7 @@ export const SUBSCRIBE: PacketTable<SubscribePacket> = {
     from: startPosition,
     creditMessages: u32,
     creditBytes: u32,
+    retained: bool,
   },
 }
 

@@ -7,6 +7,7 @@ import {
   epoch,
   isBatchIntact,
   isControl,
+  isExpired,
   offset,
   producerId,
   sealHeader,
@@ -63,6 +64,22 @@ describe('golden bytes of record batches', () => {
 
   test('a control batch is written as it was when the format was released', () => {
     expectGolden('batch-control', controlBatch())
+  })
+
+  test('an expiring batch has its time to live at byte 88', () => {
+    const builder = new BatchBuilder('a', 2, 60_000)
+    builder.append({ timestampDeltaMs: 0, key: null, value: 'soon gone', headers: null })
+    const batch = builder.finish(
+      { baseTimestampMs: 5, producerId: producerId(1), producerEpoch: 0, firstSequence: 0 },
+      crc32,
+    )
+    stampLeader(batch, offset(9), epoch(1), 1000)
+    sealHeader(batch, offset(9), crc32)
+    expectGolden('batch-expiring', batch)
+    const stored = readGolden('batch-expiring')
+    expect([stored.readUInt32LE(52), stored.readBigUInt64LE(88)]).toEqual([0x22, 60_000n])
+    expect(checkBatch(batch, { messageBytesMax: 1024 }, crc32)).toBe('a')
+    expect([isExpired(batch, 60_999), isExpired(batch, 61_000)]).toEqual([false, true])
   })
 
   test('each field of the header stands at its documented place', () => {

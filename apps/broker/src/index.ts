@@ -1,0 +1,5 @@
+// The broker itself, without sockets, files and clock: for simulators, and for programs that bring their own.
+export { Broker, type BrokerOptions, type BrokerState } from './broker.js'
+export { type BrokerLog, silentLog } from './broker-log.js'
+export type { Scheduler, Timer } from './scheduler.js'
+export type { Wire, WireHandler } from './wire.js'

@@ -1,0 +1,1 @@
+export { startTestBroker, TestBroker, type TestBrokerOptions } from './test-broker.js'

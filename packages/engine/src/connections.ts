@@ -1,0 +1,64 @@
+import { Connection } from './connection.js'
+import { Deadlines } from './deadlines.js'
+
+/** Every open connection, and the one that speaks for each client id. Volatile. */
+export class Connections {
+  readonly #byId = new Map<number, Connection>()
+  readonly #byClient = new Map<string, Connection>()
+  /** One entry for each connection with a keep-alive; it may be early, since what is heard moves the deadline and not the entry. */
+  readonly #silences = new Deadlines<Connection>()
+
+  get count(): number {
+    return this.#byId.size
+  }
+
+  /** When {@link takeSilent} may find something; undefined if nobody has a keep-alive. */
+  get nextDeadlineMs(): number | undefined {
+    return this.#silences.nextMs
+  }
+
+  get(id: number): Connection | undefined {
+    return this.#byId.get(id)
+  }
+
+  ofClient(clientId: string): Connection | undefined {
+    return this.#byClient.get(clientId)
+  }
+
+  values(): IterableIterator<Connection> {
+    return this.#byId.values()
+  }
+
+  open(id: number, remote: string, nowMs: number): void {
+    this.#byId.set(id, new Connection(id, remote, nowMs))
+  }
+
+  /** The connection speaks for the client id from now on. */
+  claim(connection: Connection, clientId: string): void {
+    connection.clientId = clientId
+    this.#byClient.set(clientId, connection)
+  }
+
+  /** Watches for silence from now on. Call once, when the keep-alive is agreed. */
+  watch(connection: Connection): void {
+    if (connection.keepAliveMs > 0) this.#silences.add(connection.deadlineMs, connection)
+  }
+
+  /** Forgets a connection. False if it is forgotten already. */
+  remove(connection: Connection): boolean {
+    if (!this.#byId.delete(connection.id)) return false
+    if (this.#byClient.get(connection.clientId) === connection) this.#byClient.delete(connection.clientId)
+    return true
+  }
+
+  /** An open connection that has been silent for too long, or undefined. The caller ends it. */
+  takeSilent(nowMs: number): Connection | undefined {
+    for (;;) {
+      const connection = this.#silences.takeDue(nowMs)
+      if (connection === undefined) return undefined
+      if (this.#byId.get(connection.id) !== connection) continue
+      if (connection.deadlineMs <= nowMs) return connection
+      this.#silences.add(connection.deadlineMs, connection)
+    }
+  }
+}

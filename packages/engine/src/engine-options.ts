@@ -1,0 +1,26 @@
+import type { Crc32, Durability, Epoch, Offset, Random } from '@gomq/protocol'
+import type { Authorizer } from './authorizer.js'
+import type { Outbox } from './outbox.js'
+
+/** What an engine is made of. */
+export interface EngineOptions {
+  readonly brokerId: string
+  readonly brokerVersion: string
+  /** Epoch of this reign; above every epoch in the log. */
+  readonly epoch: Epoch
+  readonly crc32: Crc32
+  /** For the ids of clients that bring none. */
+  readonly random: Random
+  readonly limits: {
+    /** Bytes of one message's value. */
+    readonly messageBytesMax: number
+  }
+  /** What an acknowledgement says: how safe a committed batch is. */
+  readonly durability: Durability
+  readonly logStartOffset: Offset
+  readonly logEndOffset: Offset
+  readonly lastAppendTimeMs: number
+  readonly outbox: Outbox
+  /** Who may do what; everybody everything by default. */
+  readonly authorizer?: Authorizer
+}

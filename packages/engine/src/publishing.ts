@@ -1,0 +1,90 @@
+import {
+  Attribute,
+  attributesOf,
+  checkBatch,
+  GomqError,
+  type Offset,
+  PacketType,
+  type PublishPacket,
+  stampUnlogged,
+  topicOf,
+} from '@gomq/protocol'
+import { isClearing } from './committed-state.js'
+import type { Connection } from './connection.js'
+import type { EngineContext } from './engine-context.js'
+import { RETAINED_MAX } from './limits.js'
+
+/** Takes batches in: checked, judged by the producer's window, appended; or handed to those who listen now. */
+export class Publishing {
+  readonly #context: EngineContext
+
+  constructor(context: EngineContext) {
+    this.#context = context
+  }
+
+  /** @throws GomqError  why the batch is refused; nothing is kept of it */
+  publish(connection: Connection, packet: PublishPacket, nowMs: number): void {
+    const { options, authorizer, state, queue, delivery } = this.#context
+    const { batch, requestId } = packet
+    const topic = checkBatch(batch, options.limits, options.crc32)
+    if (topic.startsWith('$'))
+      throw new GomqError('NOT_AUTHORIZED', `topics that begin with '$' belong to the broker; publish to another`)
+    const refusal = authorizer.mayPublish(connection.identity, topic)
+    if (refusal !== undefined) throw refusal
+    const attributes = attributesOf(batch)
+    if ((attributes & (Attribute.QOS_MASK | Attribute.RETAIN)) === 0) {
+      stampUnlogged(batch, nowMs, options.crc32)
+      delivery.fanOut(batch, topic)
+      return
+    }
+    if (attributes & Attribute.RETAIN) this.#checkRetained(batch, topic)
+    const verdict = state.producers.judge(batch)
+    if (verdict.kind === 'duplicate') {
+      const { baseOffset, endOffset } = verdict
+      if (endOffset <= delivery.highWatermark) this.acknowledge(connection.id, requestId, baseOffset)
+      else queue.waitFor(endOffset, () => this.acknowledge(connection.id, requestId, baseOffset))
+      return
+    }
+    queue.append(batch, topic, nowMs, connection.id, requestId)
+    state.producers.apply(batch)
+  }
+
+  /** Publishes a will that was checked when its client connected. One that is in the log already, before a crash, is not stored again. */
+  publishWill(will: Uint8Array, nowMs: number): void {
+    const { options, state, queue, delivery } = this.#context
+    // Stamped in place; the session's own copy stays as it is.
+    const batch = will.slice()
+    const topic = topicOf(batch)
+    if ((attributesOf(batch) & (Attribute.QOS_MASK | Attribute.RETAIN)) === 0) {
+      stampUnlogged(batch, nowMs, options.crc32)
+      delivery.fanOut(batch, topic)
+      return
+    }
+    try {
+      if (state.producers.judge(batch).kind === 'duplicate') return
+    } catch (error) {
+      // Its sequence is no news to the window: it was stored long ago.
+      if (error instanceof GomqError) return
+      throw error
+    }
+    queue.append(batch, topic, nowMs, 0, 0)
+    state.producers.apply(batch)
+  }
+
+  /** Tells a publisher that its batch is safe, if it still waits. */
+  acknowledge(connectionId: number, requestId: number, baseOffset: Offset): void {
+    if (requestId === 0) return
+    const { options, send } = this.#context
+    const { epoch, durability } = options
+    send(connectionId, { type: PacketType.PUBACK, requestId, baseOffset, epoch, durability })
+  }
+
+  #checkRetained(batch: Uint8Array, topic: string): void {
+    const { retained } = this.#context.state
+    if (retained.count < RETAINED_MAX || retained.offsetOf(topic) !== undefined || isClearing(batch)) return
+    throw new GomqError(
+      'LIMIT_EXCEEDED',
+      `${RETAINED_MAX} topics have a retained message, the limit; clear some by publishing an empty retained message`,
+    )
+  }
+}

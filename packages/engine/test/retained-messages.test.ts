@@ -1,0 +1,63 @@
+import { type Offset, offset, topicMatches } from '@gomq/protocol'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { RetainedMessages } from '../src/retained-messages.js'
+
+const name = fc.constantFrom('a', 'b', 'c', '', '$sys')
+const topic = fc.array(name, { minLength: 1, maxLength: 4 }).map((levels) => levels.join('/') || 'a')
+const filter = fc
+  .tuple(fc.array(fc.oneof(name, fc.constant('+')), { maxLength: 4 }), fc.boolean())
+  .map(([levels, isOpen]) => [...levels, ...(isOpen || levels.length === 0 ? ['#'] : [])].join('/') || '#')
+
+describe('retained messages', () => {
+  test('a filter finds exactly the retained messages that a look at every topic finds', () => {
+    const step = fc.record({ topic, isClear: fc.boolean() })
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 40 }),
+        fc.array(filter, { minLength: 1, maxLength: 3 }),
+        fc.nat(40),
+        (steps, filters, before) => {
+          const retained = new RetainedMessages()
+          const twin = new Map<string, Offset>()
+          for (const [at, { topic, isClear }] of steps.entries()) {
+            if (isClear) {
+              retained.clear(topic)
+              twin.delete(topic)
+            } else {
+              retained.set(topic, offset(at))
+              twin.set(topic, offset(at))
+            }
+          }
+          const expected = [...twin]
+            .filter(([name, at]) => at < before && filters.some((each) => topicMatches(each, name)))
+            .map(([, at]) => at)
+            .sort((a, b) => a - b)
+          expect(retained.matching(filters, offset(before))).toEqual(expected)
+          expect(retained.count).toBe(twin.size)
+          expect(new Map(retained.entries())).toEqual(twin)
+          for (const [name, at] of twin) expect(retained.offsetOf(name)).toBe(at)
+        },
+      ),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('[MQTT-3.3.1-10] a cleared topic has no retained message, and clearing again changes nothing', () => {
+    const retained = new RetainedMessages()
+    retained.set('a/b', offset(1))
+    retained.set('a/b', offset(2))
+    retained.clear('a')
+    expect([retained.count, retained.offsetOf('a/b'), retained.offsetOf('a')]).toEqual([1, 2, undefined])
+    retained.clear('a/b')
+    retained.clear('a/b')
+    expect([retained.count, retained.offsetOf('a/b')]).toEqual([0, undefined])
+  })
+
+  test('a topic of two hundred levels is found', () => {
+    const deep = Array.from({ length: 200 }, (_, i) => `l${i}`).join('/')
+    const retained = new RetainedMessages()
+    retained.set(deep, offset(7))
+    expect(retained.matching([deep, '#', 'l0/#', `${'+/'.repeat(199)}+`], offset(8))).toEqual([7])
+  })
+})
