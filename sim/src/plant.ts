@@ -18,6 +18,6 @@ export function plantedPacket(plant: Plant | null, packet: Packet, crc32: Crc32)
   }
   if (plant === 'skipped-offset' && packet.type === PacketType.SUBSCRIBE && packet.from.kind === 'offset')
     return { ...packet, from: { kind: 'offset', offset: (packet.from.offset + 1) as Offset } }
-  if (plant === 'lost-acks' && packet.type === PacketType.ACK) return { ...packet, ranges: [] }
+  if (plant === 'lost-acks' && packet.type === PacketType.ACK) return { ...packet, ranges: [2 ** 40, 2 ** 40 + 1] }
   return packet
 }
