@@ -1,0 +1,157 @@
+import { ClientSession } from '@gomq/client/testing'
+import {
+  CONNECT_FRAME_BYTES_MAX,
+  decodePacket,
+  encodeFrame,
+  FrameSplitter,
+  GomqError,
+  type Packet,
+} from '@gomq/protocol'
+import type { Connection } from './network.js'
+import { plantedPacket } from './plant.js'
+import type { World } from './world.js'
+
+const TICK_MS = 100
+const CONNECT_TIMEOUT_MS = 2_000
+const RECONNECT_MS_MAX = 400
+
+/** A client's process: one session over as many connections as it takes, until it is killed, expelled or ended. */
+export class ClientProcess {
+  readonly name: string
+  readonly session: ClientSession
+  readonly #world: World
+  readonly #onExpelled: () => void
+  #connection: Connection | undefined
+  #splitter = new FrameSplitter(CONNECT_FRAME_BYTES_MAX)
+  #state: 'running' | 'ended' | 'killed' = 'running'
+  #connectedAtMs = 0
+
+  /** @param clientId  several processes may come with the same; the newest wins */
+  constructor(name: string, clientId: string, world: World, onExpelled: () => void) {
+    this.name = name
+    this.#world = world
+    this.#onExpelled = onExpelled
+    this.session = new ClientSession({
+      clientId,
+      keepAliveSec: 2,
+      agent: 'sim',
+      requestTimeoutMs: 8_000,
+      bufferBytesMax: 4_096,
+      random: world.random,
+      crc32: world.crc32,
+      outbox: {
+        send: (packet) => this.#send(packet),
+        disconnect: (error) => this.#disconnect(error),
+        connected: (connack) => {
+          this.#splitter.frameBytesMax = connack.frameBytesMax
+          world.trace.add(name, `connected in epoch ${connack.epoch}`)
+        },
+        expelled: (error) => this.#expel(error),
+      },
+    })
+    this.#connect()
+    this.#tick()
+  }
+
+  get isRunning(): boolean {
+    return this.#state === 'running'
+  }
+
+  get isKilled(): boolean {
+    return this.#state === 'killed'
+  }
+
+  nowMs(): number {
+    return this.#world.clock.nowMs()
+  }
+
+  /** Sends what has accumulated. */
+  flush(): void {
+    if (this.isRunning) this.session.flush(this.nowMs())
+  }
+
+  /** Ends in order: what waits fails. */
+  end(): void {
+    if (!this.isRunning) return
+    this.#state = 'ended'
+    this.session.end(new GomqError('CLOSED', 'the client is closed'), null)
+  }
+
+  /** The process is gone without a word; the broker may notice at once or when its keep-alive runs out. */
+  kill(): void {
+    if (!this.isRunning) return
+    this.#state = 'killed'
+    if (this.#world.random.chance(0.5)) this.#connection?.cut()
+    else this.#connection?.halfOpen('client')
+    this.#connection = undefined
+  }
+
+  #connect(): void {
+    if (!this.isRunning) return
+    this.#splitter = new FrameSplitter(CONNECT_FRAME_BYTES_MAX)
+    this.#connectedAtMs = this.nowMs()
+    const connection = this.#world.network.connect(this.name, {
+      handleOpen: () => this.#isCurrent(connection) && this.session.handleOpen(this.nowMs()),
+      handleBytes: (chunk) => this.#isCurrent(connection) && this.#take(chunk),
+      handleClosed: () => this.#isCurrent(connection) && this.#lose(),
+    })
+    this.#connection = connection
+  }
+
+  #isCurrent(connection: Connection): boolean {
+    return this.isRunning && this.#connection === connection
+  }
+
+  #take(chunk: Uint8Array): void {
+    try {
+      this.#splitter.push(chunk)
+      for (let frame = this.#splitter.next(); frame !== undefined; frame = this.#splitter.next()) {
+        this.session.handlePacket(decodePacket(frame), this.nowMs())
+        if (this.#connection === undefined) return
+      }
+    } catch (error) {
+      this.#world.report('clients understand the broker', `${this.name}: ${String(error)}`)
+      this.#connection?.cut()
+    }
+    this.flush()
+  }
+
+  #lose(): void {
+    this.#connection = undefined
+    this.session.handleClosed()
+    this.#world.trace.add(this.name, 'lost its connection')
+    this.#world.clock.schedule(20 + this.#world.random.below(RECONNECT_MS_MAX), () => this.#connect())
+  }
+
+  #disconnect(error: GomqError | null): void {
+    const connection = this.#connection
+    if (connection === undefined) return
+    this.#world.trace.add(this.name, `disconnects: ${error?.code ?? 'done'}`)
+    connection.endClient()
+    if (this.isRunning) this.#lose()
+  }
+
+  #expel(error: GomqError): void {
+    this.#world.trace.add(this.name, `expelled: ${error.code}`)
+    this.#state = 'ended'
+    this.session.end(error, error)
+    this.#onExpelled()
+  }
+
+  #send(packet: Packet): void {
+    this.#connection?.write(encodeFrame(plantedPacket(this.#world.plant, packet, this.#world.crc32)))
+  }
+
+  #tick(): void {
+    this.#world.clock.schedule(TICK_MS, () => {
+      if (!this.isRunning) return
+      this.session.handleTick(this.nowMs())
+      if (!this.session.isEstablished && this.nowMs() - this.#connectedAtMs > CONNECT_TIMEOUT_MS) {
+        this.#connectedAtMs = this.nowMs()
+        this.#connection?.cut()
+      }
+      this.flush()
+      this.#tick()
+    })
+  }
+}

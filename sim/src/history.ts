@@ -1,0 +1,77 @@
+import type { Offset, StartPosition } from '@gomq/protocol'
+
+/** How a call ended: done, refused for sure, or unknown. `pending`: not yet, which is a defect at the end. */
+export type Outcome = 'pending' | 'ok' | 'fail' | 'info'
+
+/** One publish. */
+export interface PublishCall {
+  /** The process that published; a client that comes back is another. */
+  readonly publisher: string
+  /** 0, 1, ... per publisher; `publisher#sequence` is the value, unique in a run. */
+  readonly sequence: number
+  readonly topic: string
+  /** Whether it goes into the log: QoS 1, or retained. */
+  readonly isLogged: boolean
+  readonly duringFaults: boolean
+  outcome: Outcome
+  /** Of the acknowledgement; -1 if it names none. */
+  offset: number
+}
+
+/** One message as it came out. */
+export interface Delivered {
+  /** -1: in no log. */
+  readonly offset: Offset
+  readonly topic: string
+  readonly value: string
+}
+
+/** What one process got from one subscription, in order. */
+export interface SubscriptionLife {
+  readonly subscriber: string
+  readonly filters: readonly string[]
+  /** Identity of a durable subscription over its lives; null for an ephemeral one. */
+  readonly durable: string | null
+  readonly from: StartPosition
+  readonly delivered: Delivered[]
+  /** Offsets for which `ack` was called, also where nobody knows whether it arrived. */
+  readonly ackCalled: Set<number>
+  /** Offsets whose acknowledgement was confirmed. */
+  readonly ackConfirmed: Set<number>
+  /** Whether it has been handed all there is, after healing. */
+  isDrained: boolean
+}
+
+/** Another call of a client: subscribe, acknowledge. */
+export interface OtherCall {
+  readonly what: string
+  outcome: Outcome
+}
+
+/** All that clients did and saw in a run. */
+export class History {
+  readonly publishes: PublishCall[] = []
+  readonly calls: OtherCall[] = []
+  /** In the order they began. */
+  readonly lives: SubscriptionLife[] = []
+  /** Offsets of a durable identity that came again after their acknowledgement was confirmed. */
+  readonly redelivered: string[] = []
+  /** Everything from the start of the log, after healing. */
+  readBack: Delivered[] = []
+
+  /** Takes a call up; `outcome` is `pending`. */
+  call(what: string): OtherCall {
+    const call: OtherCall = { what, outcome: 'pending' }
+    this.calls.push(call)
+    return call
+  }
+
+  /** Takes a delivery up. */
+  deliver(life: SubscriptionLife, message: Delivered): void {
+    if (life.durable !== null)
+      for (const other of this.lives)
+        if (other.durable === life.durable && other.ackConfirmed.has(message.offset))
+          this.redelivered.push(`${life.durable} got offset ${message.offset} again after its confirmed ack`)
+    life.delivered.push(message)
+  }
+}

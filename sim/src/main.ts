@@ -1,0 +1,51 @@
+import { parseArgs } from 'node:util'
+import { crc32 } from '@gomq/protocol/node'
+import { settle } from './node/settle.js'
+import { type SimulationResult, simulate } from './simulation.js'
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    seeds: { type: 'string', default: '100' },
+    from: { type: 'string', default: '1' },
+    steps: { type: 'string', default: '400' },
+    trace: { type: 'boolean', default: false },
+  },
+})
+
+const first = Number(values.seed ?? values.from)
+const count = values.seed === undefined ? Number(values.seeds) : 1
+const steps = Number(values.steps)
+if (![first, count, steps].every(Number.isSafeInteger)) {
+  process.stderr.write('usage: npm run sim -- [--seed N | --seeds COUNT --from N] [--steps N] [--trace]\n')
+  process.exit(64)
+}
+
+const totals: Record<string, number> = {}
+let failures = 0
+for (let seed = first; seed < first + count; seed++) {
+  const traceLinesMax = values.trace ? Number.MAX_SAFE_INTEGER : 60
+  const result = await simulate({ seed, steps, crc32, settle, traceLinesMax })
+  for (const [name, value] of Object.entries(result.counts)) totals[name] = (totals[name] ?? 0) + value
+  if (values.trace) process.stdout.write(`${result.trace.join('\n')}\n`)
+  if (result.violations.length > 0) {
+    failures++
+    printFailure(result, values.trace)
+  }
+  if (process.stderr.isTTY) process.stderr.write(`\r${progress(seed - first + 1, count)} `)
+}
+if (process.stderr.isTTY) process.stderr.write('\n')
+process.stdout.write(`${count} seeds, ${failures} failed ${JSON.stringify(totals)}\n`)
+process.exitCode = failures > 0 ? 1 : 0
+
+function printFailure({ seed, violations, trace }: SimulationResult, isTraced: boolean): void {
+  process.stdout.write(`seed ${seed} failed\n`)
+  for (const { invariant, detail } of violations.slice(0, 10)) process.stdout.write(`  ${invariant}: ${detail}\n`)
+  if (violations.length > 10) process.stdout.write(`  and ${violations.length - 10} more\n`)
+  if (!isTraced) process.stdout.write(`${trace.slice(-40).join('\n')}\n`)
+}
+
+function progress(done: number, of: number): string {
+  const filled = Math.round((30 * done) / of)
+  return `[${'#'.repeat(filled)}${'.'.repeat(30 - filled)}] ${done}/${of} seeds, ${failures} failed`
+}

@@ -1,0 +1,148 @@
+import type { Crc32, Offset } from '@gomq/protocol'
+import { SeededRandom } from '@gomq/protocol/testing'
+import { BrokerMachine } from './broker-machine.js'
+import { check, type Violation } from './checker.js'
+import { type FaultTargets, heal, scheduleFaults } from './fault-schedule.js'
+import { History } from './history.js'
+import { Network } from './network.js'
+import type { Plant } from './plant.js'
+import { Publisher } from './publisher.js'
+import { Subscriber, type SubscriberPlan } from './subscriber.js'
+import { Trace } from './trace.js'
+import { VirtualClock } from './virtual-clock.js'
+import type { World } from './world.js'
+
+/** Virtual time of one step. */
+const STEP_MS = 25
+/** Virtual time within which everything must be well again after the last fault. */
+const HEAL_MS = 60_000
+const START_MS = 1_700_000_000_000
+
+/** One run. */
+export interface SimulationOptions {
+  readonly seed: number
+  /** Length of the time with faults, in steps of 25 ms of virtual time. */
+  readonly steps: number
+  readonly crc32: Crc32
+  readonly plant?: Plant | null
+  /** Lines of the trace to keep. */
+  readonly traceLinesMax?: number
+  /** Resolves when all promises that can go on have done so. */
+  settle(): Promise<void>
+}
+
+/** What a run came to. */
+export interface SimulationResult {
+  readonly seed: number
+  readonly violations: readonly Violation[]
+  readonly traceHash: number
+  readonly trace: readonly string[]
+  /** Publishes by outcome, messages delivered and stored, ... */
+  readonly counts: Readonly<Record<string, number>>
+}
+
+/** Runs broker, clients, network and disk of one seed: with faults, then without, then holds all that was seen to the promises. */
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  const { seed, steps, crc32, plant = null, traceLinesMax = 60, settle } = options
+  const random = new SeededRandom(seed)
+  const clock = new VirtualClock(START_MS)
+  const trace = new Trace(() => clock.nowMs() - START_MS, traceLinesMax)
+  const history = new History()
+  const violations: Violation[] = []
+  const network = new Network(clock, random)
+  const report = (invariant: string, detail: string) => void violations.push({ invariant, detail })
+  const world: World = { clock, random, network, trace, history, crc32, plant, isFaulty: true, report }
+
+  /** Lets virtual time pass, or stops as soon as `isDone`. */
+  const run = async (durationMs: number, isDone: () => boolean = () => false): Promise<boolean> => {
+    const untilMs = clock.nowMs() + durationMs
+    for (;;) {
+      await settle()
+      if (isDone()) return true
+      const next = clock.takeNext(untilMs)
+      if (next === undefined) return isDone()
+      next()
+    }
+  }
+
+  const machine = new BrokerMachine(world)
+  await run(1_000, () => machine.serving !== undefined)
+  const publishers = Array.from({ length: 2 + random.below(3) }, (_, i) => new Publisher(`p${i}`, world))
+  const subscribers = planSubscribers(random, clock.nowMs()).map((plan) => new Subscriber(plan, world))
+  const targets: FaultTargets = { machine, publishers, subscribers }
+  scheduleFaults(world, targets)
+  await run(steps * STEP_MS)
+
+  trace.add('world', 'heals')
+  heal(world, targets)
+  await run(3_000)
+  for (const publisher of publishers) publisher.stop()
+  const isCalm = await run(HEAL_MS, () => machine.serving !== undefined && publishers.every((each) => each.isIdle))
+  if (!isCalm) report('service resumes', 'publishes are still not answered a minute after the last fault')
+  await drain(world, targets, run)
+  for (const each of [...publishers, ...subscribers]) each.end()
+  await run(1_000)
+  violations.push(...check(history))
+  return { seed, violations, traceHash: trace.hash, trace: trace.lines, counts: countsOf(history) }
+}
+
+type Run = (durationMs: number, isDone?: () => boolean) => Promise<boolean>
+
+/** Reads everything from the start, and lets all subscribers take what they have not had. */
+async function drain(world: World, { machine, subscribers }: FaultTargets, run: Run): Promise<void> {
+  for (const subscriber of subscribers) subscriber.drain()
+  const plan: SubscriberPlan = {
+    clientId: 'reader',
+    filters: ['#'],
+    isDurable: false,
+    from: { kind: 'earliest' },
+    ackShare: 0,
+    pollMsMax: 5,
+    prefetchMessages: 1_000,
+  }
+  const reader = new Subscriber(plan, world)
+  reader.drain()
+  // A new life of a durable subscription adds records to the log: its end is known only when all stand.
+  await run(2_000)
+  const endOffset = machine.serving?.highWatermark ?? Number.POSITIVE_INFINITY
+  const all = [...subscribers, reader]
+  await run(HEAL_MS, () => all.every((each) => each.isDrained(0)))
+  await run(2_000)
+  for (const each of all) each.life.isDrained = each.isDrained(0)
+  if (!all.every((each) => each.life.isDrained))
+    world.report('service resumes', `not everybody was handed everything below offset ${endOffset}`)
+  world.history.readBack = [...reader.life.delivered]
+  reader.end()
+}
+
+function planSubscribers(random: SeededRandom, nowMs: number): SubscriberPlan[] {
+  const filters = [['#'], ['a/#'], ['+/b'], ['a', 'd/+'], ['a/b/c']]
+  return Array.from({ length: 3 + random.below(4) }, (_, i) => {
+    const isDurable = random.chance(0.6)
+    const starts = [
+      { kind: 'earliest' },
+      { kind: 'earliest' },
+      { kind: 'new' },
+      { kind: 'offset', offset: 0 as Offset },
+      { kind: 'time', timeMs: nowMs + random.below(50) },
+    ] as const
+    return {
+      clientId: `s${i}`,
+      filters: random.pick(filters),
+      isDurable,
+      from: isDurable ? { kind: 'earliest' } : random.pick(starts),
+      ackShare: random.pick([0.3, 0.8, 1]),
+      pollMsMax: random.pick([5, 30, 400]),
+      prefetchMessages: random.pick([1, 4, 50]),
+    }
+  })
+}
+
+function countsOf(history: History): Record<string, number> {
+  const counts: Record<string, number> = { ok: 0, fail: 0, info: 0, pending: 0 }
+  for (const call of history.publishes) counts[call.outcome]!++
+  counts['stored'] = history.readBack.length
+  counts['delivered'] = history.lives.reduce((sum, life) => sum + life.delivered.length, 0)
+  counts['acked'] = history.lives.reduce((sum, life) => sum + life.ackConfirmed.size, 0)
+  return counts
+}

@@ -1,0 +1,169 @@
+import type { SubscriptionState } from '@gomq/client/testing'
+import type { GomqError, StartPosition } from '@gomq/protocol'
+import { ClientProcess } from './client-process.js'
+import type { OtherCall, SubscriptionLife } from './history.js'
+import type { World } from './world.js'
+
+/** What a subscriber is. */
+export interface SubscriberPlan {
+  readonly clientId: string
+  readonly filters: readonly string[]
+  readonly isDurable: boolean
+  readonly from: StartPosition
+  /** Share of the messages that it acknowledges. */
+  readonly ackShare: number
+  /** Milliseconds between two polls, at most. */
+  readonly pollMsMax: number
+  readonly prefetchMessages: number
+}
+
+/** Polls a subscription, records what comes, acknowledges some of it, late and in odd order. */
+export class Subscriber {
+  readonly plan: SubscriberPlan
+  readonly #world: World
+  #process!: ClientProcess
+  #state!: SubscriptionState
+  #life!: SubscriptionLife
+  #lives = 0
+  #unacked: number[] = []
+  #calls: OtherCall[] = []
+  #isDraining = false
+
+  constructor(plan: SubscriberPlan, world: World) {
+    this.plan = plan
+    this.#world = world
+    this.restart()
+  }
+
+  get life(): SubscriptionLife {
+    return this.#life
+  }
+
+  /** Whether all that is stored below `offset` was handed out. */
+  isDrained(offset: number): boolean {
+    const { tailOffset } = this.#state
+    return this.#state.end === undefined && tailOffset !== undefined && tailOffset >= offset
+  }
+
+  /** The process dies (if it runs) and comes back. */
+  restart(): void {
+    if (this.#lives > 0) {
+      this.#process.kill()
+      for (const call of this.#calls) if (call.outcome === 'pending') call.outcome = 'info'
+    }
+    this.#start()
+  }
+
+  /** A second process with the same client id takes over; the first one lives until it is told. */
+  takeOver(): void {
+    this.#start()
+  }
+
+  /** From now on takes everything quickly and acknowledges nothing; durable subscriptions begin a new life for that. */
+  drain(): void {
+    this.#isDraining = true
+    if (this.plan.isDurable || !this.#process.isRunning || this.#state.end !== undefined) this.restart()
+  }
+
+  /** Ends the client; what is not answered fails. */
+  end(): void {
+    this.#process.end()
+  }
+
+  #start(): void {
+    const { world, plan } = { world: this.#world, plan: this.plan }
+    const name = `${plan.clientId}.${++this.#lives}`
+    world.trace.add(name, 'starts')
+    this.#calls = []
+    this.#unacked = []
+    const process = new ClientProcess(name, plan.clientId, world, () => {
+      if (this.#process === process) world.clock.schedule(200, () => this.#process === process && this.restart())
+    })
+    const life: SubscriptionLife = {
+      subscriber: name,
+      filters: plan.filters,
+      durable: plan.isDurable ? plan.clientId : null,
+      from: plan.from,
+      delivered: [],
+      ackCalled: new Set(),
+      ackConfirmed: new Set(),
+      isDrained: false,
+    }
+    this.#process = process
+    this.#life = life
+    world.history.lives.push(life)
+    this.#subscribe()
+    this.#pollLater(process, this.#state, life)
+  }
+
+  #subscribe(): void {
+    const { plan } = this
+    const process = this.#process
+    const call = this.#call(`${process.name}: subscribe`)
+    const request = {
+      filters: plan.filters,
+      qos: 1 as const,
+      name: plan.isDurable ? 'sub' : null,
+      from: plan.from,
+      prefetchMessages: plan.prefetchMessages,
+      prefetchBytes: 64 * 1024,
+      untilEnd: false,
+    }
+    const listener = { handleReadable: () => undefined, handleTail: () => undefined }
+    const waiter = {
+      resolve: () => void (call.outcome = 'ok'),
+      reject: (error: GomqError) => {
+        call.outcome = 'info'
+        this.#world.trace.add(process.name, `subscribe failed: ${error.code}`)
+        if (process.isRunning && this.#process === process) this.#world.clock.schedule(100, () => this.restart())
+      },
+    }
+    this.#state = process.session.subscribe(request, listener, waiter, process.nowMs())
+  }
+
+  #pollLater(process: ClientProcess, state: SubscriptionState, life: SubscriptionLife): void {
+    const { random, clock } = this.#world
+    clock.schedule(1 + random.below(this.#isDraining ? 20 : this.plan.pollMsMax), () => {
+      if (!process.isRunning) return
+      const count = this.#isDraining ? 1_000 : 1 + random.below(8)
+      for (let i = 0; i < count; i++) {
+        const delivered = state.next()
+        if (delivered === undefined) break
+        const { offset, topic } = delivered
+        const value = new TextDecoder().decode(delivered.record.value)
+        this.#world.trace.add(process.name, `got ${value} at ${offset} of ${topic}`)
+        this.#world.history.deliver(life, { offset, topic, value })
+        if (offset >= 0 && random.chance(this.plan.ackShare)) this.#unacked.push(offset)
+      }
+      if (!this.#isDraining && random.chance(0.6)) this.#ackSome(process, state, life)
+      process.flush()
+      this.#pollLater(process, state, life)
+    })
+  }
+
+  #ackSome(process: ClientProcess, state: SubscriptionState, life: SubscriptionLife): void {
+    const { random } = this.#world
+    for (let count = random.below(this.#unacked.length + 1); count > 0; count--) {
+      const at = random.chance(0.5) ? 0 : random.below(this.#unacked.length)
+      const [offset] = this.#unacked.splice(at, 1)
+      const group = state.ack(offset as never)
+      life.ackCalled.add(offset!)
+      if (group === undefined) continue
+      const call = this.#call(`${process.name}: ack ${offset}`)
+      group.onSettled((error) => {
+        if (!process.isRunning && process.isKilled) return
+        call.outcome = error === null ? 'ok' : 'info'
+        if (error === null) {
+          life.ackConfirmed.add(offset!)
+          this.#world.trace.add(process.name, `ack ${offset} confirmed`)
+        }
+      })
+    }
+  }
+
+  #call(what: string): OtherCall {
+    const call = this.#world.history.call(what)
+    this.#calls.push(call)
+    return call
+  }
+}

@@ -1,0 +1,79 @@
+import type { Scheduler, Timer } from '@gomq/broker/testing'
+
+interface Event {
+  readonly atMs: number
+  readonly order: number
+  run: (() => void) | undefined
+}
+
+/** Virtual time: a queue of calls, in order of time, then of their making. Nothing passes but what {@link VirtualClock.takeNext} takes. */
+export class VirtualClock implements Scheduler {
+  /** A binary heap by (atMs, order). */
+  readonly #heap: Event[] = []
+  #nowMs: number
+  #orders = 0
+
+  constructor(startMs: number) {
+    this.#nowMs = startMs
+  }
+
+  nowMs(): number {
+    return this.#nowMs
+  }
+
+  schedule(delayMs: number, run: () => void): Timer {
+    const event: Event = { atMs: this.#nowMs + Math.max(0, Math.round(delayMs)), order: this.#orders++, run }
+    this.#push(event)
+    return { cancel: () => (event.run = undefined) }
+  }
+
+  /** Resolves `delayMs` from now. */
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.schedule(delayMs, resolve))
+  }
+
+  /** Moves time to the next call and returns it; undefined when there is none up to `untilMs` (time then stands there). */
+  takeNext(untilMs: number): (() => void) | undefined {
+    for (let first = this.#heap[0]; first !== undefined && first.atMs <= untilMs; first = this.#heap[0]) {
+      this.#pop()
+      if (first.run === undefined) continue
+      this.#nowMs = first.atMs
+      return first.run
+    }
+    this.#nowMs = Math.max(this.#nowMs, untilMs)
+    return undefined
+  }
+
+  #push(event: Event): void {
+    const heap = this.#heap
+    let at = heap.length
+    heap.push(event)
+    while (at > 0) {
+      const parent = (at - 1) >> 1
+      if (!isBefore(event, heap[parent]!)) break
+      heap[at] = heap[parent]!
+      at = parent
+    }
+    heap[at] = event
+  }
+
+  #pop(): void {
+    const heap = this.#heap
+    const last = heap.pop()!
+    if (heap.length === 0) return
+    let at = 0
+    for (;;) {
+      let child = 2 * at + 1
+      if (child >= heap.length) break
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
+      if (!isBefore(heap[child]!, last)) break
+      heap[at] = heap[child]!
+      at = child
+    }
+    heap[at] = last
+  }
+}
+
+function isBefore(a: Event, b: Event): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
+}

@@ -1,0 +1,23 @@
+import type { Crc32 } from '@gomq/protocol'
+import type { SeededRandom } from '@gomq/protocol/testing'
+import type { History } from './history.js'
+import type { Network } from './network.js'
+import type { Plant } from './plant.js'
+import type { Trace } from './trace.js'
+import type { VirtualClock } from './virtual-clock.js'
+
+/** What all actors of a run share. */
+export interface World {
+  readonly clock: VirtualClock
+  readonly random: SeededRandom
+  readonly network: Network
+  readonly trace: Trace
+  readonly history: History
+  readonly crc32: Crc32
+  /** The planted bug, if any. */
+  readonly plant: Plant | null
+  /** Whether faults still happen. */
+  isFaulty: boolean
+  /** Something broke that no history shows: a broker that does not start, a bug that it reports. */
+  report(invariant: string, detail: string): void
+}

@@ -1,0 +1,82 @@
+import type { Offset } from '@gomq/protocol'
+import { describe, expect, it } from 'vitest'
+import { check } from '../src/checker.js'
+import { History, type PublishCall, type SubscriptionLife } from '../src/history.js'
+
+/** Three acknowledged publishes of one producer, read back by all. */
+function soundHistory(): { history: History; durable: SubscriptionLife; ephemeral: SubscriptionLife } {
+  const history = new History()
+  for (let sequence = 0; sequence < 3; sequence++) history.publishes.push(publish(sequence))
+  history.readBack = [0, 1, 2].map(message)
+  const ephemeral = life('e', null)
+  const durable = life('d', 'd')
+  history.lives.push(ephemeral, durable)
+  for (const each of [0, 1, 2]) {
+    history.deliver(ephemeral, message(each))
+    history.deliver(durable, message(each))
+  }
+  return { history, durable, ephemeral }
+}
+
+function publish(sequence: number): PublishCall {
+  return {
+    publisher: 'p',
+    sequence,
+    topic: 'a',
+    isLogged: true,
+    duringFaults: true,
+    outcome: 'ok',
+    offset: sequence + 10,
+  }
+}
+
+function message(sequence: number) {
+  return { offset: (sequence + 10) as Offset, topic: 'a', value: `p#${sequence}` }
+}
+
+function life(subscriber: string, durable: string | null): SubscriptionLife {
+  const from = { kind: 'earliest' } as const
+  const [ackCalled, ackConfirmed] = [new Set<number>(), new Set<number>()]
+  return { subscriber, filters: ['a'], durable, from, delivered: [], ackCalled, ackConfirmed, isDrained: true }
+}
+
+type Sound = ReturnType<typeof soundHistory>
+
+const BROKEN: { readonly [invariant: string]: (sound: Sound) => void } = {
+  'no lost write': ({ history }) => void history.readBack.pop(),
+  'no duplicates': ({ history }) => void history.readBack.push({ ...message(2), offset: 13 as Offset }),
+  'no aborted read': ({ history }) => void (history.publishes[1]!.outcome = 'fail'),
+  'order per producer and topic': ({ history }) => void history.readBack.reverse(),
+  'one value per offset': ({ ephemeral }) => void (ephemeral.delivered[1] = { ...message(1), value: 'p#2' }),
+  'nothing appears': ({ history }) => void history.publishes.shift(),
+  'topics stay': ({ history }) => void (history.readBack[0] = { ...message(0), topic: 'b' }),
+  'filters hold': ({ ephemeral }) => void (ephemeral.delivered[0] = { ...message(0), topic: 'b' }),
+  'nothing above what survives': ({ ephemeral }) => void ephemeral.delivered.push({ ...message(3) }),
+  'no repeated delivery': ({ durable }) => void durable.delivered.push(message(2)),
+  'polls only go on': ({ ephemeral }) => void ephemeral.delivered.reverse(),
+  'no skipped message': ({ ephemeral }) => void ephemeral.delivered.splice(1, 1),
+  'nothing unacknowledged is skipped': ({ durable }) => void durable.delivered.splice(1, 1),
+  'durable subscriptions resume': ({ durable }) => void (durable.isDrained = false),
+  'every promise settles': ({ history }) => void history.call('subscribe'),
+  'enough succeeds': ({ history }) => history.publishes.forEach((call) => (call.outcome = 'info')),
+  'confirmed acks are final': ({ history, durable }) => {
+    durable.ackConfirmed.add(12)
+    history.deliver(durable, message(2))
+  },
+  'QoS 0 at most once': ({ ephemeral }) => {
+    const unlogged = { offset: -1 as Offset, topic: 'a', value: 'p#9' }
+    ephemeral.delivered.push(unlogged, unlogged)
+  },
+}
+
+describe('the checker', () => {
+  it('finds nothing in a sound history', () => expect(check(soundHistory().history)).toEqual([]))
+
+  for (const [invariant, breakIt] of Object.entries(BROKEN)) {
+    it(`sees a broken '${invariant}'`, () => {
+      const sound = soundHistory()
+      breakIt(sound)
+      expect(check(sound.history).map((violation) => violation.invariant)).toContain(invariant)
+    })
+  }
+})
