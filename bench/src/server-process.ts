@@ -24,10 +24,7 @@ export class ServerProcess {
 
   /** GoMQ with its defaults: fdatasync before every ack. */
   static broker(workDirectory: string): Promise<ServerProcess> {
-    const main = fileURLToPath(import.meta.resolve('@gomq/broker/testing')).replace(
-      /testing[\\/]index\.js$/,
-      'node/main.js',
-    )
+    const main = fileURLToPath(new URL('node/main.js', import.meta.resolve('@gomq/broker')))
     return ServerProcess.#start(workDirectory, (data) => [
       main,
       '--data-dir',

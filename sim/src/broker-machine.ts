@@ -1,4 +1,4 @@
-import { Broker, type Scheduler, silentLog } from '@gomq/broker/testing'
+import { Broker, type Scheduler, silentLog } from '@gomq/broker'
 import { GomqError, InvariantError } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { SimDisk } from '@gomq/storage/testing'

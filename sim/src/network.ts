@@ -1,4 +1,4 @@
-import type { Wire, WireHandler } from '@gomq/broker/testing'
+import type { Wire, WireHandler } from '@gomq/broker'
 import type { SeededRandom } from '@gomq/protocol/testing'
 import type { VirtualClock } from './virtual-clock.js'
 

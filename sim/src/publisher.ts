@@ -109,6 +109,7 @@ export class Publisher {
       value: messageValue(name, sequence),
       headers: null,
       timestampMs: nowMs,
+      timestampDeltaMs: 0,
       timeoutMs: 6_000,
     }
     const waiter = {

@@ -106,9 +106,9 @@ async function drain(world: World, { machine, subscribers }: FaultTargets, run: 
   await run(2_000)
   const endOffset = machine.serving?.highWatermark ?? Number.POSITIVE_INFINITY
   const all = [...subscribers, reader]
-  await run(HEAL_MS, () => all.every((each) => each.isDrained(0)))
+  await run(HEAL_MS, () => all.every((each) => each.isDrained))
   await run(2_000)
-  for (const each of all) each.life.isDrained = each.isDrained(0)
+  for (const each of all) each.life.isDrained = each.isDrained
   if (!all.every((each) => each.life.isDrained))
     world.report('service resumes', `not everybody was handed everything below offset ${endOffset}`)
   world.history.readBack = [...reader.life.delivered]

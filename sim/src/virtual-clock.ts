@@ -1,4 +1,4 @@
-import type { Scheduler, Timer } from '@gomq/broker/testing'
+import type { Scheduler, Timer } from '@gomq/broker'
 
 interface Event {
   readonly atMs: number

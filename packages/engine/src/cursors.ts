@@ -1,7 +1,7 @@
-import { type AckPacket, PacketType } from '@gomq/protocol'
+import { type AckPacket, GomqError, PacketType } from '@gomq/protocol'
 import type { ControlRecord } from './control-record.js'
 import type { EngineContext } from './engine-context.js'
-import { CURSOR_PERSIST_OFFSETS } from './limits.js'
+import { CURSOR_PERSIST_OFFSETS, OUTSTANDING_RANGES_MAX } from './limits.js'
 import type { Subscription } from './subscription.js'
 
 /** Who is told that an acknowledgement has committed. */
@@ -31,11 +31,8 @@ export class Cursors {
       if (packet.requestId !== 0) send(connection.id, { type: PacketType.ACKED, requestId: packet.requestId })
       return
     }
-    let removed = 0
-    for (let i = 0; i < packet.ranges.length; i += 2)
-      removed += subscription.unacked.remove(packet.ranges[i]!, packet.ranges[i + 1]!)
-    if (packet.requestId !== 0) subscription.ackRequests.push(packet.requestId)
-    if (removed > 0) subscription.isCursorDirty = true
+    const position = this.#take(subscription, packet.ranges)
+    if (packet.requestId !== 0) subscription.ackRequests.push({ requestId: packet.requestId, position })
     this.#dirty.add(subscription)
     delivery.pump(subscription)
     this.flushIfIdle(nowMs)
@@ -66,19 +63,52 @@ export class Cursors {
     const records: ControlRecord[] = []
     const answers: AckAnswer[] = []
     for (const subscription of this.#dirty) {
-      for (const requestId of subscription.ackRequests)
-        answers.push({ connectionId: subscription.connection.id, requestId })
-      subscription.ackRequests = []
       const record = this.#recordOf(subscription)
       if (record !== undefined) records.push(record)
+      this.#takeAnswers(subscription, answers)
+      if (subscription.ackRequests.length === 0) this.#dirty.delete(subscription)
     }
-    this.#dirty.clear()
     const answer = () => {
       for (const { connectionId, requestId } of answers) send(connectionId, { type: PacketType.ACKED, requestId })
     }
     if (records.length > 0) queue.appendControl(records, nowMs, answer)
     // Nothing moved: what they acknowledge is acknowledged, or on its way in an earlier record.
     else if (answers.length > 0) this.#afterPending(answer)
+  }
+
+  /** Marks what is acknowledged. @returns where the cursor has to be for all of it to be kept */
+  #take(subscription: Subscription, ranges: readonly number[]): number {
+    const known = Math.max(subscription.resumeAt, subscription.cursorPosition(this.#context.delivery.highWatermark))
+    const { highWatermark } = this.#context.delivery
+    let removed = 0
+    let position = 0
+    for (let i = 0; i < ranges.length; i += 2) {
+      const from = ranges[i]!
+      const to = ranges[i + 1]!
+      removed += subscription.unacked.remove(from, Math.min(to, known))
+      // Nobody can have got what has not committed.
+      const earlyTo = Math.min(to, highWatermark)
+      if (earlyTo <= Math.max(from, known)) continue
+      subscription.earlyAcks.add(Math.max(from, known), earlyTo)
+      position = Math.max(position, earlyTo)
+    }
+    if (removed > 0) subscription.isCursorDirty = true
+    if (subscription.earlyAcks.count > OUTSTANDING_RANGES_MAX)
+      throw new GomqError(
+        'LIMIT_EXCEEDED',
+        `more than ${OUTSTANDING_RANGES_MAX} separate ranges are acknowledged that were not delivered on this connection; wait for them to be delivered again`,
+      )
+    return position
+  }
+
+  /** Moves the requests that the cursor covers now to `answers`. */
+  #takeAnswers(subscription: Subscription, answers: AckAnswer[]): void {
+    const waiting = subscription.ackRequests
+    const { persistedPosition } = subscription
+    if (waiting.length === 0) return
+    subscription.ackRequests = waiting.filter(({ position }) => position > persistedPosition)
+    for (const { requestId, position } of waiting)
+      if (position <= persistedPosition) answers.push({ connectionId: subscription.connection.id, requestId })
   }
 
   #recordOf(subscription: Subscription): ControlRecord | undefined {

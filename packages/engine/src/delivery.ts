@@ -128,6 +128,7 @@ export class Delivery {
       if (!this.#deliver(subscription, batch)) return undefined
     }
     if (result.nextOffset > subscription.position) subscription.position = result.nextOffset
+    this.#passEarlyAcks(subscription)
     this.pump(subscription)
     return undefined
   }
@@ -146,14 +147,14 @@ export class Delivery {
     const end = base + recordCountOf(batch)
     const redelivers = base < subscription.resumeAt
     let from = Math.max(base, subscription.position)
-    if (!redelivers && from === base && this.#fitsWhole(subscription, batch)) {
+    if (!redelivers && from === base && subscription.earlyAcks.isEmpty && this.#fitsWhole(subscription, batch)) {
       this.#account(subscription, batch, 0, end - base)
       subscription.position = next
       this.#send(subscription, null, null, batch)
       return true
     }
     const ranges: number[] = []
-    const wanted = redelivers ? wantedRanges(subscription, from, end) : [from, end]
+    const wanted = wantedRanges(subscription, from, end)
     let isComplete = true
     for (let i = 0; i < wanted.length && isComplete; i += 2) {
       const rangeFrom = wanted[i]!
@@ -175,6 +176,7 @@ export class Delivery {
       }
     }
     subscription.position = (isComplete ? next : from) as Offset
+    this.#passEarlyAcks(subscription)
     if (ranges.length > 0) {
       const part = partOfBatch(batch, ranges)
       this.#send(subscription, part.header, part.ranges, part.payload)
@@ -194,10 +196,17 @@ export class Delivery {
     return !!(attributesOf(batch) & Attribute.RETAIN) && this.#retained.offsetOf(topicOf(batch)) !== baseOffsetOf(batch)
   }
 
+  /** What was acknowledged before its turn, and is behind the position now, is kept by the cursor. */
+  #passEarlyAcks(subscription: Subscription): void {
+    if (subscription.earlyAcks.isEmpty) return
+    if (subscription.earlyAcks.remove(0, subscription.position) > 0) subscription.isCursorDirty = true
+  }
+
   /** Passes over what is not delivered any more; there will be no acknowledgement for it. */
   #drop(subscription: Subscription, base: Offset, next: Offset): void {
     if (subscription.unacked.remove(base, next) > 0 && subscription.keepsAcks) subscription.isCursorDirty = true
     subscription.position = next
+    this.#passEarlyAcks(subscription)
   }
 
   #fitsWhole(subscription: Subscription, batch: Uint8Array): boolean {
@@ -248,17 +257,14 @@ export class Delivery {
   }
 }
 
-/** Of [from, end): below `resumeAt` only what is unacknowledged, everything from there on. */
+/** Of [from, end): below `resumeAt` only what is unacknowledged, from there on everything that was not acknowledged early. */
 function wantedRanges(subscription: Subscription, from: number, end: number): number[] {
-  const wanted: number[] = []
-  const bounds = subscription.unacked.toArray()
-  const below = Math.min(end, subscription.resumeAt)
-  for (let i = 0; i < bounds.length; i += 2) {
-    const rangeFrom = Math.max(from, bounds[i]!)
-    const rangeTo = Math.min(below, bounds[i + 1]!)
-    if (rangeFrom < rangeTo) wanted.push(rangeFrom, rangeTo)
+  const { resumeAt, unacked, earlyAcks } = subscription
+  const wanted = from < resumeAt ? unacked.within(from, Math.min(end, resumeAt)) : []
+  const rest = Math.max(from, resumeAt)
+  if (rest < end) {
+    if (earlyAcks.isEmpty) wanted.push(rest, end)
+    else wanted.push(...earlyAcks.gaps(rest, end))
   }
-  const rest = Math.max(from, subscription.resumeAt)
-  if (rest < end) wanted.push(rest, end)
   return wanted
 }

@@ -188,6 +188,7 @@ export class Engine {
     const { delivery } = this.#context
     delivery.nowMs = nowMs
     const failed = delivery.handleRead(token, result)
+    this.#cursors.flushIfIdle(nowMs)
     if (failed === undefined) return
     const error = GomqError.from(failed.error)
     this.#disconnect(failed.subscription.connection, error.code, error.message, 'lost', nowMs)

@@ -4,6 +4,13 @@ import type { Connection } from './connection.js'
 /** `waiting`: its control record has not committed. `catchingUp`: reads the log. `tailing`: gets batches as they commit. */
 export type SubscriptionState = 'waiting' | 'catchingUp' | 'tailing' | 'closed'
 
+/** An ACK that is to be answered. */
+export interface AckRequest {
+  readonly requestId: number
+  /** The cursor has to be here, or beyond, for the acknowledgement to be kept. */
+  readonly position: number
+}
+
 /** A subscription attached to a connection: volatile, gone with it. */
 export class Subscription {
   readonly connection: Connection
@@ -32,8 +39,13 @@ export class Subscription {
   isCursorDirty: boolean = false
   /** Position that was persisted last. */
   persistedPosition: number
-  /** ACK requests that wait for the next control batch. */
-  ackRequests: number[] = []
+  /**
+   * Acknowledged by a client that got them on an earlier connection, and not yet passed on this one: they are passed over when their
+   * turn comes. At or above {@link resumeAt} and the position.
+   */
+  readonly earlyAcks: OffsetRanges = new OffsetRanges()
+  /** ACK requests that wait for a cursor which covers them. */
+  ackRequests: AckRequest[] = []
   readonly #decisions = new Map<string, boolean>()
 
   constructor(init: {

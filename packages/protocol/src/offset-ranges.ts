@@ -106,6 +106,14 @@ export class OffsetRanges {
     return start === undefined ? undefined : (Math.max(start, offset) as Offset)
   }
 
+  /** Ranges of [from, to) that are in the set, as a flat array. */
+  within(from: number, to: number): number[] {
+    const within: number[] = []
+    for (let i = this.#firstEndingAtOrAfter(from + 1); i < this.#bounds.length && this.#bounds[i]! < to; i += 2)
+      within.push(Math.max(from, this.#bounds[i]!), Math.min(to, this.#bounds[i + 1]!))
+    return within
+  }
+
   /** Ranges of [from, to) that are not in the set, as a flat array. */
   gaps(from: number, to: number): number[] {
     const gaps: number[] = []

@@ -130,6 +130,7 @@ export function connack(init: Partial<ConnackPacket> = {}): ConnackPacket {
     messageBytesMax: 4_000_000,
     keepAliveSec: 30,
     inflightBatchesMax: 4,
+    sessionExpirySec: 0,
     ...init,
   }
 }
