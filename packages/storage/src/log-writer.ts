@@ -5,7 +5,8 @@ import type { IndexCache } from './index-cache.js'
 import { CHECKPOINT_INTERVAL_BYTES, ROUND_BYTES_MAX } from './limits.js'
 import type { LogContext } from './log-options.js'
 import type { LogState } from './log-state.js'
-import { createSegment, SYNC_FAILED_MARKER, writeIndex } from './recovery.js'
+import { createSegment, writeIndex } from './recovery.js'
+import { putSyncMarker } from './sync-marker.js'
 import { type TailCache, unpinned } from './tail-cache.js'
 
 /**
@@ -233,9 +234,7 @@ export class LogWriter {
   async #leaveMarker(): Promise<void> {
     const { fs, directory } = this.#context
     try {
-      const marker = await fs.open(`${directory}/${SYNC_FAILED_MARKER}`, 'create')
-      await marker.close()
-      await fs.syncDirectory(directory)
+      await putSyncMarker(fs, directory)
     } catch {
       // The disk is failing. The marker lives in the page cache as long as what may lie there does, and that is what it is for.
     }

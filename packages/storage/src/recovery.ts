@@ -5,9 +5,7 @@ import { SegmentIndex } from './format/segment-index.js'
 import { SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX } from './limits.js'
 import { baseOffsetFromName, corruptAt, indexName, Segment, segmentName } from './segment.js'
 import { scanSegment, wasSyncedBehind } from './segment-scan.js'
-
-/** Name of the file left behind when a sync failed: the page cache may hold what the disk does not. */
-export const SYNC_FAILED_MARKER = 'sync-failed'
+import { hasSyncMarker, putSyncMarker, removeSyncMarker } from './sync-marker.js'
 
 /** Bytes at the end of the log that were never acknowledged and were cut. */
 export interface TornTail {
@@ -165,17 +163,19 @@ async function openActive(
     }
     // It may have been sealed before a truncation: what was written about it then is no longer true.
     await fs.remove(`${folder}/${indexName(base)}`)
-    const marker = `${directory}/${SYNC_FAILED_MARKER}`
-    if ((await readFile(fs, marker)) !== undefined) {
+    if (await hasSyncMarker(fs, directory)) {
       const old = file
       await replaceFile(fs, folder, segmentName(base), (copy) => copyBytes(old, copy, goodBytes))
       await old.close()
       file = await fs.open(path, 'write')
-      await fs.remove(marker)
-      await fs.syncDirectory(directory)
-    } else if (goodBytes < fileBytes) await file.truncate(goodBytes)
-    await file.sync()
+    } else {
+      // Should this sync fail, the next start must not believe the page cache; it may be too late to say so then.
+      await putSyncMarker(fs, directory)
+      if (goodBytes < fileBytes) await file.truncate(goodBytes)
+      await file.sync()
+    }
     await fs.syncDirectory(folder)
+    await removeSyncMarker(fs, directory)
     const tornTail = goodBytes < fileBytes ? { path, position: goodBytes, bytes: fileBytes - goodBytes } : undefined
     return { segment: new Segment(path, { index }), file, tornTail }
   } catch (error) {
