@@ -22,7 +22,7 @@ export const directions: Rule = (tree) => {
           refuse(`'${specifier}': ${file.home} knows only ${allowed.join(', ') || 'itself'}`)
         if (allowed !== undefined && door === '/node' && !mayUseNode(file))
           refuse(`'${specifier}' outside src/node; take it as an argument`)
-        if (allowed !== undefined && door === '/testing' && !file.inner.startsWith('src/testing/'))
+        if (allowed !== undefined && door === '/testing' && !isTesting(file.inner))
           refuse(`'${specifier}' in code that is shipped`)
         continue
       }
@@ -35,9 +35,14 @@ export const directions: Rule = (tree) => {
       if (isDoor(target)) refuse(`'${specifier}' goes through a door of the own package; import the file itself`)
       if (target.inner.startsWith('src/node/') && !mayUseNode(file))
         refuse(`'${specifier}' imports Node code into what is portable`)
-      if (target.inner.startsWith('src/testing/') && !file.inner.startsWith('src/testing/'))
+      if (isTesting(target.inner) && !isTesting(file.inner))
         refuse(`'${specifier}' imports test code into what is shipped`)
     }
   }
   return violations
+}
+
+/** Whether a file is for the tests of others, though it is shipped. */
+function isTesting(inner: string): boolean {
+  return /^src\/(node\/)?testing\//.test(inner)
 }
