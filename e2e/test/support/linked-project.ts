@@ -7,8 +7,11 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** What a reader of the documentation installs, and what stands for it here. */
 const INSTALLED = {
+  '@gomq/broker': 'apps/broker',
   '@gomq/client': 'packages/client',
+  '@gomq/engine': 'packages/engine',
   '@gomq/protocol': 'packages/protocol',
+  '@gomq/storage': 'packages/storage',
   gomqctl: 'apps/gomqctl',
   '@types/node': 'node_modules/@types/node',
 }
