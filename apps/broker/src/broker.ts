@@ -1,3 +1,4 @@
+import type { Authorizer } from '@gomq/engine'
 import { type Crc32, encodeFrame, epoch, GomqError, type Offset, PacketType, type Random } from '@gomq/protocol'
 import { type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
@@ -28,6 +29,8 @@ export interface BrokerOptions {
   readonly tailCacheBytes: number
   readonly snapshotIntervalBytes: number
   readonly unsyncedBytesMax: number
+  /** Who may do what; everybody everything by default. */
+  readonly authorizer?: Authorizer
   /**
    * The broker cannot keep its promises any more: it acknowledges nothing and has closed every connection; the process must end
    * without {@link Broker.shutdown}. Called once at most.
@@ -194,7 +197,7 @@ export class Broker {
   }
 
   #engineOptions(epochNumber: number): EngineDriverOptions['engine'] {
-    const { brokerId, brokerVersion, crc32, random, messageBytesMax } = this.#options
+    const { brokerId, brokerVersion, crc32, random, messageBytesMax, authorizer } = this.#options
     const { logStartOffset, logEndOffset, lastAppendTimeMs } = this.#log
     return {
       brokerId,
@@ -207,6 +210,7 @@ export class Broker {
       logStartOffset,
       logEndOffset,
       lastAppendTimeMs,
+      ...(authorizer !== undefined && { authorizer }),
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Authorizer } from '@gomq/engine'
 import { GomqError } from '@gomq/protocol'
 import { crc32, systemRandom } from '@gomq/protocol/node'
 import type { FileSystem } from '@gomq/storage'
@@ -11,6 +12,12 @@ import { createHttpServer } from './http/http-server.js'
 import { NodeScheduler } from './node-scheduler.js'
 import { TcpListener } from './tcp-listener.js'
 import { GOMQ_VERSION } from './version.js'
+
+/** Parts of a broker that may be others than the usual ones. */
+export interface BrokerParts {
+  readonly fs?: FileSystem
+  readonly authorizer?: Authorizer
+}
 
 /** The broker with its doors: what `gomq` runs, and what tests run in their own process. */
 export class BrokerProcess {
@@ -39,7 +46,7 @@ export class BrokerProcess {
    * Recovers the log and opens the doors. Nothing is open when it throws.
    *
    * @param onFailure  the broker can no longer keep its promises and has closed every connection: exit
-   * @param fs         the disk; the real one by default
+   * @param parts      what stands for the real disk and for letting everybody do everything
    * @throws GomqError DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT  of recovery
    * @throws GomqError UNAVAILABLE  the directory or an address cannot be used; the cause is the operating system's error
    */
@@ -47,10 +54,10 @@ export class BrokerProcess {
     configuration: Configuration,
     log: Logger,
     onFailure: (error: Error) => void,
-    fs: FileSystem = nodeFileSystem(),
+    parts: BrokerParts = {},
   ): Promise<BrokerProcess> {
     const broker = await open({
-      fs,
+      fs: parts.fs ?? nodeFileSystem(),
       directory: configuration.dataDir,
       crc32,
       scheduler: new NodeScheduler(),
@@ -63,6 +70,7 @@ export class BrokerProcess {
       tailCacheBytes: configuration.tailCacheBytes,
       snapshotIntervalBytes: configuration.snapshotIntervalBytes,
       unsyncedBytesMax: configuration.unsyncedBytesMax,
+      ...(parts.authorizer !== undefined && { authorizer: parts.authorizer }),
       onFailure,
     })
     const tcp = new TcpListener({

@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type Authorizer, allowAll } from '@gomq/engine'
+import { type ErrorCode, GomqError } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import type { FileSystem } from '@gomq/storage'
 import { nodeFileSystem } from '@gomq/storage/node'
@@ -49,6 +51,7 @@ export class TestBroker {
   readonly #disk: SimDisk | undefined
   #directory: string | undefined
   #running: BrokerProcess | undefined
+  #refusal: GomqError | undefined
   #tcp = '127.0.0.1:0'
   #http: string
 
@@ -93,10 +96,23 @@ export class TestBroker {
     )
     const fs: FileSystem = this.#disk?.mount() ?? nodeFileSystem()
     const log = createLogger(configuration.logLevel, configuration.nodeId)
-    this.#running = await BrokerProcess.start(configuration, log, () => undefined, fs)
+    this.#running = await BrokerProcess.start(configuration, log, () => undefined, {
+      fs,
+      authorizer: this.#authorizer(),
+    })
     this.#tcp = formatEndpoint(this.#running.tcp)
     const { http } = this.#running
     if (http !== undefined) this.#http = formatEndpoint(http)
+  }
+
+  /** Refuses every publish with `code` until {@link acceptPublishes}; nothing is stored. */
+  refusePublishes(code: ErrorCode, message: string = 'the test refuses publishes'): void {
+    this.#refusal = new GomqError(code, message)
+  }
+
+  /** Takes publishes again. */
+  acceptPublishes(): void {
+    this.#refusal = undefined
   }
 
   /** Cuts every connection; clients may come again at once. */
@@ -124,6 +140,10 @@ export class TestBroker {
     await this.stop()
     if (this.#directory !== undefined) await rm(this.#directory, { recursive: true, force: true })
     this.#directory = undefined
+  }
+
+  #authorizer(): Authorizer {
+    return { ...allowAll, mayPublish: () => this.#refusal }
   }
 
   async #dataDirectory(): Promise<string> {

@@ -49,6 +49,30 @@ test('dropping connections cuts clients and lets them come again', async () => {
   again.close()
 })
 
+test('refused publishes are told why, store nothing, and are taken again afterwards', async () => {
+  await using broker = await startTestBroker()
+  const client = await TcpClient.connect(portOf(broker.url))
+  broker.refusePublishes('DISK_FULL')
+  client.send(publishPacket(1, batchOf('a', ['no'])))
+  expect(await client.queue.take(PacketType.ERROR)).toMatchObject({ requestId: 1, code: 'DISK_FULL' })
+  broker.acceptPublishes()
+  client.send(publishPacket(2, batchOf('a', ['yes'])))
+  await client.queue.take(PacketType.PUBACK)
+  client.send(subscribePacket({ filters: ['a'] }))
+  expect((await client.queue.messages(1)).map(({ value }) => value)).toEqual(['yes'])
+  client.close()
+})
+
+test('a broker in memory is up in a moment', async () => {
+  await using warmUp = await startTestBroker()
+  await warmUp.stop()
+  const startedMs = performance.now()
+  await using broker = await startTestBroker()
+  // Under 100 ms on a quiet machine; the bound is for a busy one.
+  expect(performance.now() - startedMs).toBeLessThan(1_000)
+  expect(broker.isRunning).toBe(true)
+})
+
 test('HTTP is served on request, and options are those of the broker', async () => {
   await using broker = await startTestBroker({ http: true, options: { 'message-bytes-max': '10' } })
   const answer = await fetch(`${broker.httpUrl}/pub`, {
