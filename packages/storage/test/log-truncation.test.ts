@@ -127,6 +127,7 @@ describe('truncating a log', () => {
     appendBatches(log, 60)
     await settle()
     log.setHighWatermark(offset(30))
+    await log.read({ from: offset(100), to: offset(120), bytesMax: 1 })
     let release = () => {}
     const gate = new Promise<void>((resolve) => (release = resolve))
     disk.onOperation = () => {
@@ -134,6 +135,7 @@ describe('truncating a log', () => {
       return gate
     }
     const underWay = log.read({ from: offset(100), to: offset(120), bytesMax: 1 })
+    await settle()
     let isOver = false
     const truncation = log.truncate(offset(40)).then(() => {
       isOver = true
