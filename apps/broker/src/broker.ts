@@ -184,7 +184,7 @@ export class Broker {
       brokerLog,
       intervalBytes: this.#options.snapshotIntervalBytes,
     })
-    const recovered = await recoverState({ fs, directory, crc32, log, engine })
+    const recovered = await recoverState({ fs, directory, crc32, log, engine, brokerLog })
     this.#driver.step(() => engine.start(this.nowMs()))
     await this.#synced(log.logEndOffset)
     this.#door = this.#driver.openDoor('http')

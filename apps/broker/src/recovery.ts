@@ -1,6 +1,7 @@
 import type { Engine } from '@gomq/engine'
 import type { Crc32, Offset } from '@gomq/protocol'
 import { type FileSystem, type Log, loadSnapshot } from '@gomq/storage'
+import type { BrokerLog } from './broker-log.js'
 
 /** What recovery read, for the log. */
 export interface RecoveredState {
@@ -20,9 +21,19 @@ export async function recoverState(source: {
   readonly crc32: Crc32
   readonly log: Log
   readonly engine: Engine
+  readonly brokerLog: BrokerLog
 }): Promise<RecoveredState> {
-  const { fs, directory, crc32, log, engine } = source
-  const snapshot = await loadSnapshot({ fs, directory, crc32, log })
+  const { fs, directory, crc32, log, engine, brokerLog } = source
+  if (log.tornTail !== undefined)
+    brokerLog.warn({ ...log.tornTail }, 'the end of the log was torn and is cut; nothing of it was acknowledged')
+  const snapshot = await loadSnapshot({
+    fs,
+    directory,
+    crc32,
+    log,
+    onRejected: (path, reason) =>
+      brokerLog.warn({ path, reason }, 'a snapshot is put aside; the log is replayed instead'),
+  })
   let snapshotEntries = 0
   for (const entry of snapshot?.entries ?? []) {
     engine.restoreEntry(entry)
