@@ -66,12 +66,16 @@ export class History {
     return call
   }
 
-  /** Takes a delivery up. */
+  /**
+   * Takes a delivery up. A process whose place another has taken may still hand out what reached it before: only what the newest
+   * life gets was sent after all that was confirmed.
+   */
   deliver(life: SubscriptionLife, message: Delivered): void {
-    if (life.durable !== null)
-      for (const other of this.lives)
-        if (other.durable === life.durable && other.ackConfirmed.has(message.offset))
-          this.redelivered.push(`${life.durable} got offset ${message.offset} again after its confirmed ack`)
     life.delivered.push(message)
+    if (life.durable === null) return
+    const ofIdentity = this.lives.filter((other) => other.durable === life.durable)
+    if (ofIdentity.at(-1) !== life) return
+    if (ofIdentity.some((other) => other.ackConfirmed.has(message.offset)))
+      this.redelivered.push(`${life.durable} got offset ${message.offset} again after its confirmed ack`)
   }
 }
