@@ -82,6 +82,8 @@ export class ReadingDoor implements Peer {
   }
 
   close(): void {
+    // The engine's last word stands among what was sent.
+    this.flush()
     this.#fail('SHUTTING_DOWN', 'the broker is stopping; try again later')
   }
 
