@@ -1,10 +1,11 @@
-import type { Authorizer } from '@gomq/engine'
+import type { Authorizer, Listing } from '@gomq/engine'
 import { type Crc32, encodeFrame, epoch, GomqError, type Offset, PacketType, type Random } from '@gomq/protocol'
 import { type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Door } from './door.js'
 import { EngineDriver, type EngineDriverOptions } from './engine-driver.js'
 import { SHUTDOWN_SNAPSHOT_BYTES } from './limits.js'
+import type { DoorReader, DoorSubscription, ReadingDoor } from './reading-door.js'
 import { recoverState } from './recovery.js'
 import type { Scheduler, Timer } from './scheduler.js'
 import { SnapshotWriter } from './snapshot-writer.js'
@@ -97,6 +98,21 @@ export class Broker {
   /** The broker's own client, for HTTP. */
   get door(): Door {
     return this.#door
+  }
+
+  /** What is kept and who is there, for people to look at. */
+  get listing(): Listing {
+    return this.#driver.engine.listing
+  }
+
+  /** Names of the topics that the log's indexes in memory know, some more than once; a live walk. */
+  knownTopics(): Iterable<string> {
+    return this.#log.knownTopics()
+  }
+
+  /** Reads a subscription through a door of its own; events go to `reader`, some of them before this returns. */
+  openReadingDoor(name: string, subscription: DoorSubscription, reader: DoorReader): ReadingDoor {
+    return this.#driver.openReadingDoor(name, subscription, reader)
   }
 
   nowMs(): number {

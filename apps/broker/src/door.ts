@@ -1,11 +1,6 @@
-import { type ErrorCode, GomqError, type Packet, PacketType, PROTOCOL_VERSION, type PubackPacket } from '@gomq/protocol'
+import { type ErrorCode, GomqError, type Packet, PacketType, type PubackPacket } from '@gomq/protocol'
+import { type DoorHost, doorConnect } from './door-host.js'
 import type { Peer } from './peer.js'
-
-/** What a door asks of its broker. */
-export interface DoorHost {
-  /** Hands a packet to the engine, in a step. */
-  handleDoorPacket(door: Door, packet: Packet): void
-}
 
 interface Waiter {
   resolve(ack: PubackPacket): void
@@ -32,23 +27,7 @@ export class Door implements Peer {
 
   /** Introduces the door to the engine. */
   connect(agent: string): void {
-    this.#host.handleDoorPacket(this, {
-      type: PacketType.CONNECT,
-      requestId: 1,
-      versionMin: PROTOCOL_VERSION,
-      versionMax: PROTOCOL_VERSION,
-      features: [],
-      clientId: null,
-      namespace: null,
-      authMethod: null,
-      authData: null,
-      keepAliveSec: 0,
-      agent,
-      cleanSession: true,
-      sessionExpirySec: 0,
-      will: null,
-      willDelaySec: 0,
-    })
+    this.#host.handleDoorPacket(this, doorConnect(agent))
   }
 
   /**

@@ -3,9 +3,11 @@ import { type ErrorCode, nextOffsetOf, type Offset, type Packet } from '@gomq/pr
 import type { Log } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import { ConnectionSweep } from './connection-sweep.js'
-import { Door, type DoorHost } from './door.js'
+import { Door } from './door.js'
+import type { DoorHost } from './door-host.js'
 import type { Peer } from './peer.js'
 import { printable } from './printable.js'
+import { type DoorReader, type DoorSubscription, ReadingDoor } from './reading-door.js'
 import type { Scheduler, Timer } from './scheduler.js'
 import { StepLoop } from './step-loop.js'
 import { UnsyncedBytes } from './unsynced-bytes.js'
@@ -92,8 +94,15 @@ export class EngineDriver implements ConnectionHost, DoorHost {
   /** Opens a door of the broker's own. */
   openDoor(name: string): Door {
     const door = new Door(this.#nextConnectionId++, this)
-    this.#peers.set(door.connectionId, door)
-    this.step(() => this.engine.handleOpen(door.connectionId, { remote: name }, this.nowMs()))
+    this.#open(door, name)
+    door.connect(name)
+    return door
+  }
+
+  /** Opens a door that reads a subscription. */
+  openReadingDoor(name: string, subscription: DoorSubscription, reader: DoorReader): ReadingDoor {
+    const door = new ReadingDoor(this.#nextConnectionId++, this, subscription, reader)
+    this.#open(door, name)
     door.connect(name)
     return door
   }
@@ -139,8 +148,13 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     this.#sweepTimer?.cancel()
   }
 
-  handleDoorPacket(door: Door, packet: Packet): void {
+  handleDoorPacket(door: Peer, packet: Packet): void {
     this.step(() => this.engine.handlePacket(door.connectionId, packet, this.nowMs()))
+  }
+
+  handleDoorOver(door: Peer): void {
+    this.#peers.delete(door.connectionId)
+    this.step(() => this.engine.handleClosed(door.connectionId, this.nowMs()))
   }
 
   handlePacket(connection: WireConnection, packet: Packet): void {
@@ -185,6 +199,11 @@ export class EngineDriver implements ConnectionHost, DoorHost {
   handleWireClosed(connection: WireConnection): void {
     this.#wires.delete(connection)
     if (this.#wires.size === 0) this.#onWiresClosed?.()
+  }
+
+  #open(door: Peer, name: string): void {
+    this.#peers.set(door.connectionId, door)
+    this.step(() => this.engine.handleOpen(door.connectionId, { remote: name }, this.nowMs()))
   }
 
   #outbox(): Outbox {

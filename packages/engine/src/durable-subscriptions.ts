@@ -32,6 +32,16 @@ export class DurableSubscriptions {
     return this.#byClient.get(clientId)?.size ?? 0
   }
 
+  /** Clients that have some; a live walk. */
+  clientIds(): IterableIterator<string> {
+    return this.#byClient.keys()
+  }
+
+  /** Those of a client; a live walk. */
+  ofClient(clientId: string): Iterable<DurableSubscription> {
+    return this.#byClient.get(clientId)?.values() ?? []
+  }
+
   /** Applies a control record at `offset`; older ones than an entry's last change are ignored. */
   apply(record: ControlRecord, offset: number): void {
     if (record.kind === 'subscription') this.#put({ ...record, changedAt: offset })

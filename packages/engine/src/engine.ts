@@ -19,6 +19,7 @@ import { Cursors } from './cursors.js'
 import { Delivery } from './delivery.js'
 import type { EngineContext } from './engine-context.js'
 import type { EngineOptions } from './engine-options.js'
+import { Listing } from './listing.js'
 import type { EngineReadResult } from './outbox.js'
 import { Publishing } from './publishing.js'
 import { SessionKeeper } from './session-keeper.js'
@@ -37,6 +38,8 @@ type ConnectionEnd = 'left' | 'lost' | 'stopped'
  * Life: `restoreEntry` for each entry of a snapshot, `replay` for each batch behind it, `start`, then inputs.
  */
 export class Engine {
+  /** What is kept and who is there, for people to look at. */
+  readonly listing: Listing
   readonly #context: EngineContext
   readonly #publishing: Publishing
   readonly #sessions: SessionKeeper
@@ -61,6 +64,7 @@ export class Engine {
       },
       disconnect: (connection, code, message, nowMs) => this.#disconnect(connection, code, message, 'lost', nowMs),
     }
+    this.listing = new Listing(this.#context)
     this.#publishing = new Publishing(this.#context)
     this.#sessions = new SessionKeeper(this.#context, this.#publishing)
     this.#cursors = new Cursors(this.#context)

@@ -1,4 +1,5 @@
 export * from './authorizer.js'
 export * from './engine.js'
 export * from './engine-options.js'
+export type * from './listing.js'
 export * from './outbox.js'

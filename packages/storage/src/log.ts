@@ -140,6 +140,15 @@ export class Log {
     return this.#tornTail
   }
 
+  /**
+   * Names of the topics that the indexes in memory know, each as often as a segment knows it, in no particular order; a live walk. The
+   * indexes of old segments may be on disk only, and a name may have lost its batches to a truncation.
+   */
+  *knownTopics(): Generator<string> {
+    for (const { index } of this.#state.segments)
+      if (index !== undefined) for (const name of index.names) if (name !== '') yield name
+  }
+
   /** Puts down what recovery accepted. @internal */
   start(): Promise<void> {
     return this.#writer.checkpoint()

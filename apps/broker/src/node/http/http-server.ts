@@ -1,13 +1,17 @@
-import { type FastifyInstance, fastify } from 'fastify'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Broker } from '../../broker.js'
 import type { BrokerLog } from '../../broker-log.js'
-import { GOMQ_VERSION, GOMQCTL_VERSION } from '../version.js'
 import { browserGuard } from './guard.js'
 import { HeldBytes } from './held-bytes.js'
 import { takeJsonBodies } from './json-body.js'
+import { listingRoutes } from './listing-routes.js'
 import { messagesRoute } from './messages-route.js'
+import { openApiRoute } from './openapi.js'
 import { errorHandler, sendProblem } from './problem.js'
 import { publishRoute } from './publish-route.js'
+import type { Route } from './route.js'
+import { healthRoutes, versionRoute } from './status-routes.js'
+import { subscribeRoute } from './subscribe-route.js'
 
 /** Bytes of the header of one request. */
 const HEADER_BYTES_MAX = 16 * 1024
@@ -65,31 +69,31 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     next(guard(request))
   })
   server.setErrorHandler(errorHandler(log))
+  const routes = routesOf(broker, messageBytesMax, held)
+  const resources = routes.flatMap(({ method, paths }) => paths.map((path) => `${method} ${path}`)).join(', ')
   server.setNotFoundHandler((_request, reply) =>
-    sendProblem(
-      reply,
-      'INVALID_ARGUMENT',
-      'there is no such resource; see GET /version, GET /messages, POST /pub, GET /healthz and GET /readyz',
-      404,
-    ),
+    sendProblem(reply, 'INVALID_ARGUMENT', `there is no such resource; there are ${resources}`, 404),
   )
-  server.get('/version', () => ({ gomq: GOMQ_VERSION, gomqctl: GOMQCTL_VERSION }))
-  healthRoutes(server, broker)
-  messagesRoute(server, broker, held)
-  publishRoute(server, broker, messageBytesMax)
+  for (const route of routes) {
+    const exposeHeadRoute = route.answers[200]?.contentType === undefined
+    for (const path of route.paths) {
+      const handler = (request: FastifyRequest, reply: FastifyReply) => route.handle(request, reply)
+      if (route.method === 'POST') server.post(path, handler)
+      else server.get(path, { exposeHeadRoute }, handler)
+    }
+  }
   return server
 }
 
-/** `/healthz`: the process is worth keeping. `/readyz`: clients may be sent here. */
-function healthRoutes(server: FastifyInstance, broker: Broker): void {
-  server.get('/healthz', (_request, reply) =>
-    broker.state === 'failed'
-      ? sendProblem(reply, 'STORAGE_FAILED', 'the broker has failed and is about to exit; its log says why')
-      : reply.send({ status: 'ok', ...broker.stats }),
-  )
-  server.get('/readyz', (_request, reply) =>
-    broker.state === 'serving'
-      ? reply.send({ status: 'ready' })
-      : sendProblem(reply, 'UNAVAILABLE', `the broker is ${broker.state} and takes no clients`),
-  )
+/** Every resource of the HTTP door. */
+function routesOf(broker: Broker, messageBytesMax: number, held: HeldBytes): Route[] {
+  const routes = [
+    publishRoute(broker, messageBytesMax),
+    messagesRoute(broker, held),
+    subscribeRoute(broker, held),
+    ...listingRoutes(broker, held),
+    versionRoute(),
+    ...healthRoutes(broker),
+  ]
+  return [...routes, openApiRoute(routes)]
 }

@@ -13,43 +13,59 @@ export function takeJsonBodies(server: FastifyInstance, bytesMax: number, held: 
   server.removeAllContentTypeParsers()
   const parse = server.getDefaultJsonParser('error', 'error')
   server.addContentTypeParser('application/json', (request, payload, done) => {
-    readText(request, payload, bytesMax, held).then(
-      (text) => {
-        // It calls back at once, and promises nothing.
-        void parse(request, text, done)
-      },
-      (error: Error) => done(error),
-    )
+    readText(request, payload, bytesMax, held, (error, text) => {
+      // It calls back at once, and promises nothing.
+      if (error === null) void parse(request, text, done)
+      else done(error)
+    })
   })
 }
 
-async function readText(
+/** Reads the body; `done` is called once. What comes after a refusal is dropped. */
+function readText(
   request: FastifyRequest,
   payload: IncomingMessage,
   bytesMax: number,
   held: HeldBytes,
-): Promise<string> {
-  const announced = Number(request.headers['content-length'] ?? 0)
-  if (announced > bytesMax) throw tooLarge(bytesMax)
-  const chunks: Uint8Array[] = []
+  done: (error: GomqError | null, text: string) => void,
+): void {
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax) {
+    done(tooLarge(bytesMax), '')
+    return
+  }
+  let chunks: Uint8Array[] = []
   let bytes = 0
-  try {
-    // An iterator that destroyed the request on the way out would take the answer with it.
-    for await (const chunk of payload.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
-      bytes += chunk.byteLength
-      if (bytes > bytesMax) throw tooLarge(bytesMax)
+  let isDone = false
+  const finish = (error: GomqError | null, text = ''): void => {
+    if (isDone) return
+    isDone = true
+    chunks = []
+    done(error, text)
+  }
+  payload.on('data', (chunk: Uint8Array) => {
+    if (isDone) return
+    bytes += chunk.byteLength
+    if (bytes > bytesMax) return finish(tooLarge(bytesMax))
+    try {
       held.hold(request.raw, chunk.byteLength)
-      chunks.push(chunk)
+    } catch (error) {
+      return finish(GomqError.from(error))
     }
-  } catch (error) {
-    if (error instanceof GomqError) throw error
-    throw new GomqError('CONNECTION_LOST', 'the connection ended inside the body', { cause: error })
-  }
-  try {
-    return decodeUtf8(concatBytes(chunks))
-  } catch (cause) {
-    throw new GomqError('INVALID_ARGUMENT', 'the body is not valid UTF-8; send JSON in UTF-8', { cause })
-  }
+    chunks.push(chunk)
+  })
+  payload.on('end', () => {
+    if (isDone) return
+    let text: string
+    try {
+      text = decodeUtf8(chunks.length === 1 ? chunks[0]! : concatBytes(chunks))
+    } catch (cause) {
+      return finish(new GomqError('INVALID_ARGUMENT', 'the body is not valid UTF-8; send JSON in UTF-8', { cause }))
+    }
+    finish(null, text)
+  })
+  const lost = () => finish(new GomqError('CONNECTION_LOST', 'the connection ended inside the body'))
+  payload.on('error', lost)
+  payload.on('close', lost)
 }
 
 function tooLarge(bytesMax: number): GomqError {

@@ -9,7 +9,9 @@ import {
   GomqError,
   type Headers,
   MSGPACK_CONTENT_TYPE,
+  ttlMsOf,
 } from '@gomq/protocol'
+import type { JsonSchema } from './field.js'
 
 /** A stored message as HTTP shows it. */
 export interface MessageJson {
@@ -24,15 +26,48 @@ export interface MessageJson {
   readonly headers?: Readonly<Record<string, string>>
   readonly qos: number
   readonly retain: boolean
+  /** Milliseconds after the append at which it is no longer shown; missing: never. */
+  readonly ttlMs?: number
 }
 
-/** The message at `index` of a batch. One that cannot be decoded is shown as such and does not hide the others. */
+/** Schema of {@link MessageJson}. */
+export const MESSAGE_SCHEMA: JsonSchema = {
+  type: 'object',
+  properties: {
+    offset: {
+      type: 'integer',
+      minimum: -1,
+      description: 'Where it stands in the log; -1 for QoS 0 without retain, which is stored nowhere.',
+    },
+    qos: { enum: [0, 1, 2] },
+    retain: { type: 'boolean' },
+    ttlMs: { type: 'integer', minimum: 1, description: 'After so many ms it is no longer shown; missing: never.' },
+    timestamp: { type: 'integer', description: "The producer's time, ms since 1970." },
+    value: { description: 'As `encoding` says; null if the record cannot be decoded.' },
+    encoding: { enum: ['text', 'json', 'base64', 'bad'] },
+    key: { type: 'string', description: 'Text, or bytes in base64; missing: none.' },
+    headers: {
+      type: 'object',
+      additionalProperties: { type: 'string' },
+      description: 'Text, or bytes in base64; missing: none.',
+    },
+  },
+  required: ['offset', 'qos', 'retain', 'timestamp', 'value', 'encoding'],
+  additionalProperties: false,
+}
+
+/**
+ * The message at `index` of a batch. One that cannot be decoded is shown as such and does not hide the others.
+ * @param batch  the batch, or its header
+ */
 export function messageJson(batch: Uint8Array, records: DeliveredRecords, index: number): MessageJson {
   const attributes = attributesOf(batch)
+  const ttlMs = ttlMsOf(batch)
   const common = {
     offset: records.offsetAt(index),
     qos: attributes & Attribute.QOS_MASK,
     retain: (attributes & Attribute.RETAIN) !== 0,
+    ...(ttlMs === 0 ? {} : { ttlMs }),
   }
   try {
     const record = records.record(index)

@@ -1,9 +1,11 @@
-import { DeliveredRecords, GomqError, nextOffsetOf, type Offset, validateTopicName } from '@gomq/protocol'
+import { DeliveredRecords, isExpired, nextOffsetOf, type Offset } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
-import type { FastifyInstance } from 'fastify'
 import type { Broker } from '../../broker.js'
+import { digits, type Field, type JsonSchema, topicName } from './field.js'
 import type { HeldBytes } from './held-bytes.js'
-import { type MessageJson, messageJson } from './message-json.js'
+import { MESSAGE_SCHEMA, type MessageJson, messageJson } from './message-json.js'
+import { parseQuery } from './query.js'
+import type { Route } from './route.js'
 
 const LIMIT_DEFAULT = 100
 const LIMIT_MAX = 10_000
@@ -20,24 +22,41 @@ export interface MessagePage {
   readonly next?: number
 }
 
+const QUERY: {
+  readonly topic: Field<string>
+  readonly from: Field<number>
+  readonly limit: Field<number>
+} = {
+  topic: topicName('A topic name, no wildcards.'),
+  from: digits(0, Number.MAX_SAFE_INTEGER, 'First offset; the oldest stored message by default.'),
+  limit: digits(1, LIMIT_MAX, 'Messages; an answer also ends after about 8 MiB.', LIMIT_DEFAULT),
+}
+
+const PAGE_SCHEMA: JsonSchema = {
+  type: 'object',
+  properties: {
+    topic_name: { type: 'string' },
+    message_list: { type: 'array', items: MESSAGE_SCHEMA },
+    next: { type: 'integer', description: 'More may follow: pass it as `from`. Missing: this page reached the end.' },
+  },
+  required: ['topic_name', 'message_list'],
+  additionalProperties: false,
+}
+
 /** `GET /messages?topic=A&from=12&limit=100` */
-export function messagesRoute(server: FastifyInstance, broker: Broker, held: HeldBytes): void {
-  server.get('/messages', async (request): Promise<MessagePage> => {
-    requireDecodable(request.url)
-    const query = request.query as Record<string, unknown>
-    for (const name of Object.keys(query)) {
-      if (name !== 'topic' && name !== 'from' && name !== 'limit') {
-        throw new GomqError('INVALID_ARGUMENT', 'a query parameter is unknown; allowed are topic, from and limit')
-      }
-    }
-    const { topic } = query
-    if (typeof topic !== 'string')
-      throw new GomqError('INVALID_ARGUMENT', 'the query parameter topic is missing; name one topic')
-    validateTopicName(topic)
-    const from = integerParameter(query, 'from', 0, Number.MAX_SAFE_INTEGER) ?? broker.logStartOffset
-    const limit = integerParameter(query, 'limit', 1, LIMIT_MAX) ?? LIMIT_DEFAULT
-    return readPage({ broker, topic, from, limit, hold: (bytes) => held.hold(request.raw, bytes) })
-  })
+export function messagesRoute(broker: Broker, held: HeldBytes): Route {
+  return {
+    method: 'GET',
+    paths: ['/messages', '/v1/messages'],
+    summary: 'Stored messages of one topic, oldest first. A page may hold fewer than `limit`, also none.',
+    query: QUERY,
+    answers: { 200: { description: 'A page of messages.', schema: PAGE_SCHEMA } },
+    problems: [416],
+    handle: (request): Promise<MessagePage> => {
+      const { topic, from = broker.logStartOffset, limit = LIMIT_DEFAULT } = parseQuery(request, QUERY)
+      return readPage({ broker, topic: topic!, from, limit, hold: (bytes) => held.hold(request.raw, bytes) })
+    },
+  }
 }
 
 interface PageRequest {
@@ -61,13 +80,15 @@ async function readPage({ broker, topic, from, limit, hold }: PageRequest): Prom
       wants: (candidate) => candidate === topic,
     })
     for (const batch of batches) {
-      const records = DeliveredRecords.ofBatch(batch, crc32)
       bytes += batch.byteLength
-      hold(batch.byteLength)
-      for (let index = 0; index < records.count; index++) {
-        if (records.offsetAt(index) < from) continue
-        if (messages.length === limit) return page(topic, messages, records.offsetAt(index))
-        messages.push(messageJson(batch, records, index))
+      if (!isExpired(batch, broker.nowMs())) {
+        const records = DeliveredRecords.ofBatch(batch, crc32)
+        hold(batch.byteLength)
+        for (let index = 0; index < records.count; index++) {
+          if (records.offsetAt(index) < from) continue
+          if (messages.length === limit) return page(topic, messages, records.offsetAt(index))
+          messages.push(messageJson(batch, records, index))
+        }
       }
       // Whether more follows is for the next request to find out: the rest of the log may be long and hold none of this topic.
       if (bytes >= ANSWER_BYTES_MAX || messages.length === limit) return page(topic, messages, nextOffsetOf(batch), end)
@@ -79,21 +100,4 @@ async function readPage({ broker, topic, from, limit, hold }: PageRequest): Prom
 
 function page(topic: string, messages: MessageJson[], next?: number, end = Number.POSITIVE_INFINITY): MessagePage {
   return { topic_name: topic, message_list: messages, ...(next === undefined || next >= end ? {} : { next }) }
-}
-
-/** The parser of queries takes a broken escape for text. @throws GomqError INVALID_ARGUMENT */
-function requireDecodable(url: string): void {
-  try {
-    decodeURIComponent(url)
-  } catch (cause) {
-    throw new GomqError('INVALID_ARGUMENT', 'the query is not valid percent-encoded UTF-8', { cause })
-  }
-}
-
-function integerParameter(query: Record<string, unknown>, name: string, min: number, max: number): number | undefined {
-  const text = query[name]
-  if (text === undefined) return undefined
-  const value = typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-  if (value >= min && value <= max) return value
-  throw new GomqError('INVALID_ARGUMENT', `the query parameter ${name} is no integer from ${min} to ${max}`)
 }

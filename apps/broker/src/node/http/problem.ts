@@ -2,24 +2,43 @@ import { ERROR_TABLE, type ErrorCode, GomqError, InvariantError } from '@gomq/pr
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { BrokerLog } from '../../broker-log.js'
 import { printable } from '../../printable.js'
+import type { JsonSchema } from './field.js'
 
-/** Answers with a problem document (RFC 9457) that carries one of our error codes. */
-export function sendProblem(reply: FastifyReply, code: ErrorCode, detail: string, status?: number): FastifyReply {
-  const entry = ERROR_TABLE[code]
-  const httpStatus = status ?? entry.httpStatus
+/** Media type of a problem document. */
+export const PROBLEM_TYPE = 'application/problem+json'
+
+/** Schema of a problem document. */
+export const PROBLEM_SCHEMA: JsonSchema = {
+  type: 'object',
+  properties: {
+    type: { const: 'about:blank' },
+    title: { type: 'string', description: 'What the code means.' },
+    status: { type: 'integer', minimum: 400, maximum: 599 },
+    detail: { type: 'string', description: 'What happened, why, and what to do.' },
+    code: { enum: Object.keys(ERROR_TABLE) },
+    retriable: { type: 'boolean', description: 'Whether the same request may succeed later.' },
+  },
+  required: ['type', 'title', 'status', 'detail', 'code', 'retriable'],
+  additionalProperties: false,
+}
+
+/** A problem document (RFC 9457) for one of our error codes. */
+export function problemJson(code: ErrorCode, detail: string, status: number = ERROR_TABLE[code].httpStatus): string {
+  const { summary: title, retriable } = ERROR_TABLE[code]
+  return JSON.stringify({ type: 'about:blank', title, status, detail, code, retriable })
+}
+
+/** Answers with a problem document that carries one of our error codes. */
+export function sendProblem(
+  reply: FastifyReply,
+  code: ErrorCode,
+  detail: string,
+  status: number = ERROR_TABLE[code].httpStatus,
+): FastifyReply {
   return reply
-    .code(httpStatus)
-    .type('application/problem+json')
-    .send(
-      JSON.stringify({
-        type: 'about:blank',
-        title: entry.summary,
-        status: httpStatus,
-        detail,
-        code,
-        retriable: entry.retriable,
-      }),
-    )
+    .code(status)
+    .type(PROBLEM_TYPE)
+    .send(problemJson(code, detail, status))
 }
 
 /** Turns what a route threw into a problem. Bugs are logged and their message stays here. */

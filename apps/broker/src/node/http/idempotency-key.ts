@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import {
+  Attribute,
+  attributesOf,
+  GomqError,
+  HEADER_BYTES,
+  type Offset,
+  type ProducerId,
+  producerId,
+  ttlMsOf,
+} from '@gomq/protocol'
+import type { Broker } from '../../broker.js'
+import { type Field, refuse } from './field.js'
+
+/** Producers above which no new key is taken: random keys, kept for 7 days each, do not fill the memory. */
+const PRODUCERS_MAX = 1_000_000
+
+/** Bits that can be compared: QoS, retain, expiring. */
+const COMPARED = Attribute.QOS_MASK | Attribute.RETAIN | Attribute.EXPIRING
+
+/** The header `Idempotency-Key`. */
+export const IDEMPOTENCY_KEY: Field<string> = {
+  schema: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 255,
+    pattern: '^[ -~]+$',
+    description:
+      'Stores the message once however often the request is sent, for 7 days after the first time. Not for QoS 0 without retain.',
+  },
+  parse: (value) =>
+    typeof value === 'string' && /^[ -~]{1,255}$/.test(value)
+      ? value
+      : refuse('the header Idempotency-Key must have 1 to 255 printable ASCII characters'),
+}
+
+/** The producer that stands for a key: the first 53 bits of its SHA-256, never 0. Its one message has sequence 0. */
+export function producerOfKey(key: string): ProducerId {
+  const digest = createHash('sha256').update(key).digest()
+  return producerId(Number(digest.readBigUInt64BE() >> 11n) || 1)
+}
+
+/**
+ * Publishes the batch of a key's producer and answers with its offset: where it is stored now, or was stored the first time. `offset` is -1
+ * if that is not known any more.
+ *
+ * @throws GomqError IDEMPOTENCY_KEY_REUSED  another message is stored under the key
+ * @throws GomqError LIMIT_EXCEEDED          too many keys
+ */
+export async function publishOnce(broker: Broker, batch: Uint8Array): ReturnType<Broker['door']['publish']> {
+  const { listing, door } = broker
+  if (listing.producers >= PRODUCERS_MAX && !listing.isKnown(batch)) {
+    throw new GomqError(
+      'LIMIT_EXCEEDED',
+      `the broker remembers ${PRODUCERS_MAX} producers and idempotency keys, its limit; try again later or without a key`,
+    )
+  }
+  // The log owns the batch once it is published.
+  const ack = await door.publish(batch)
+  const { baseOffset } = ack
+  if (baseOffset < 0) throw reused('a producer of the native protocol has the same number')
+  if (baseOffset < broker.logStartOffset) return ack
+  const { batches } = await broker.read({ from: baseOffset as Offset, bytesMax: 1 })
+  if (!batches.some((stored) => isSameMessage(stored, batch)))
+    throw reused(`the message at offset ${baseOffset} was published with it`)
+  return ack
+}
+
+/** Whether two batches of one message agree in topic, options and content; when they were made does not count. */
+function isSameMessage(stored: Uint8Array, asked: Uint8Array): boolean {
+  return (
+    (attributesOf(stored) & COMPARED) === (attributesOf(asked) & COMPARED) &&
+    ttlMsOf(stored) === ttlMsOf(asked) &&
+    Buffer.compare(stored.subarray(HEADER_BYTES), asked.subarray(HEADER_BYTES)) === 0
+  )
+}
+
+function reused(why: string): GomqError {
+  return new GomqError(
+    'IDEMPOTENCY_KEY_REUSED',
+    `the idempotency key belongs to another message: ${why}; choose a new key for each message`,
+  )
+}
