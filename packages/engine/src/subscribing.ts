@@ -134,6 +134,7 @@ export class Subscribing {
           'LIMIT_EXCEEDED',
           `the client has ${DURABLE_PER_CLIENT_MAX} durable subscriptions, the limit; forget one`,
         )
+      if (known === undefined) this.#sessions.checkRoom(connection)
       this.#open(connection, packet, known, nowMs)
     })
   }
