@@ -190,13 +190,14 @@ export class Engine {
 
   /** The answer to a read of the outbox's. One that nobody waits for any more is ignored. */
   handleRead(token: number, result: EngineReadResult, nowMs: number): void {
-    const { delivery } = this.#context
+    const { connections, delivery } = this.#context
     delivery.nowMs = nowMs
     const failed = delivery.handleRead(token, result)
     this.#cursors.flushIfIdle(nowMs)
     if (failed === undefined) return
+    const connection = connections.get(failed.subscription.connection.id)
     const error = GomqError.from(failed.error)
-    this.#disconnect(failed.subscription.connection, error.code, error.message, 'lost', nowMs)
+    if (connection !== undefined) this.#disconnect(connection, error.code, error.message, 'lost', nowMs)
   }
 
   /** The answer to a search by time of the outbox's. */
@@ -301,7 +302,7 @@ export class Engine {
     const isDeposed = this.#role === 'deposed'
     for (const subscription of [...connection.subscriptions.values()])
       if (isDeposed) this.#context.delivery.detach(subscription)
-      else this.#subscribing.detach(subscription, nowMs)
+      else this.#subscribing.detach(connection, subscription, nowMs)
     if (end !== 'stopped') this.#sessions.handleEnded(connection, end === 'left', nowMs)
   }
 }
