@@ -30,7 +30,7 @@ export class CommitQueue {
   #pending: PendingBatch[] = []
   #first = 0
   #waiters: CommitWaiter[] = []
-  /** For clients with control records on their way: the end of the last one. */
+  /** For clients with control records on their way: the end of the last one. In the order of these ends. */
   readonly #recordEnds = new Map<string, number>()
   #logEndOffset: Offset
   #lastAppendMs: number
@@ -61,7 +61,11 @@ export class CommitQueue {
   appendControl(records: readonly ControlRecord[], nowMs: number, onCommitted?: () => void): void {
     const batch = encodeControlBatch(records, nowMs, this.#crc32)
     this.#append({ batch, topic: '', connectionId: 0, requestId: 0, onCommitted }, nowMs)
-    for (const record of records) if ('clientId' in record) this.#recordEnds.set(record.clientId, this.#logEndOffset)
+    for (const record of records) {
+      if (!('clientId' in record)) continue
+      this.#recordEnds.delete(record.clientId)
+      this.#recordEnds.set(record.clientId, this.#logEndOffset)
+    }
   }
 
   /** Runs `run` once everything below `endOffset` has committed; it has been appended and has not committed yet. */
@@ -124,6 +128,9 @@ export class CommitQueue {
   }
 
   #settle(endOffset: number): void {
-    for (const [clientId, end] of this.#recordEnds) if (end <= endOffset) this.#recordEnds.delete(clientId)
+    for (const [clientId, end] of this.#recordEnds) {
+      if (end > endOffset) return
+      this.#recordEnds.delete(clientId)
+    }
   }
 }

@@ -41,12 +41,13 @@ export class Connections {
 
   /** Watches for silence from now on. Call once, when the keep-alive is agreed. */
   watch(connection: Connection): void {
-    if (connection.keepAliveMs > 0) this.#silences.add(connection.deadlineMs, connection)
+    if (connection.keepAliveMs > 0) this.#silences.set(connection, connection.deadlineMs)
   }
 
   /** Forgets a connection. False if it is forgotten already. */
   remove(connection: Connection): boolean {
     if (!this.#byId.delete(connection.id)) return false
+    this.#silences.delete(connection)
     if (this.#byClient.get(connection.clientId) === connection) this.#byClient.delete(connection.clientId)
     return true
   }
@@ -56,9 +57,8 @@ export class Connections {
     for (;;) {
       const connection = this.#silences.takeDue(nowMs)
       if (connection === undefined) return undefined
-      if (this.#byId.get(connection.id) !== connection) continue
       if (connection.deadlineMs <= nowMs) return connection
-      this.#silences.add(connection.deadlineMs, connection)
+      this.#silences.set(connection, connection.deadlineMs)
     }
   }
 }

@@ -44,11 +44,18 @@ export class Cursors {
     if (position > subscription.persistedPosition) subscription.isCursorDirty = true
     this.#dirty.add(subscription)
     this.flush(nowMs)
+    // Acknowledgements that came too early for the cursor are not kept: nobody was promised them.
+    this.#dirty.delete(subscription)
   }
 
   /** The subscription is forgotten: its place is not kept. */
   drop(subscription: Subscription): void {
     this.#dirty.delete(subscription)
+  }
+
+  /** Nothing is persisted any more, and nobody who waits is told anything. */
+  clear(): void {
+    this.#dirty.clear()
   }
 
   /** Persists what has moved, unless a commit is coming that will. */

@@ -98,12 +98,12 @@ export class Delivery {
   pump(subscription: Subscription): void {
     if (subscription.state !== 'catchingUp' || subscription.readToken !== 0) return
     if (subscription.connection.isBlocked || !subscription.hasCredit) return
+    if (subscription.position < subscription.resumeAt) this.#skipAhead(subscription)
     if (subscription.position >= this.#highWatermark) {
       this.#becomeTailing(subscription)
       return
     }
-    if (subscription.position < subscription.resumeAt) this.#skipAhead(subscription)
-    else if (subscription.unacked.count > OUTSTANDING_RANGES_MAX) return
+    if (subscription.position >= subscription.resumeAt && subscription.unacked.count > OUTSTANDING_RANGES_MAX) return
     const token = this.#nextToken++
     subscription.readToken = token
     this.#reads.set(token, subscription)

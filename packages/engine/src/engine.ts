@@ -1,6 +1,5 @@
 import {
   baseOffsetOf,
-  type ConnectPacket,
   type CreditPacket,
   type ErrorCode,
   GomqError,
@@ -19,6 +18,7 @@ import { Cursors } from './cursors.js'
 import { Delivery } from './delivery.js'
 import type { EngineContext } from './engine-context.js'
 import type { EngineOptions } from './engine-options.js'
+import { CLIENTS_LOST_GRACE_MS } from './limits.js'
 import { Listing } from './listing.js'
 import type { EngineReadResult } from './outbox.js'
 import { Publishing } from './publishing.js'
@@ -27,6 +27,8 @@ import { Subscribing } from './subscribing.js'
 
 /** How often producers that have been idle for long are looked for. */
 const PRODUCER_SWEEP_MS: number = 60 * 60 * 1000
+
+const NOT_LEADER = 'another broker leads now; connect to it'
 
 /** How a connection ended. `stopped`: with the broker, which to its session is as good as a crash. */
 type ConnectionEnd = 'left' | 'lost' | 'stopped'
@@ -110,6 +112,8 @@ export class Engine {
       this.#role = 'leading'
     })
     this.#sessions.start(nowMs)
+    // Not before the wills of the last reign are settled: that they were published is known by their producers.
+    this.#nextSweepMs = nowMs + 2 * CLIENTS_LOST_GRACE_MS
   }
 
   /** A connection stands; its first packet is to be CONNECT. */
@@ -183,19 +187,21 @@ export class Engine {
     this.#role = 'deposed'
     queue.truncate(toOffset)
     state.producers.truncate(toOffset)
+    this.#cursors.clear()
     for (const connection of [...connections.values()])
-      this.#disconnect(connection, 'NOT_LEADER', 'another broker leads now; connect to it', 'stopped', nowMs)
+      this.#disconnect(connection, 'NOT_LEADER', NOT_LEADER, 'stopped', nowMs)
   }
 
   /** The answer to a read of the outbox's. One that nobody waits for any more is ignored. */
   handleRead(token: number, result: EngineReadResult, nowMs: number): void {
-    const { delivery } = this.#context
+    const { connections, delivery } = this.#context
     delivery.nowMs = nowMs
     const failed = delivery.handleRead(token, result)
     this.#cursors.flushIfIdle(nowMs)
     if (failed === undefined) return
+    const connection = connections.get(failed.subscription.connection.id)
     const error = GomqError.from(failed.error)
-    this.#disconnect(failed.subscription.connection, error.code, error.message, 'lost', nowMs)
+    if (connection !== undefined) this.#disconnect(connection, error.code, error.message, 'lost', nowMs)
   }
 
   /** The answer to a search by time of the outbox's. */
@@ -222,13 +228,12 @@ export class Engine {
     if (idle.length > 0) queue.appendControl([{ kind: 'forgetProducers', producerIds: idle }], nowMs)
   }
 
-  /** When {@link handleTick} has something to do; it may be early. */
+  /** When {@link handleTick} has something to do; it may be early. Undefined: never, as things are. */
   nextDeadlineMs(): number | undefined {
-    return Math.min(
-      this.#nextSweepMs,
-      this.#context.connections.nextDeadlineMs ?? Number.POSITIVE_INFINITY,
-      this.#sessions.nextDeadlineMs ?? Number.POSITIVE_INFINITY,
-    )
+    const silentMs = this.#context.connections.nextDeadlineMs
+    if (this.#role !== 'leading') return silentMs
+    const never = Number.POSITIVE_INFINITY
+    return Math.min(this.#nextSweepMs, silentMs ?? never, this.#sessions.nextDeadlineMs ?? never)
   }
 
   /** The broker stops: every client is told, and the place of every durable subscription is kept. */
@@ -244,8 +249,10 @@ export class Engine {
       const what = connection.state === 'new' ? 'the first packet' : 'a packet before CONNACK'
       throw new GomqError('PROTOCOL_ERROR', `${what} has type ${packet.type}; it must be CONNECT`)
     }
-    if (this.#role === 'leading') this.#sessions.connect(connection, packet as ConnectPacket, nowMs)
-    else throw new GomqError('NO_LEADER', 'the broker is still starting; connect again in a moment')
+    if (this.#role === 'deposed') throw new GomqError('NOT_LEADER', NOT_LEADER)
+    if (this.#role === 'starting')
+      throw new GomqError('NO_LEADER', 'the broker is still starting; connect again in a moment')
+    this.#sessions.connect(connection, packet, nowMs)
   }
 
   #dispatch(connection: Connection, packet: Packet, nowMs: number): void {
@@ -299,7 +306,7 @@ export class Engine {
     const isDeposed = this.#role === 'deposed'
     for (const subscription of [...connection.subscriptions.values()])
       if (isDeposed) this.#context.delivery.detach(subscription)
-      else this.#subscribing.detach(subscription, nowMs)
+      else this.#subscribing.detach(connection, subscription, nowMs)
     if (end !== 'stopped') this.#sessions.handleEnded(connection, end === 'left', nowMs)
   }
 }

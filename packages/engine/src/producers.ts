@@ -23,7 +23,7 @@ interface Producer {
   epoch: number
   /** Sequence of the next new record, modulo 2^32. */
   nextSequence: number
-  /** The last batches, oldest first. */
+  /** The last batches that have committed, and those that have not; oldest first, never empty. */
   window: WindowEntry[]
   lastSeenMs: number
   lastOffset: number
@@ -32,7 +32,7 @@ interface Producer {
 /** What a batch of an idempotent producer is. */
 export type SequenceVerdict =
   | { readonly kind: 'new' }
-  /** It was stored before; `endOffset` says when that is committed. */
+  /** It was stored before; `endOffset` says when that is committed. NO_OFFSET: where is not remembered. */
   | { readonly kind: 'duplicate'; readonly baseOffset: Offset; readonly endOffset: number }
 
 /**
@@ -78,18 +78,35 @@ export class Producers {
       )
     }
     if (first === producer.nextSequence) return { kind: 'new' }
+    const behind = (producer.nextSequence - first) >>> 0
+    if (behind >= 0x8000_0000) {
+      throw new GomqError(
+        'OUT_OF_SEQUENCE',
+        `producer ${id} sent sequence ${first}; expected ${producer.nextSequence}; the batch before it was refused or never came`,
+      )
+    }
+    const count = recordCountOf(batch)
+    if (count > behind) {
+      throw new GomqError(
+        'OUT_OF_SEQUENCE',
+        `producer ${id} sent ${count} records from sequence ${first}, and the first ${behind} were sent before; send a batch again as it was`,
+      )
+    }
     const known = producer.window.find((entry) => entry.firstSequence === first)
     if (known !== undefined) return { kind: 'duplicate', baseOffset: known.baseOffset, endOffset: known.endOffset }
-    const behind = (producer.nextSequence - first) >>> 0
-    if (behind < 0x8000_0000) return { kind: 'duplicate', baseOffset: NO_OFFSET, endOffset: 0 }
-    throw new GomqError(
-      'OUT_OF_SEQUENCE',
-      `producer ${id} sent sequence ${first}; expected ${producer.nextSequence}; the batch before it was refused or never came`,
-    )
+    // Older than the window, or cut otherwise than it was.
+    const oldest = producer.window[0]!
+    const age = (oldest.firstSequence - first) >>> 0
+    const isOlder = age >= count && age < 0x8000_0000
+    const endOffset = isOlder ? oldest.baseOffset : producer.window.at(-1)!.endOffset
+    return { kind: 'duplicate', baseOffset: NO_OFFSET, endOffset }
   }
 
-  /** Takes in a batch that is in the log. Batches that are known already change nothing. */
-  apply(batch: Uint8Array): void {
+  /**
+   * Takes in a batch that is in the log. Batches that are known already change nothing.
+   * @param highWatermark  below it everything has committed; what has not stays in the window beside what it remembers
+   */
+  apply(batch: Uint8Array, highWatermark: number = Number.POSITIVE_INFINITY): void {
     const id = producerIdOf(batch)
     if (id === 0) return
     const baseOffset = baseOffsetOf(batch)
@@ -105,7 +122,7 @@ export class Producers {
     }
     producer.nextSequence = (firstSequenceOf(batch) + count) >>> 0
     producer.window.push({ firstSequence: firstSequenceOf(batch), baseOffset, endOffset: baseOffset + count })
-    if (producer.window.length > PRODUCER_WINDOW_BATCHES) producer.window.shift()
+    trim(producer.window, highWatermark)
     producer.lastSeenMs = appendTimeMsOf(batch)
     producer.lastOffset = baseOffset
   }
@@ -114,6 +131,18 @@ export class Producers {
   idle(nowMs: number): number[] {
     const idle: number[] = []
     for (const [id, producer] of this.#producers) if (nowMs - producer.lastSeenMs > PRODUCER_IDLE_MS) idle.push(id)
+    return idle
+  }
+
+  /** Up to `count` producers that have been idle for longest. None with a batch that has not committed. */
+  longestIdle(count: number, highWatermark: number): number[] {
+    const offsets = new Float64Array(this.#producers.size)
+    let i = 0
+    for (const producer of this.#producers.values()) offsets[i++] = producer.lastOffset
+    const first = offsets.sort()[count] ?? Number.POSITIVE_INFINITY
+    const idle: number[] = []
+    for (const [id, { lastOffset, window }] of this.#producers)
+      if (lastOffset < first && window.at(-1)!.endOffset <= highWatermark) idle.push(id)
     return idle
   }
 
@@ -139,7 +168,7 @@ export class Producers {
   /** Everything, as arrays for a snapshot; a live walk. */
   *entries(highWatermark: number): Generator<unknown[]> {
     for (const [id, producer] of this.#producers) {
-      const window = producer.window.filter((entry) => entry.endOffset <= highWatermark)
+      const window = producer.window.filter((entry) => entry.endOffset <= highWatermark).slice(-PRODUCER_WINDOW_BATCHES)
       const last = window.at(-1)
       if (last === undefined) continue
       yield [
@@ -173,4 +202,14 @@ export class Producers {
 /** Sequence of the record that follows a batch, modulo 2^32. */
 function sequenceAfter(entry: WindowEntry): number {
   return (entry.firstSequence + entry.endOffset - entry.baseOffset) >>> 0
+}
+
+/** Forgets the oldest batches, down to the window that is remembered beside what has not committed. */
+function trim(window: WindowEntry[], highWatermark: number): void {
+  let excess = 0
+  while (window.length - excess > PRODUCER_WINDOW_BATCHES) {
+    if (window[excess + PRODUCER_WINDOW_BATCHES]!.endOffset > highWatermark) break
+    excess++
+  }
+  if (excess > 0) window.splice(0, excess)
 }

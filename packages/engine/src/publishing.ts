@@ -12,11 +12,13 @@ import {
 import { isClearing } from './committed-state.js'
 import type { Connection } from './connection.js'
 import type { EngineContext } from './engine-context.js'
-import { RETAINED_MAX } from './limits.js'
+import { PRODUCERS_FORGOTTEN_AT_ONCE, PRODUCERS_MAX, RETAINED_MAX } from './limits.js'
 
 /** Takes batches in: checked, judged by the producer's window, appended; or handed to those who listen now. */
 export class Publishing {
   readonly #context: EngineContext
+  /** Whether a record that forgets producers is on its way. */
+  #isForgetting = false
 
   constructor(context: EngineContext) {
     this.#context = context
@@ -46,7 +48,7 @@ export class Publishing {
       return
     }
     queue.append(batch, topic, nowMs, connection.id, requestId)
-    state.producers.apply(batch)
+    this.#remember(batch, nowMs)
   }
 
   /** Publishes a will that was checked when its client connected. One that is in the log already, before a crash, is not stored again. */
@@ -68,7 +70,7 @@ export class Publishing {
       throw error
     }
     queue.append(batch, topic, nowMs, 0, 0)
-    state.producers.apply(batch)
+    this.#remember(batch, nowMs)
   }
 
   /** Tells a publisher that its batch is safe, if it still waits. */
@@ -77,6 +79,20 @@ export class Publishing {
     const { options, send } = this.#context
     const { epoch, durability } = options
     send(connectionId, { type: PacketType.PUBACK, requestId, baseOffset, epoch, durability })
+  }
+
+  /** Takes an appended batch into its producer's window; when there are too many producers, those that have been idle for longest go. */
+  #remember(batch: Uint8Array, nowMs: number): void {
+    const { state, queue, delivery } = this.#context
+    const { producers } = state
+    producers.apply(batch, delivery.highWatermark)
+    if (producers.count <= PRODUCERS_MAX || this.#isForgetting) return
+    const producerIds = producers.longestIdle(PRODUCERS_FORGOTTEN_AT_ONCE, delivery.highWatermark)
+    if (producerIds.length === 0) return
+    this.#isForgetting = true
+    queue.appendControl([{ kind: 'forgetProducers', producerIds }], nowMs, () => {
+      this.#isForgetting = false
+    })
   }
 
   #checkRetained(batch: Uint8Array, topic: string): void {

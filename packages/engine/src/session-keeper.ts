@@ -31,6 +31,8 @@ const RECORDS_PER_BATCH = 1000
 /** Time after which a session is looked at again whose records are still on their way. */
 const UNSETTLED_RETRY_MS = 100
 
+const NO_ROOM = `the broker keeps ${SESSIONS_MAX} sessions, its limit; do without a will and durable subscriptions, or wait until some expire`
+
 /**
  * The life of sessions: connecting, take-over, the end of a connection, wills and expiry. What is to survive is a control record; a
  * client with nothing to keep costs none.
@@ -95,6 +97,16 @@ export class SessionKeeper {
     queue.whenSettled(clientId, () => this.#resume(connection, packet, nowMs))
   }
 
+  /**
+   * Whether a session of the client may be kept.
+   * @throws GomqError LIMIT_EXCEEDED
+   */
+  checkRoom(connection: Connection): void {
+    const { sessions } = this.#context.state
+    if (connection.isSessionKept || sessions.count < SESSIONS_MAX) return
+    throw new GomqError('LIMIT_EXCEEDED', NO_ROOM)
+  }
+
   /** The records that must stand before the client's first durable subscription: its session, unless that is kept already. */
   recordsToKeep(connection: Connection): ControlRecord[] {
     if (connection.isSessionKept) return []
@@ -120,7 +132,7 @@ export class SessionKeeper {
     else {
       const isWillOwed = will !== null && !isDue
       queue.appendControl([{ kind: 'sessionClosed', clientId, atMs: nowMs, isWillOwed }], nowMs)
-      this.#deadlines.add(nowMs + 1000 * (isWillOwed ? delaySec : expirySec), clientId)
+      this.#deadlines.set(clientId, nowMs + 1000 * (isWillOwed ? delaySec : expirySec))
     }
   }
 
@@ -150,8 +162,7 @@ export class SessionKeeper {
     const sessionPresent = isKept && !packet.cleanSession
     if (packet.will !== null || sessionPresent) {
       if (!sessionPresent && state.sessions.count >= SESSIONS_MAX) {
-        const message = `the broker keeps ${SESSIONS_MAX} sessions, its limit; connect without a will, or wait until some expire`
-        disconnect(connection, 'LIMIT_EXCEEDED', message, nowMs)
+        disconnect(connection, 'LIMIT_EXCEEDED', NO_ROOM, nowMs)
         return
       }
       connection.isSessionKept = true
@@ -195,7 +206,7 @@ export class SessionKeeper {
     const session = state.sessions.get(clientId)
     if (session === undefined || connections.ofClient(clientId) !== undefined) return
     if (queue.isUnsettled(clientId)) {
-      this.#deadlines.add(nowMs + UNSETTLED_RETRY_MS, clientId)
+      this.#deadlines.set(clientId, nowMs + UNSETTLED_RETRY_MS)
       return
     }
     if (session.closedAtMs === null) return
@@ -214,7 +225,7 @@ export class SessionKeeper {
   #schedule(session: Session): void {
     if (session.closedAtMs === null) return
     const atMs = session.will === null ? session.closedAtMs + 1000 * session.expirySec : this.#willDueMs(session)
-    this.#deadlines.add(atMs, session.clientId)
+    this.#deadlines.set(session.clientId, atMs)
   }
 
   #willDueMs(session: Session): number {

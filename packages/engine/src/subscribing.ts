@@ -49,11 +49,11 @@ export class Subscribing {
     const subscription = this.of(connection, packet.subscriptionId)
     const answer = () => send(connection.id, { type: PacketType.UNSUBACK, requestId: packet.requestId })
     if (!packet.forget || subscription.name === null) {
-      this.detach(subscription, nowMs)
+      this.detach(connection, subscription, nowMs)
       answer()
       return
     }
-    this.#detach(subscription)
+    this.#detach(connection, subscription)
     this.#cursors.drop(subscription)
     const { clientId } = connection
     queue.appendControl([{ kind: 'forgetSubscription', clientId, name: subscription.name }], nowMs, answer)
@@ -68,8 +68,8 @@ export class Subscribing {
     if (this.#context.connections.get(connection.id) !== connection) return
     this.#answerErrors(connection, packet, () => {
       if ('error' in result) throw GomqError.from(result.error)
-      this.#check(connection, packet)
-      this.#open(connection, { ...packet, from: { kind: 'offset', offset: result.offset } }, undefined, nowMs)
+      // From the start again: what holds may have changed meanwhile.
+      this.subscribe(connection, { ...packet, from: { kind: 'offset', offset: result.offset } }, nowMs)
     })
   }
 
@@ -81,14 +81,14 @@ export class Subscribing {
   }
 
   /** Ends a subscription on its connection; the place of a durable one is kept. */
-  detach(subscription: Subscription, nowMs: number): void {
+  detach(connection: Connection, subscription: Subscription, nowMs: number): void {
     const wasWaiting = subscription.state === 'waiting'
-    this.#detach(subscription)
+    this.#detach(connection, subscription)
     if (subscription.name !== null && !wasWaiting) this.#cursors.keep(subscription, nowMs)
   }
 
-  #detach(subscription: Subscription): void {
-    const { connection, name } = subscription
+  #detach(connection: Connection, subscription: Subscription): void {
+    const { name } = subscription
     connection.subscriptions.delete(subscription.id)
     connection.filterCount -= subscription.filters.length
     this.#context.delivery.detach(subscription)
@@ -134,6 +134,7 @@ export class Subscribing {
           'LIMIT_EXCEEDED',
           `the client has ${DURABLE_PER_CLIENT_MAX} durable subscriptions, the limit; forget one`,
         )
+      if (known === undefined) this.#sessions.checkRoom(connection)
       this.#open(connection, packet, known, nowMs)
     })
   }
@@ -167,12 +168,12 @@ export class Subscribing {
     }
     this.#attached.set(keyOf(connection.clientId, name), subscription)
     if (known !== undefined && isSame(known, packet)) this.#attach(subscription, packet.requestId)
-    else this.#persist(subscription, name, packet.requestId, nowMs)
+    else this.#persist(connection, subscription, name, packet.requestId, nowMs)
   }
 
   /** Writes what the subscription is before anything is delivered. */
-  #persist(subscription: Subscription, name: string, requestId: number, nowMs: number): void {
-    const { connection, filters, qos } = subscription
+  #persist(connection: Connection, subscription: Subscription, name: string, requestId: number, nowMs: number): void {
+    const { filters, qos } = subscription
     this.#context.queue.appendControl(
       [
         ...this.#sessions.recordsToKeep(connection),

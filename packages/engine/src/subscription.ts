@@ -1,5 +1,5 @@
 import { type Offset, OffsetRanges, topicMatches } from '@gomq/protocol'
-import type { Connection } from './connection.js'
+import type { Subscriber } from './subscriber.js'
 
 /** `waiting`: its control record has not committed. `catchingUp`: reads the log. `tailing`: gets batches as they commit. */
 export type SubscriptionState = 'waiting' | 'catchingUp' | 'tailing' | 'closed'
@@ -13,7 +13,7 @@ export interface AckRequest {
 
 /** A subscription attached to a connection: volatile, gone with it. */
 export class Subscription {
-  readonly connection: Connection
+  readonly connection: Subscriber
   readonly id: number
   readonly filters: readonly string[]
   readonly qos: number
@@ -49,7 +49,7 @@ export class Subscription {
   readonly #decisions = new Map<string, boolean>()
 
   constructor(init: {
-    connection: Connection
+    connection: Subscriber
     id: number
     filters: readonly string[]
     qos: number

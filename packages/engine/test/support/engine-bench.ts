@@ -1,8 +1,11 @@
 import {
+  Attribute,
   BatchBuilder,
   baseOffsetOf,
+  type ConnackPacket,
   type ConnectPacket,
   DeliveredRecords,
+  type ErrorCode,
   epoch,
   isControl,
   nextOffsetOf,
@@ -16,8 +19,39 @@ import {
 } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
+import type { Authorizer } from '../../src/authorizer.js'
+import { type ControlRecord, decodeControlBatch } from '../../src/control-record.js'
 import { Engine } from '../../src/engine.js'
 import type { EngineRead } from '../../src/outbox.js'
+
+/** Connection of {@link EngineBench.publishFrom}. */
+const PUBLISHER = 900
+
+/** What a batch is, beside its topic and values. */
+export interface BatchShape {
+  readonly id?: number
+  readonly epoch?: number
+  readonly sequence?: number
+  readonly qos?: number
+  readonly retain?: boolean
+  readonly ttlMs?: number
+}
+
+/** A batch as a client packs it. */
+export function batchOf(topic: string, values: readonly string[], shape: BatchShape = {}): Uint8Array {
+  const attributes = (shape.qos ?? 1) | (shape.retain === true ? Attribute.RETAIN : 0)
+  const builder = new BatchBuilder(topic, attributes, shape.ttlMs ?? 0)
+  for (const value of values) builder.append({ timestampDeltaMs: 0, key: null, value, headers: null })
+  return builder.finish(
+    {
+      baseTimestampMs: 1_000_000,
+      producerId: producerId(shape.id ?? 0),
+      producerEpoch: shape.epoch ?? 0,
+      firstSequence: shape.sequence ?? 0,
+    },
+    crc32,
+  )
+}
 
 /** An engine on a log that is an array, driven by hand: nothing commits and no read is answered before the test says so. */
 export class EngineBench {
@@ -30,10 +64,18 @@ export class EngineBench {
   readonly sent = new Map<number, Packet[]>()
   readonly closed = new Set<number>()
   reads: { token: number; read: EngineRead }[] = []
+  /** Searches by time that wait for an answer. */
+  searches: { token: number; timeMs: number }[] = []
   #epoch = 1
   #nextRequest = 1
+  #hasPublisher = false
+  readonly #authorizer: Authorizer | undefined
 
-  constructor() {
+  /** @param log  a committed log to start from */
+  constructor(init: { authorizer?: Authorizer; log?: readonly Uint8Array[] } = {}) {
+    this.#authorizer = init.authorizer
+    this.log.push(...(init.log ?? []))
+    this.highWatermark = this.logEnd
     this.engine = this.#boot()
     this.commitAll()
   }
@@ -43,18 +85,28 @@ export class EngineBench {
     return last === undefined ? 0 : nextOffsetOf(last)
   }
 
-  /** The broker dies: what is not committed is gone, and an engine of a new epoch folds the rest. */
-  crash(): void {
+  /** The broker dies: what is not committed is gone, and an engine of a new epoch folds the rest; its first record commits. */
+  crash({ commits = true }: { commits?: boolean } = {}): void {
     while (this.log.length > 0 && nextOffsetOf(this.log.at(-1)!) > this.highWatermark) this.log.pop()
     this.sent.clear()
     this.reads = []
+    this.searches = []
     this.#epoch++
+    this.#hasPublisher = false
     this.engine = this.#boot()
-    this.commitAll()
+    if (commits) this.commitAll()
   }
 
   /** A connection that has completed CONNECT; commits as much as that takes. */
   connect(connectionId: number, clientId: string | null, fields: Partial<ConnectPacket> = {}): void {
+    this.sendConnect(connectionId, clientId, fields)
+    let batches = 1
+    while (!this.closed.has(connectionId) && !this.#hasConnack(connectionId) && batches <= this.log.length)
+      this.commit(batches++)
+  }
+
+  /** A connection that has sent CONNECT; nothing commits. */
+  sendConnect(connectionId: number, clientId: string | null, fields: Partial<ConnectPacket> = {}): void {
     this.engine.handleOpen(connectionId, { remote: `client-${connectionId}` }, this.nowMs)
     this.packet(connectionId, {
       type: PacketType.CONNECT,
@@ -74,9 +126,38 @@ export class EngineBench {
       willDelaySec: 0,
       ...fields,
     })
-    let batches = 1
-    while (!this.closed.has(connectionId) && !this.#hasConnack(connectionId) && batches <= this.log.length)
-      this.commit(batches++)
+  }
+
+  /** The client says goodbye. */
+  leave(connectionId: number): void {
+    this.packet(connectionId, { type: PacketType.DISCONNECT, code: null, message: '' })
+  }
+
+  /** The connection breaks. */
+  lose(connectionId: number): void {
+    this.engine.handleClosed(connectionId, this.nowMs)
+  }
+
+  /** Time passes, in steps as a driver takes them: to each deadline that the engine names. Everything commits after each step. */
+  pass(ms: number): void {
+    const endMs = this.nowMs + ms
+    for (;;) {
+      const nextMs = this.engine.nextDeadlineMs() ?? endMs
+      this.nowMs = Math.min(endMs, Math.max(nextMs, this.nowMs + 1))
+      this.engine.handleTick(this.nowMs)
+      this.commitAll()
+      if (this.nowMs >= endMs) return
+    }
+  }
+
+  /** Everything that the control records of the log say. */
+  controlRecords(): ControlRecord[] {
+    return this.log.filter(isControl).flatMap(decodeControlBatch)
+  }
+
+  /** Data batches in the log. */
+  dataBatches(): Uint8Array[] {
+    return this.log.filter((batch) => !isControl(batch))
   }
 
   packet(connectionId: number, packet: Packet): void {
@@ -87,26 +168,18 @@ export class EngineBench {
     return this.#nextRequest++
   }
 
-  publish(
-    connectionId: number,
-    topic: string,
-    values: readonly string[],
-    producer: { id?: number; epoch?: number; sequence?: number; qos?: number } = {},
-  ): number {
-    const builder = new BatchBuilder(topic, producer.qos ?? 1)
-    for (const value of values) builder.append({ timestampDeltaMs: 0, key: null, value, headers: null })
-    const batch = builder.finish(
-      {
-        baseTimestampMs: this.nowMs,
-        producerId: producerId(producer.id ?? 0),
-        producerEpoch: producer.epoch ?? 0,
-        firstSequence: producer.sequence ?? 0,
-      },
-      crc32,
-    )
-    const requestId = producer.qos === 0 ? 0 : this.requestId()
-    this.packet(connectionId, { type: PacketType.PUBLISH, requestId, batch })
+  publish(connectionId: number, topic: string, values: readonly string[], shape: BatchShape = {}): number {
+    const requestId = shape.qos === 0 ? 0 : this.requestId()
+    this.packet(connectionId, { type: PacketType.PUBLISH, requestId, batch: batchOf(topic, values, shape) })
     return requestId
+  }
+
+  /** Another client publishes; everything commits. */
+  publishFrom(topic: string, values: readonly string[], shape: BatchShape = {}): void {
+    if (!this.#hasPublisher) this.connect(PUBLISHER, null)
+    this.#hasPublisher = true
+    this.publish(PUBLISHER, topic, values, shape)
+    this.commitAll()
   }
 
   subscribe(
@@ -180,6 +253,24 @@ export class EngineBench {
     return packets
   }
 
+  /** Code of the ERROR that answered a request, or of the DISCONNECT that ended the connection, since the last call. */
+  takeRefusal(connectionId: number): ErrorCode | null | undefined {
+    const refusal = this.take(connectionId).find(
+      (packet) => packet.type === PacketType.ERROR || packet.type === PacketType.DISCONNECT,
+    )
+    return refusal !== undefined && 'code' in refusal ? refusal.code : undefined
+  }
+
+  /** CONNACK since the last call. */
+  takeConnack(connectionId: number): ConnackPacket | undefined {
+    return this.take(connectionId).find((packet) => packet.type === PacketType.CONNACK)
+  }
+
+  /** Texts of the messages delivered to a connection since the last call. */
+  takeTexts(connectionId: number): string[] {
+    return this.takeDelivered(connectionId).map(({ text }) => text)
+  }
+
   /** Offset and text of each message delivered to a connection since the last call, by subscription. */
   takeDelivered(connectionId: number): { subscriptionId: number; topic: string; offset: number; text: string }[] {
     const delivered: { subscriptionId: number; topic: string; offset: number; text: string }[] = []
@@ -218,6 +309,7 @@ export class EngineBench {
       logStartOffset: 0 as Offset,
       logEndOffset: this.logEnd as Offset,
       lastAppendTimeMs: 0,
+      ...(this.#authorizer === undefined ? {} : { authorizer: this.#authorizer }),
       outbox: {
         send: (connectionId, packet) => {
           const packets = this.sent.get(connectionId)
@@ -231,7 +323,7 @@ export class EngineBench {
           this.log.push(batch)
         },
         read: (token, read) => this.reads.push({ token, read }),
-        findOffset: () => {},
+        findOffset: (token, timeMs) => this.searches.push({ token, timeMs }),
       },
     })
     for (const batch of this.log) engine.replay(batch)
