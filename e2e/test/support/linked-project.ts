@@ -8,6 +8,7 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** What a reader of the documentation installs, and what stands for it here. */
 const INSTALLED = {
   '@gomq/client': 'packages/client',
+  '@gomq/engine': 'packages/engine',
   '@gomq/protocol': 'packages/protocol',
   gomqctl: 'apps/gomqctl',
   '@types/node': 'node_modules/@types/node',
