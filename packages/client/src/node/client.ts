@@ -1,35 +1,21 @@
-import {
-  Attribute,
-  GomqError,
-  MESSAGE_BYTES_MAX_DEFAULT,
-  type Offset,
-  RECORD_OVERHEAD_BYTES_MAX,
-  recordBytesBound,
-  utf8Bytes,
-  validateTopicFilter,
-  validateTopicName,
-} from '@gomq/protocol'
+import { GomqError, type Offset } from '@gomq/protocol'
 import { crc32, systemRandom } from '@gomq/protocol/node'
-import { PREFETCH_BYTES_DEFAULT, PREFETCH_MESSAGES_DEFAULT } from '../session/limits.js'
 import type { PublishRequest } from '../session/producer.js'
 import type { PublishAck } from '../session/publish-batch.js'
 import { ClientSession } from '../session/session.js'
-import type { SubscriptionState } from '../session/subscription-state.js'
-import { encodeValue } from '../session/value-codec.js'
+import type { SubscriptionRequest, SubscriptionState } from '../session/subscription-state.js'
 import type { Waiter } from '../session/waiter.js'
 import { abortError, withSignal } from './abort.js'
 import type { Address } from './address.js'
+import type { ResolvedConnectOptions } from './connect-options.js'
 import { Link } from './link.js'
-import {
-  headersOption,
-  integerOption,
-  type PublishOptions,
-  type ResolvedConnectOptions,
-  type SubscribeOptions,
-  startPosition,
-} from './options.js'
+import type { Message } from './message.js'
+import type { PublishOptions, SubscribeOptions } from './options.js'
 import { publishAll } from './publish-all.js'
-import { Subscription } from './subscription.js'
+import { PublishEncoder } from './publish-encoder.js'
+import { Requester, type RequestOptions } from './requester.js'
+import { subscribeRequest } from './subscribe-request.js'
+import { Subscription, type SubscriptionOwner } from './subscription.js'
 
 /** Milliseconds between two looks at deadlines; timeouts are this exact. */
 const TICK_MS = 100
@@ -57,6 +43,8 @@ export class GomqClient {
   readonly #options: ResolvedConnectOptions
   readonly #session: ClientSession
   readonly #link: Link
+  readonly #encoder: PublishEncoder
+  readonly #requester: Requester
   readonly #listeners = { connected: new Set(), disconnected: new Set(), reconnecting: new Set() } as {
     readonly [E in keyof ClientEvents]: Set<ClientEvents[E]>
   }
@@ -64,24 +52,28 @@ export class GomqClient {
   #flushIsDue = false
   #closing: Promise<void> | undefined
   #whenIdle: (() => void) | null = null
-  #defaultTopic = ''
   #fatal: GomqError | null = null
 
   /** @internal */
   constructor(addresses: readonly Address[], options: ResolvedConnectOptions) {
     this.#options = options
+    this.#requester = new Requester({
+      timeoutMs: options.requestTimeoutMs,
+      publish: (topic, value, how) => this.publish(topic, value, how),
+      // Answers are for this process: their subscription is not durable, whatever the session is.
+      subscribe: (filter, how) => this.#subscribe(subscribeRequest(filter, how, false), how),
+    })
+    this.#encoder = new PublishEncoder(options.publishTimeoutMs)
     this.#session = new ClientSession({
-      clientId: options.clientId,
-      keepAliveSec: options.keepAliveSec,
+      ...options,
       agent: 'gomq-client-node/0.1.0',
-      requestTimeoutMs: options.requestTimeoutMs,
-      bufferBytesMax: options.bufferBytesMax,
       random: systemRandom,
       crc32,
       outbox: {
         send: (packet) => this.#link.send(packet),
         disconnect: (error) => this.#link.disconnect(error ?? closedError()),
         connected: (connack) => {
+          this.#encoder.messageBytesMax = connack.messageBytesMax
           this.#link.handleEstablished(connack.frameBytesMax)
           this.#emit('connected', { clientId: connack.clientId, brokerId: connack.brokerId })
         },
@@ -130,6 +122,11 @@ export class GomqClient {
   get broker(): { readonly id: string; readonly version: string; readonly epoch: number } | undefined {
     const connack = this.#session.connack
     return connack && { id: connack.brokerId, version: connack.brokerVersion, epoch: connack.epoch }
+  }
+
+  /** Whether the broker had kept anything for this client id when the last connection was made. */
+  get sessionPresent(): boolean {
+    return this.#session.connack?.sessionPresent ?? false
   }
 
   /** Whether a connection stands now. */
@@ -183,44 +180,17 @@ export class GomqClient {
    * @throws GomqError TIMEOUT, CLOSED, ABORTED, INVALID_FILTER, INVALID_ARGUMENT, or why the broker refused it
    */
   async subscribe(filters: string | readonly string[], options: SubscribeOptions = {}): Promise<Subscription> {
-    this.#assertOpen()
-    const { signal } = options
-    if (signal?.aborted) throw abortError(signal, 'subscribe')
-    const list = typeof filters === 'string' ? [filters] : filters
-    if (list.length === 0) throw new GomqError('INVALID_ARGUMENT', 'a subscription needs at least one topic filter')
-    for (const filter of list) validateTopicFilter(filter)
-    const request = {
-      filters: list,
-      qos: options.qos ?? 1,
-      name: options.name ?? null,
-      from: startPosition(options.from ?? 'new'),
-      prefetchMessages: integerOption(
-        'prefetch.messages',
-        options.prefetch?.messages ?? PREFETCH_MESSAGES_DEFAULT,
-        1,
-        0x7fff_ffff,
-      ),
-      prefetchBytes: integerOption('prefetch.bytes', options.prefetch?.bytes ?? PREFETCH_BYTES_DEFAULT, 1, 0x7fff_ffff),
-      untilEnd: options.untilEnd ?? false,
-    }
-    const subscription = new Subscription(
-      { flushSoon: () => this.#flushSoon(), unsubscribe: (state, forget) => this.#unsubscribe(state, forget) },
-      options.ack === 'auto',
-    )
-    let state!: SubscriptionState
-    const standing = new Promise<SubscriptionState>((resolve, reject) => {
-      state = this.#session.subscribe(request, subscription.listener, { resolve, reject }, Date.now())
-      subscription.attach(state)
-    })
-    const leave = () => void this.#unsubscribe(state, false).catch(() => {})
-    await withSignal(standing, signal, 'subscribe', leave)
-    if (signal !== undefined) {
-      // Fired between the answer and this line.
-      if (signal.aborted) leave()
-      signal.addEventListener('abort', leave, { once: true })
-      subscription.onEnd(() => signal.removeEventListener('abort', leave))
-    }
-    return subscription
+    return this.#subscribe(subscribeRequest(filters, options, this.#options.isAlwaysDurable), options)
+  }
+
+  /**
+   * Publishes a request, QoS 1 by default, and resolves with the first answer: somebody who subscribes to `topic` calls
+   * `message.reply(value)`. Nobody is given the request after `timeoutMs`.
+   * @throws GomqError TIMEOUT  no answer in time: nobody listens, or the answer was lost or late. The request may have been received
+   * @throws GomqError CLOSED, ABORTED, BUFFER_FULL, or why the request could not be published
+   */
+  request(topic: string, value: unknown, options: RequestOptions = {}): Promise<Message> {
+    return this.#requester.request(topic, value, options)
   }
 
   /** Calls `listener` at each event until the returned function is called. */
@@ -262,6 +232,32 @@ export class GomqClient {
     return this.#link.close(error)
   }
 
+  async #subscribe(request: SubscriptionRequest, options: SubscribeOptions): Promise<Subscription> {
+    this.#assertOpen()
+    const { signal } = options
+    if (signal?.aborted) throw abortError(signal, 'subscribe')
+    const owner: SubscriptionOwner = {
+      flushSoon: () => this.#flushSoon(),
+      unsubscribe: (state, forget) => this.#unsubscribe(state, forget),
+      publish: (topic, value, options) => this.publish(topic, value, options),
+    }
+    const subscription = new Subscription(owner, request.qos, options.ack === 'auto')
+    let state!: SubscriptionState
+    const standing = new Promise<SubscriptionState>((resolve, reject) => {
+      state = this.#session.subscribe(request, subscription.listener, { resolve, reject }, Date.now())
+      subscription.attach(state)
+    })
+    const leave = () => void this.#unsubscribe(state, false).catch(() => {})
+    await withSignal(standing, signal, 'subscribe', leave)
+    if (signal !== undefined) {
+      // Fired between the answer and this line.
+      if (signal.aborted) leave()
+      signal.addEventListener('abort', leave, { once: true })
+      subscription.onEnd(() => signal.removeEventListener('abort', leave))
+    }
+    return subscription
+  }
+
   #unsubscribe(state: SubscriptionState, forget: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#session.unsubscribe(state, forget, { resolve, reject }, Date.now())
@@ -278,42 +274,7 @@ export class GomqClient {
 
   #toRequest(topic: string, value: unknown, options: PublishOptions): PublishRequest {
     this.#assertOpen()
-    // Producers mostly publish to the topic they published to before.
-    if (topic !== this.#defaultTopic) {
-      validateTopicName(topic)
-      this.#defaultTopic = topic
-    }
-    const { key = null, qos = 1, retain = false, timestamp } = options
-    if (qos !== 0 && qos !== 1) throw new GomqError('INVALID_ARGUMENT', `qos is ${String(qos)}; expected 0 or 1`)
-    const encoded = encodeValue(value, headersOption(options.headers))
-    this.#checkSize(encoded.value, key, encoded.headers)
-    return {
-      topic,
-      attributes: qos | (retain ? Attribute.RETAIN : 0) | (key === null ? 0 : Attribute.KEYED),
-      timestampDeltaMs: 0,
-      key,
-      value: encoded.value,
-      headers: encoded.headers,
-      timestampMs:
-        timestamp === undefined
-          ? Date.now()
-          : integerOption('timestamp', Number(timestamp), 0, Number.MAX_SAFE_INTEGER),
-      timeoutMs: options.timeoutMs ?? this.#options.publishTimeoutMs,
-    }
-  }
-
-  #checkSize(value: string | Uint8Array, key: PublishRequest['key'], headers: PublishRequest['headers']): void {
-    const bytesMax = this.#session.connack?.messageBytesMax ?? MESSAGE_BYTES_MAX_DEFAULT
-    let bytes = typeof value === 'string' ? value.length * 3 : value.byteLength
-    if (bytes > bytesMax && typeof value === 'string') bytes = utf8Bytes(value)
-    if (bytes > bytesMax)
-      throw new GomqError('MESSAGE_TOO_LARGE', `the message has ${bytes} bytes; the broker takes at most ${bytesMax}`)
-    if (key === null && headers === null) return
-    const overhead = recordBytesBound({ timestampDeltaMs: 0, key, value: '', headers })
-    if (overhead > RECORD_OVERHEAD_BYTES_MAX) {
-      const message = `key and headers may take ${overhead} bytes; at most ${RECORD_OVERHEAD_BYTES_MAX} are allowed`
-      throw new GomqError('LIMIT_EXCEEDED', message)
-    }
+    return this.#encoder.encode(topic, value, options)
   }
 
   /** Sends in a microtask what has accumulated until then. */
