@@ -70,6 +70,21 @@ describe('an acknowledgement', () => {
     expect(bench.log.length).toBe(batches)
   })
 
+  test('that comes again while the record of the first is on its way waits for that, whatever commits before', () => {
+    const { bench, offsets } = withMessages(1)
+    bench.publish(900, 'b', ['1'])
+    const batches = bench.log.length
+    bench.publish(900, 'b', ['2'])
+    ack(bench, 1, 71, offsets[0]!)
+    bench.commit(batches)
+    expect(bench.log.length, 'the record of the first stands behind both').toBe(batches + 2)
+    ack(bench, 1, 72, offsets[0]!)
+    bench.commit(batches + 1)
+    expect(acked(bench, 1)).toEqual([])
+    bench.commitAll()
+    expect(acked(bench, 1)).toEqual([71, 72])
+  })
+
   test('on a subscription that keeps none is answered at once', () => {
     const bench = new EngineBench()
     bench.connect(1, 'c')

@@ -1,0 +1,86 @@
+import { encodeMsgpack, epoch, nextOffsetOf, type Offset, stampLeader } from '@gomq/protocol'
+import { crc32 } from '@gomq/protocol/node'
+import { SeededRandom } from '@gomq/protocol/testing'
+import { describe, expect, test } from 'vitest'
+import { CommittedState } from '../src/committed-state.js'
+import { type ControlRecord, encodeControlBatch } from '../src/control-record.js'
+import { batchOf } from './support/engine-bench.js'
+
+const SEEDS = process.env['GOMQ_LONG'] ? 20_000 : 300
+const CLIENTS = ['c', 'd', 'e']
+
+/** A log in which everything happens that a fold looks at. */
+function randomLog(random: SeededRandom): Uint8Array[] {
+  const log: Uint8Array[] = []
+  const sequences = new Map<number, number>()
+  let end = 0
+  const append = (batch: Uint8Array) => {
+    stampLeader(batch, end as Offset, epoch(1), 1000 + end)
+    end = nextOffsetOf(batch)
+    log.push(batch)
+  }
+  const publish = () => {
+    const id = random.below(4)
+    const sequence = id === 0 ? 0 : (sequences.get(id) ?? 0)
+    sequences.set(id, sequence + 1)
+    const retain = random.chance(0.5)
+    append(batchOf(random.pick(['a', 'a/b', 'c']), [random.chance(0.3) ? '' : 'x'], { id, sequence, retain }))
+  }
+  const control = () => {
+    const clientId = random.pick(CLIENTS)
+    const name = random.pick(['s', 't'])
+    const records: ControlRecord[] = [
+      {
+        kind: 'session',
+        clientId,
+        expirySec: end,
+        will: random.chance(0.5) ? batchOf('w', ['x']) : null,
+        willDelaySec: 1,
+      },
+      { kind: 'sessionClosed', clientId, atMs: end, isWillOwed: random.chance(0.5) },
+      { kind: 'willSettled', clientId },
+      { kind: 'forgetSession', clientId },
+      { kind: 'subscription', clientId, name, filters: ['a'], qos: 1, position: end, unacked: [] },
+      { kind: 'cursor', clientId, name, position: end, unacked: [1, 2] },
+      { kind: 'forgetSubscription', clientId, name },
+      { kind: 'forgetProducers', producerIds: [1 + random.below(3)] },
+    ]
+    const chosen = Array.from({ length: 1 + random.below(3) }, () => random.pick(records))
+    for (const record of chosen) if (record.kind === 'forgetProducers') sequences.delete(record.producerIds[0]!)
+    append(encodeControlBatch(chosen, 1, crc32))
+  }
+  for (let i = 0; i < 60; i++) (random.chance(0.5) ? publish : control)()
+  return log
+}
+
+function entriesOf(state: CommittedState): string[] {
+  return [...state.entries(Number.POSITIVE_INFINITY)].map((entry) => Buffer.from(entry).toString('hex')).sort()
+}
+
+describe('the committed state', () => {
+  test('from a snapshot that was walked while the log went on, and the log from where the walk began, is that of the whole log', () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const random = new SeededRandom(seed)
+      const log = randomLog(random)
+      const state = new CommittedState()
+      const began = random.below(log.length)
+      for (const batch of log.slice(0, began)) state.replay(batch)
+      const restored = new CommittedState()
+      let at = began
+      const walk = state.entries(Number.POSITIVE_INFINITY)
+      for (const entry of walk) {
+        restored.restore(entry)
+        while (at < log.length && random.chance(0.4)) state.replay(log[at++]!)
+      }
+      while (at < log.length) state.replay(log[at++]!)
+      for (const batch of log.slice(began)) restored.replay(batch)
+      const whole = new CommittedState()
+      for (const batch of log) whole.replay(batch)
+      expect(entriesOf(restored), `seed ${seed}`).toEqual(entriesOf(whole))
+    }
+  })
+
+  test('refuses an entry of a kind that this version does not know', () => {
+    expect(() => new CommittedState().restore(encodeMsgpack([99, 'x']))).toThrow(/kind 99/)
+  })
+})
