@@ -33,6 +33,11 @@ export class ClientProcess {
     this.#onExpelled = onExpelled
     this.session = new ClientSession({
       clientId,
+      authMethod: null,
+      authData: null,
+      cleanSession: false,
+      sessionExpirySec: 7 * 24 * 60 * 60,
+      will: null,
       keepAliveSec: 2,
       agent: 'sim',
       requestTimeoutMs: 8_000,

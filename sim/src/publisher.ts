@@ -109,6 +109,7 @@ export class Publisher {
       value: messageValue(name, sequence),
       headers: null,
       timestampMs: nowMs,
+      ttlMs: 0,
       timestampDeltaMs: 0,
       timeoutMs: 6_000,
     }

@@ -1,34 +1,18 @@
-import {
-  Attribute,
-  GomqError,
-  MESSAGE_BYTES_MAX_DEFAULT,
-  type Offset,
-  RECORD_OVERHEAD_BYTES_MAX,
-  recordBytesBound,
-  utf8Bytes,
-  validateTopicFilter,
-  validateTopicName,
-} from '@gomq/protocol'
+import { GomqError, type Offset } from '@gomq/protocol'
 import { crc32, systemRandom } from '@gomq/protocol/node'
-import { PREFETCH_BYTES_DEFAULT, PREFETCH_MESSAGES_DEFAULT } from '../session/limits.js'
 import type { PublishRequest } from '../session/producer.js'
 import type { PublishAck } from '../session/publish-batch.js'
 import { ClientSession } from '../session/session.js'
 import type { SubscriptionState } from '../session/subscription-state.js'
-import { encodeValue } from '../session/value-codec.js'
 import type { Waiter } from '../session/waiter.js'
 import { abortError, withSignal } from './abort.js'
 import type { Address } from './address.js'
+import type { ResolvedConnectOptions } from './connect-options.js'
 import { Link } from './link.js'
-import {
-  headersOption,
-  integerOption,
-  type PublishOptions,
-  type ResolvedConnectOptions,
-  type SubscribeOptions,
-  startPosition,
-} from './options.js'
+import type { PublishOptions, SubscribeOptions } from './options.js'
 import { publishAll } from './publish-all.js'
+import { PublishEncoder } from './publish-encoder.js'
+import { subscribeRequest } from './subscribe-request.js'
 import { Subscription } from './subscription.js'
 
 /** Milliseconds between two looks at deadlines; timeouts are this exact. */
@@ -57,6 +41,7 @@ export class GomqClient {
   readonly #options: ResolvedConnectOptions
   readonly #session: ClientSession
   readonly #link: Link
+  readonly #encoder: PublishEncoder
   readonly #listeners = { connected: new Set(), disconnected: new Set(), reconnecting: new Set() } as {
     readonly [E in keyof ClientEvents]: Set<ClientEvents[E]>
   }
@@ -64,24 +49,22 @@ export class GomqClient {
   #flushIsDue = false
   #closing: Promise<void> | undefined
   #whenIdle: (() => void) | null = null
-  #defaultTopic = ''
   #fatal: GomqError | null = null
 
   /** @internal */
   constructor(addresses: readonly Address[], options: ResolvedConnectOptions) {
     this.#options = options
+    this.#encoder = new PublishEncoder(options.publishTimeoutMs)
     this.#session = new ClientSession({
-      clientId: options.clientId,
-      keepAliveSec: options.keepAliveSec,
+      ...options,
       agent: 'gomq-client-node/0.1.0',
-      requestTimeoutMs: options.requestTimeoutMs,
-      bufferBytesMax: options.bufferBytesMax,
       random: systemRandom,
       crc32,
       outbox: {
         send: (packet) => this.#link.send(packet),
         disconnect: (error) => this.#link.disconnect(error ?? closedError()),
         connected: (connack) => {
+          this.#encoder.messageBytesMax = connack.messageBytesMax
           this.#link.handleEstablished(connack.frameBytesMax)
           this.#emit('connected', { clientId: connack.clientId, brokerId: connack.brokerId })
         },
@@ -130,6 +113,11 @@ export class GomqClient {
   get broker(): { readonly id: string; readonly version: string; readonly epoch: number } | undefined {
     const connack = this.#session.connack
     return connack && { id: connack.brokerId, version: connack.brokerVersion, epoch: connack.epoch }
+  }
+
+  /** Whether the broker had kept anything for this client id when the last connection was made. */
+  get sessionPresent(): boolean {
+    return this.#session.connack?.sessionPresent ?? false
   }
 
   /** Whether a connection stands now. */
@@ -186,23 +174,7 @@ export class GomqClient {
     this.#assertOpen()
     const { signal } = options
     if (signal?.aborted) throw abortError(signal, 'subscribe')
-    const list = typeof filters === 'string' ? [filters] : filters
-    if (list.length === 0) throw new GomqError('INVALID_ARGUMENT', 'a subscription needs at least one topic filter')
-    for (const filter of list) validateTopicFilter(filter)
-    const request = {
-      filters: list,
-      qos: options.qos ?? 1,
-      name: options.name ?? null,
-      from: startPosition(options.from ?? 'new'),
-      prefetchMessages: integerOption(
-        'prefetch.messages',
-        options.prefetch?.messages ?? PREFETCH_MESSAGES_DEFAULT,
-        1,
-        0x7fff_ffff,
-      ),
-      prefetchBytes: integerOption('prefetch.bytes', options.prefetch?.bytes ?? PREFETCH_BYTES_DEFAULT, 1, 0x7fff_ffff),
-      untilEnd: options.untilEnd ?? false,
-    }
+    const request = subscribeRequest(filters, options, this.#options.isAlwaysDurable)
     const subscription = new Subscription(
       { flushSoon: () => this.#flushSoon(), unsubscribe: (state, forget) => this.#unsubscribe(state, forget) },
       options.ack === 'auto',
@@ -278,42 +250,7 @@ export class GomqClient {
 
   #toRequest(topic: string, value: unknown, options: PublishOptions): PublishRequest {
     this.#assertOpen()
-    // Producers mostly publish to the topic they published to before.
-    if (topic !== this.#defaultTopic) {
-      validateTopicName(topic)
-      this.#defaultTopic = topic
-    }
-    const { key = null, qos = 1, retain = false, timestamp } = options
-    if (qos !== 0 && qos !== 1) throw new GomqError('INVALID_ARGUMENT', `qos is ${String(qos)}; expected 0 or 1`)
-    const encoded = encodeValue(value, headersOption(options.headers))
-    this.#checkSize(encoded.value, key, encoded.headers)
-    return {
-      topic,
-      attributes: qos | (retain ? Attribute.RETAIN : 0) | (key === null ? 0 : Attribute.KEYED),
-      timestampDeltaMs: 0,
-      key,
-      value: encoded.value,
-      headers: encoded.headers,
-      timestampMs:
-        timestamp === undefined
-          ? Date.now()
-          : integerOption('timestamp', Number(timestamp), 0, Number.MAX_SAFE_INTEGER),
-      timeoutMs: options.timeoutMs ?? this.#options.publishTimeoutMs,
-    }
-  }
-
-  #checkSize(value: string | Uint8Array, key: PublishRequest['key'], headers: PublishRequest['headers']): void {
-    const bytesMax = this.#session.connack?.messageBytesMax ?? MESSAGE_BYTES_MAX_DEFAULT
-    let bytes = typeof value === 'string' ? value.length * 3 : value.byteLength
-    if (bytes > bytesMax && typeof value === 'string') bytes = utf8Bytes(value)
-    if (bytes > bytesMax)
-      throw new GomqError('MESSAGE_TOO_LARGE', `the message has ${bytes} bytes; the broker takes at most ${bytesMax}`)
-    if (key === null && headers === null) return
-    const overhead = recordBytesBound({ timestampDeltaMs: 0, key, value: '', headers })
-    if (overhead > RECORD_OVERHEAD_BYTES_MAX) {
-      const message = `key and headers may take ${overhead} bytes; at most ${RECORD_OVERHEAD_BYTES_MAX} are allowed`
-      throw new GomqError('LIMIT_EXCEEDED', message)
-    }
+    return this.#encoder.encode(topic, value, options)
   }
 
   /** Sends in a microtask what has accumulated until then. */

@@ -1,7 +1,7 @@
 import { GomqError } from '@gomq/protocol'
 import { parseAddress } from './address.js'
 import { GomqClient } from './client.js'
-import { type ConnectOptions, resolveConnectOptions } from './options.js'
+import { type ConnectOptions, resolveConnectOptions } from './connect-options.js'
 
 /**
  * Connects to a broker, or to the first of several that answers. After that the client reconnects by itself.

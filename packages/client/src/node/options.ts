@@ -1,34 +1,15 @@
 import { GomqError, type Headers, offset, type StartPosition } from '@gomq/protocol'
-import { BUFFER_BYTES_MAX_DEFAULT, PUBLISH_TIMEOUT_MS_DEFAULT, REQUEST_TIMEOUT_MS_DEFAULT } from '../session/limits.js'
-
-/** How a client connects and what it bounds. */
-export interface ConnectOptions {
-  /** Identity of the client, needed for durable subscriptions. Without it the broker makes one up. */
-  readonly clientId?: string
-  /** Seconds between signs of life, 0 to 65,535; 30 by default. */
-  readonly keepAliveSec?: number
-  /** Milliseconds until an address that does not answer is given up; 5,000 by default. */
-  readonly connectTimeoutMs?: number
-  /** Milliseconds of subscribing and unsubscribing, reconnecting included; 10,000 by default. */
-  readonly requestTimeoutMs?: number
-  /** Milliseconds of a publish, reconnecting included; 30,000 by default. */
-  readonly publishTimeoutMs?: number
-  /** Bytes of unsettled messages beyond which publishes wait; 4 MiB by default. */
-  readonly bufferBytesMax?: number
-  /** Pause before connecting again: from `minMs` (100), doubled each time, up to `maxMs` (5,000), half of it by chance. */
-  readonly reconnect?: { readonly minMs?: number; readonly maxMs?: number }
-  /** Ends the attempt to connect. */
-  readonly signal?: AbortSignal
-}
 
 /** How messages are published. */
 export interface PublishOptions {
-  /** 1 (default): stored, exactly once, and acknowledged. 0: sent once, neither stored nor acknowledged. */
-  readonly qos?: 0 | 1
+  /** 1 (default) and 2: stored, exactly once, and acknowledged. 0: sent once, neither stored nor acknowledged. */
+  readonly qos?: 0 | 1 | 2
   readonly key?: string | Uint8Array
   /** Keeps the message as the topic's last value. */
   readonly retain?: boolean
   readonly headers?: Readonly<Record<string, string | Uint8Array>>
+  /** Milliseconds after which the broker no longer delivers the message, from 1; it never ends by default. */
+  readonly ttlMs?: number
   /** Milliseconds since 1970 or a date; now by default. */
   readonly timestamp?: number | Date
   /** Stops waiting. What was sent already may be stored all the same. */
@@ -42,8 +23,8 @@ export type SubscribeFrom = 'new' | 'earliest' | { readonly offset: number } | {
 
 /** How a subscription behaves. */
 export interface SubscribeOptions {
-  /** 1 (default): messages are acknowledged. 0: they are not. */
-  readonly qos?: 0 | 1
+  /** 1 (default) and 2: messages are acknowledged. 0: they are not. A message has the lesser of this and what it was published with. */
+  readonly qos?: 0 | 1 | 2
   /** Makes the subscription durable: the broker keeps its place under this name for the client id. */
   readonly name?: string
   /** 'new' by default; counts only when the subscription is created. */
@@ -56,47 +37,6 @@ export interface SubscribeOptions {
   readonly untilEnd?: boolean
   /** Ends the subscription. */
   readonly signal?: AbortSignal
-}
-
-/** What {@link ConnectOptions} come to. */
-export interface ResolvedConnectOptions {
-  readonly clientId: string | null
-  readonly keepAliveSec: number
-  readonly connectTimeoutMs: number
-  readonly requestTimeoutMs: number
-  readonly publishTimeoutMs: number
-  readonly bufferBytesMax: number
-  readonly reconnectMinMs: number
-  readonly reconnectMaxMs: number
-}
-
-/** {@link ConnectOptions} with every default in its place, checked. @throws GomqError INVALID_ARGUMENT */
-export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectOptions {
-  return {
-    clientId: options.clientId ?? null,
-    keepAliveSec: integerOption('keepAliveSec', options.keepAliveSec ?? 30, 0, 65_535),
-    connectTimeoutMs: integerOption('connectTimeoutMs', options.connectTimeoutMs ?? 5_000, 1, 0x7fff_ffff),
-    requestTimeoutMs: integerOption(
-      'requestTimeoutMs',
-      options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS_DEFAULT,
-      1,
-      0x7fff_ffff,
-    ),
-    publishTimeoutMs: integerOption(
-      'publishTimeoutMs',
-      options.publishTimeoutMs ?? PUBLISH_TIMEOUT_MS_DEFAULT,
-      1,
-      0x7fff_ffff,
-    ),
-    bufferBytesMax: integerOption(
-      'bufferBytesMax',
-      options.bufferBytesMax ?? BUFFER_BYTES_MAX_DEFAULT,
-      1,
-      Number.MAX_SAFE_INTEGER,
-    ),
-    reconnectMinMs: integerOption('reconnect.minMs', options.reconnect?.minMs ?? 100, 0, 0x7fff_ffff),
-    reconnectMaxMs: integerOption('reconnect.maxMs', options.reconnect?.maxMs ?? 5_000, 0, 0x7fff_ffff),
-  }
 }
 
 /** @throws GomqError INVALID_ARGUMENT */

@@ -47,3 +47,6 @@ export const UNACKED_RANGES_MAX = 20_000
 
 /** Seconds that the session of a client with an id outlives its connection by default: 7 days. */
 export const SESSION_EXPIRY_SEC_DEFAULT: number = 7 * 24 * 60 * 60
+
+/** Bytes of a will, packed. Leaves room in the first frame, which is bounded, for credentials and names. */
+export const WILL_BYTES_MAX: number = 60 * 1024

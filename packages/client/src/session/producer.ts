@@ -23,8 +23,10 @@ import type { Waiter } from './waiter.js'
 /** One message to publish, encoded and checked. It is the record as well, so that a message costs one object. */
 export interface PublishRequest extends RecordInput {
   readonly topic: string
-  /** Bits of {@link Attribute}: QoS, RETAIN, KEYED. */
+  /** Bits of {@link Attribute}: QoS, RETAIN, KEYED, and EXPIRING if there is a time to live. */
   readonly attributes: number
+  /** Milliseconds after the append at which the message is no longer delivered; 0: never. */
+  readonly ttlMs: number
   /** The producer's time in milliseconds since 1970. */
   readonly timestampMs: number
   /** Written when the message enters its batch; 0 before. */
@@ -240,20 +242,20 @@ export class Producer {
 
   #add(request: PublishRequest, timeoutMs: number, waiter: Waiter<PublishAck>, nowMs: number): void {
     let batch = this.#openByTopic.get(request.topic)
-    if (batch === undefined || !batch.takes(request.attributes, timeoutMs, recordBytesBound(request), nowMs)) {
+    if (batch === undefined || !batch.takes(request, timeoutMs, recordBytesBound(request), nowMs)) {
       // The one before goes first, so that messages of a topic keep their order whatever their attributes.
       if (batch !== undefined) this.#seal(batch)
-      batch = new PublishBatch(this.#builderFor(request.topic, request.attributes), timeoutMs, nowMs)
+      batch = new PublishBatch(this.#builderFor(request), timeoutMs, nowMs)
       this.#queue.push(batch)
       this.#openByTopic.set(request.topic, batch)
     }
     this.#bufferedBytes += batch.append(request, waiter)
   }
 
-  #builderFor(topic: string, attributes: number): BatchBuilder {
-    const name = `${attributes}/${topic}`
+  #builderFor({ topic, attributes, ttlMs }: PublishRequest): BatchBuilder {
+    const name = builderName(topic, attributes, ttlMs)
     const builder = this.#builders.get(name)
-    if (builder === undefined) return new BatchBuilder(topic, attributes)
+    if (builder === undefined) return new BatchBuilder(topic, attributes, ttlMs)
     this.#builders.delete(name)
     return builder
   }
@@ -262,7 +264,8 @@ export class Producer {
     const builder = batch.seal()
     if (builder === null) return
     if (this.#openByTopic.get(builder.topic) === batch) this.#openByTopic.delete(builder.topic)
-    if (this.#builders.size < IDLE_BUILDERS_MAX) this.#builders.set(`${builder.attributes}/${builder.topic}`, builder)
+    const { topic, attributes, ttlMs } = builder
+    if (this.#builders.size < IDLE_BUILDERS_MAX) this.#builders.set(builderName(topic, attributes, ttlMs), builder)
     else this.#builders.clear()
   }
 
@@ -335,6 +338,10 @@ export class Producer {
   #timeOut(batch: PublishBatch): void {
     if (!batch.isSettled) batch.reject(timeoutError(batch.timeoutMs))
   }
+}
+
+function builderName(topic: string, attributes: number, ttlMs: number): string {
+  return `${attributes}/${ttlMs}/${topic}`
 }
 
 function timeoutError(timeoutMs: number): GomqError {

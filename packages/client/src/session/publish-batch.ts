@@ -19,12 +19,19 @@ export interface PublishAck {
   readonly durability: Durability
 }
 
+/** What holds for all records of a batch. */
+export interface BatchProperties {
+  readonly attributes: number
+  readonly ttlMs: number
+}
+
 /** The checksum is made when the batch is stamped, just before it is sent. */
 const noCrc = () => 0
 
 /** Records of one topic on their way to the broker, with those who wait for them. */
 export class PublishBatch {
   readonly attributes: number
+  readonly ttlMs: number
   readonly timeoutMs: number
   /** When its publishes are rejected with TIMEOUT. */
   readonly deadlineMs: number
@@ -48,6 +55,7 @@ export class PublishBatch {
   constructor(builder: BatchBuilder, timeoutMs: number, nowMs: number) {
     this.#builder = builder
     this.attributes = builder.attributes
+    this.ttlMs = builder.ttlMs
     this.timeoutMs = timeoutMs
     this.deadlineMs = nowMs + timeoutMs
     this.#openedMs = nowMs
@@ -64,11 +72,13 @@ export class PublishBatch {
   }
 
   /** Whether a record of at most `bytes` bytes with these properties belongs in here. */
-  takes(attributes: number, timeoutMs: number, bytes: number, nowMs: number): boolean {
+  takes(record: BatchProperties, timeoutMs: number, bytes: number, nowMs: number): boolean {
     const builder = this.#builder
+    const { attributes } = record
     return (
       builder !== null &&
       attributes === this.attributes &&
+      record.ttlMs === this.ttlMs &&
       timeoutMs === this.timeoutMs &&
       (attributes & Attribute.RETAIN) === 0 &&
       this.recordCount < BATCH_RECORDS_MAX &&

@@ -1,15 +1,6 @@
-import {
-  type ConnackPacket,
-  type Crc32,
-  type ErrorCode,
-  GomqError,
-  type Packet,
-  PacketType,
-  PROTOCOL_VERSION,
-  type Random,
-} from '@gomq/protocol'
+import { type ConnackPacket, type ErrorCode, GomqError, type Packet, PacketType } from '@gomq/protocol'
+import { Introduction, type IntroductionOptions } from './introduction.js'
 import { KeepAlive } from './keep-alive.js'
-import { SESSION_EXPIRY_SEC_DEFAULT } from './limits.js'
 import { Producer, type PublishRequest } from './producer.js'
 import type { PublishAck } from './publish-batch.js'
 import type { SessionOutbox } from './session-events.js'
@@ -18,15 +9,9 @@ import { Subscriptions } from './subscriptions.js'
 import type { Waiter } from './waiter.js'
 
 /** What a session is made of. */
-export interface SessionOptions {
-  /** Null: the broker makes one up. */
-  readonly clientId: string | null
-  readonly keepAliveSec: number
-  readonly agent: string
+export interface SessionOptions extends IntroductionOptions {
   readonly requestTimeoutMs: number
   readonly bufferBytesMax: number
-  readonly random: Random
-  readonly crc32: Crc32
   readonly outbox: SessionOutbox
 }
 
@@ -45,7 +30,7 @@ const FATAL_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export class ClientSession {
   /** What is published over this session. */
   readonly producer: Producer
-  readonly #options: SessionOptions
+  readonly #introduction: Introduction
   readonly #outbox: SessionOutbox
   readonly #keepAlive = new KeepAlive()
   readonly #subscriptions: Subscriptions
@@ -56,7 +41,7 @@ export class ClientSession {
   #nowMs = 0
 
   constructor(options: SessionOptions) {
-    this.#options = options
+    this.#introduction = new Introduction(options)
     this.#outbox = options.outbox
     const isEstablished = () => this.#state === 'established'
     this.#subscriptions = new Subscriptions({
@@ -99,23 +84,7 @@ export class ClientSession {
     this.#state = 'handshaking'
     this.#isBlocked = false
     this.#keepAlive.start(0, nowMs)
-    this.#send({
-      type: PacketType.CONNECT,
-      requestId: this.#nextRequestId(),
-      versionMin: PROTOCOL_VERSION,
-      versionMax: PROTOCOL_VERSION,
-      features: [],
-      clientId: this.#options.clientId,
-      namespace: null,
-      authMethod: null,
-      authData: null,
-      keepAliveSec: this.#options.keepAliveSec,
-      agent: this.#options.agent,
-      cleanSession: false,
-      sessionExpirySec: this.#options.clientId === null ? 0 : SESSION_EXPIRY_SEC_DEFAULT,
-      will: null,
-      willDelaySec: 0,
-    })
+    this.#send(this.#introduction.packet(this.#nextRequestId(), nowMs))
   }
 
   /** The connection is gone. Nothing is lost that was not answered: it goes out again on the next one. */
@@ -210,6 +179,7 @@ export class ClientSession {
     if (packet.type === PacketType.CONNACK) {
       this.#connack = packet
       this.#state = 'established'
+      this.#introduction.handleEstablished()
       this.#keepAlive.start(packet.keepAliveSec, this.#nowMs)
       this.#subscriptions.handleConnected()
       this.producer.handleConnected(packet.inflightBatchesMax)

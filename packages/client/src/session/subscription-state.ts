@@ -19,7 +19,7 @@ import { UNACKED_RANGES_MAX } from './limits.js'
 /** What a subscription asks for. */
 export interface SubscriptionRequest {
   readonly filters: readonly string[]
-  readonly qos: 0 | 1
+  readonly qos: 0 | 1 | 2
   /** Name of a durable subscription; null for one that ends with the client. */
   readonly name: string | null
   readonly from: StartPosition

@@ -3,7 +3,7 @@ import type { PublishRequest } from '../../src/session/producer.js'
 
 /** A QoS 1 message with plain text. */
 export function message(topic: string, value: string, init: Partial<PublishRequest> = {}): PublishRequest {
-  const defaults = { key: null, headers: null, timestampMs: 1000, timestampDeltaMs: 0, timeoutMs: 10_000 }
+  const defaults = { key: null, headers: null, ttlMs: 0, timestampMs: 1000, timestampDeltaMs: 0, timeoutMs: 10_000 }
   return { topic, value, attributes: 1 & Attribute.QOS_MASK, ...defaults, ...init }
 }
 

@@ -1,8 +1,23 @@
 import type { GomqError, Packet } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
+import type { IntroductionOptions } from '../../src/session/introduction.js'
 import { ClientSession } from '../../src/session/session.js'
 import type { SubscriptionState } from '../../src/session/subscription-state.js'
+
+/** A client without credentials or will. */
+export const CLIENT: IntroductionOptions = {
+  clientId: 'c',
+  authMethod: null,
+  authData: null,
+  keepAliveSec: 30,
+  agent: 'test',
+  cleanSession: false,
+  sessionExpirySec: 604_800,
+  will: null,
+  random: new SeededRandom(7),
+  crc32,
+}
 
 /** A session whose packets can be looked at, with a clock of its own. */
 export class SessionPair {
@@ -12,13 +27,9 @@ export class SessionPair {
   expelled: GomqError[] = []
   connected = 0
   readonly session: ClientSession = new ClientSession({
-    clientId: 'c',
-    keepAliveSec: 30,
-    agent: 'test',
+    ...CLIENT,
     requestTimeoutMs: 10_000,
     bufferBytesMax: 1024 * 1024,
-    random: new SeededRandom(7),
-    crc32,
     outbox: {
       send: (packet) => void this.sent.push(packet),
       disconnect: (error) => void this.disconnects.push(error),

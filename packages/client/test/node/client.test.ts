@@ -1,10 +1,11 @@
 import { getEventListeners } from 'node:events'
 import { createServer } from 'node:net'
-import { bodyCrc, type Packet, PacketType } from '@gomq/protocol'
+import { bodyCrc, type Packet, PacketType, producerIdOf } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { connect } from '../../src/node/connect.js'
-import type { ConnectOptions } from '../../src/node/options.js'
+import type { ConnectOptions } from '../../src/node/connect-options.js'
+import { connack } from '../harness/scripted-broker.js'
 import { TcpBroker } from '../harness/tcp-broker.js'
 
 /** Place of the body checksum in a batch. */
@@ -39,6 +40,35 @@ describe('connect', () => {
     await new Promise((resolve) => mute.close(resolve))
     server.intercept = () => [{ type: PacketType.DISCONNECT, code: 'AUTH_FAILED', message: 'no' }]
     await expect(open()).rejects.toMatchObject({ code: 'AUTH_FAILED' })
+  })
+})
+
+describe('a session', () => {
+  test('is introduced with its will and credentials on each connection, and is clean on the first one only', async () => {
+    const will = { topic: 'last', value: { gone: true }, delaySec: 3 }
+    const mq = await open({ username: 'ann', cleanSession: true, will })
+    expect(mq.sessionPresent).toBe(false)
+    server.intercept = (packet) =>
+      packet.type === PacketType.CONNECT ? [connack({ sessionPresent: true })] : undefined
+    server.drop()
+    await mq.publish('t', 'x')
+    expect(mq.sessionPresent).toBe(true)
+    const connects = server.received.filter((each) => each.type === PacketType.CONNECT)
+    expect(
+      connects.map((each) => [each.cleanSession, each.sessionExpirySec, each.authMethod, each.willDelaySec]),
+    ).toEqual([
+      [true, 0, 'PLAIN', 3],
+      [false, 0, 'PLAIN', 3],
+    ])
+    expect(new Set(connects.map((each) => producerIdOf(each.will!))).size).toBe(2)
+    await mq.close()
+  })
+
+  test('of a client that is always durable names a subscription by its filters', async () => {
+    const mq = await open({ cleanSession: false })
+    await mq.subscribe(['t/b', 't/a'])
+    expect([...server.broker.durables.keys()]).toEqual(['t/a t/b'])
+    await mq.close()
   })
 })
 
@@ -131,7 +161,7 @@ describe('a client', () => {
       )
     expect(await code(mq.publish('a/#', 'x'))).toBe('INVALID_TOPIC')
     expect(await code(mq.publish('a', undefined))).toBe('INVALID_ARGUMENT')
-    expect(await code(mq.publish('a', 'x', { qos: 2 as never }))).toBe('INVALID_ARGUMENT')
+    expect(await code(mq.publish('a', 'x', { qos: 3 as never }))).toBe('INVALID_ARGUMENT')
     expect(await code(mq.publish('a', new Uint8Array(4_000_001)))).toBe('MESSAGE_TOO_LARGE')
     expect(await code(mq.publish('a', 'x', { signal: AbortSignal.abort() }))).toBe('ABORTED')
     expect(await code(mq.subscribe([]))).toBe('INVALID_ARGUMENT')

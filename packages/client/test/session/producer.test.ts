@@ -1,4 +1,13 @@
-import { Attribute, type ErrorCode, GomqError, type Packet, PacketType, type PublishPacket } from '@gomq/protocol'
+import {
+  Attribute,
+  type ErrorCode,
+  GomqError,
+  type Packet,
+  PacketType,
+  type PublishPacket,
+  recordCountOf,
+  ttlMsOf,
+} from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, test } from 'vitest'
@@ -50,6 +59,25 @@ describe('the producer', () => {
     expect(broker.stored.map((each) => each.text)).toEqual(['a', 'b', 'c'])
     expect(producer.isIdle).toBe(true)
     expect(producer.bufferedBytes).toBe(0)
+  })
+
+  test('keeps the order of a topic, and each time to live, when lives change from message to message', () => {
+    const { producer, line, sent, answer, publish, broker } = pair()
+    line.isOpen = false
+    const lives = [5, 5, 7, 0, 5]
+    lives.forEach(
+      (ttlMs, i) => void publish('t', `${i}`, { ttlMs, attributes: ttlMs > 0 ? 1 | Attribute.EXPIRING : 1 }),
+    )
+    line.isOpen = true
+    producer.flush()
+    expect(sent.map(({ batch }) => [ttlMsOf(batch), recordCountOf(batch)])).toEqual([
+      [5, 2],
+      [7, 1],
+      [0, 1],
+      [5, 1],
+    ])
+    answer()
+    expect(broker.stored.map((each) => each.text)).toEqual(['0', '1', '2', '3', '4'])
   })
 
   test('keeps the order of a topic when attributes change from message to message', () => {

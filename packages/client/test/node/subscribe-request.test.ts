@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { subscribeRequest } from '../../src/node/subscribe-request.js'
+
+const invalid = expect.objectContaining({ code: 'INVALID_ARGUMENT' })
+
+test('where every subscription is durable, one without a name is named by its sorted filters', () => {
+  expect(subscribeRequest(['b', 'a/#'], {}, true)).toMatchObject({ name: 'a/# b', filters: ['b', 'a/#'] })
+  expect(subscribeRequest('b', { name: 'mine' }, true).name).toBe('mine')
+  expect(subscribeRequest('b', {}, false).name).toBe(null)
+})
+
+test('a name is at most 1,024 bytes long, also one made of filters', () => {
+  expect(subscribeRequest('a', { name: 'n'.repeat(1024) }, false).name?.length).toBe(1024)
+  expect(() => subscribeRequest('a', { name: 'é'.repeat(513) }, false)).toThrow(invalid)
+  expect(() => subscribeRequest(['a'.repeat(600), 'b'.repeat(600)], {}, true)).toThrow(invalid)
+})
+
+test('the QoS is 0, 1 or 2', () => {
+  expect(([0, 1, 2] as const).map((qos) => subscribeRequest('a', { qos }, false).qos)).toEqual([0, 1, 2])
+  expect(() => subscribeRequest('a', { qos: 3 as never }, false)).toThrow(invalid)
+})
