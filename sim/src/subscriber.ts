@@ -111,6 +111,7 @@ export class Subscriber {
       prefetchMessages: plan.prefetchMessages,
       prefetchBytes: 64 * 1024,
       untilEnd: false,
+      retained: false,
     }
     const listener = { handleReadable: () => undefined, handleTail: () => undefined }
     const waiter = {

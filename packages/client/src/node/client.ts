@@ -13,7 +13,7 @@ import type { PublishOptions, SubscribeOptions } from './options.js'
 import { publishAll } from './publish-all.js'
 import { PublishEncoder } from './publish-encoder.js'
 import { subscribeRequest } from './subscribe-request.js'
-import { Subscription } from './subscription.js'
+import { Subscription, type SubscriptionOwner } from './subscription.js'
 
 /** Milliseconds between two looks at deadlines; timeouts are this exact. */
 const TICK_MS = 100
@@ -175,10 +175,12 @@ export class GomqClient {
     const { signal } = options
     if (signal?.aborted) throw abortError(signal, 'subscribe')
     const request = subscribeRequest(filters, options, this.#options.isAlwaysDurable)
-    const subscription = new Subscription(
-      { flushSoon: () => this.#flushSoon(), unsubscribe: (state, forget) => this.#unsubscribe(state, forget) },
-      options.ack === 'auto',
-    )
+    const owner: SubscriptionOwner = {
+      flushSoon: () => this.#flushSoon(),
+      unsubscribe: (state, forget) => this.#unsubscribe(state, forget),
+      publish: (topic, value, options) => this.publish(topic, value, options),
+    }
+    const subscription = new Subscription(owner, request.qos, options.ack === 'auto')
     let state!: SubscriptionState
     const standing = new Promise<SubscriptionState>((resolve, reject) => {
       state = this.#session.subscribe(request, subscription.listener, { resolve, reject }, Date.now())

@@ -29,6 +29,11 @@ export interface SubscribeOptions {
   readonly name?: string
   /** 'new' by default; counts only when the subscription is created. */
   readonly from?: SubscribeFrom
+  /**
+   * Whether the retained messages of its topics come first; true by default from 'new', else false. Counts only when the subscription is
+   * created: a durable one that exists gets none.
+   */
+  readonly retained?: boolean
   /** 'manual' (default): call `message.ack()`. 'auto': a message is acknowledged when the next one is asked for. */
   readonly ack?: 'manual' | 'auto'
   /** How much may be delivered ahead of the iterator; 8,192 messages and 4 MiB by default. */

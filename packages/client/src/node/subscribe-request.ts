@@ -28,6 +28,7 @@ export function subscribeRequest(
     qos,
     name,
     from: startPosition(from),
+    retained: options.retained ?? from === 'new',
     prefetchMessages: integerOption(
       'prefetch.messages',
       prefetch?.messages ?? PREFETCH_MESSAGES_DEFAULT,

@@ -1,14 +1,17 @@
 import { GomqError, type Offset } from '@gomq/protocol'
 import type { AckGroup } from '../session/ack-group.js'
+import type { PublishAck } from '../session/publish-batch.js'
 import type { SubscriptionListener, SubscriptionState } from '../session/subscription-state.js'
 import { Message, type MessageOwner } from './message.js'
 import { MessageIterator, type MessageSource, type Reader } from './message-iterator.js'
+import type { PublishOptions } from './options.js'
 
 /** What a subscription needs from its client. */
 export interface SubscriptionOwner {
   /** Sends acknowledgements and credit soon. */
   flushSoon(): void
   unsubscribe(state: SubscriptionState, forget: boolean): Promise<void>
+  publish(topic: string, value: unknown, options: PublishOptions): Promise<PublishAck>
 }
 
 /**
@@ -18,6 +21,7 @@ export interface SubscriptionOwner {
 export class Subscription implements AsyncIterable<Message, undefined> {
   readonly #owner: SubscriptionOwner
   readonly #source: MessageSource
+  readonly #messageOwner: MessageOwner
   #state!: SubscriptionState
   #readers: Reader[] = []
   #tailWaiters: { resolve(offset: Offset): void; reject(error: GomqError): void }[] = []
@@ -27,8 +31,23 @@ export class Subscription implements AsyncIterable<Message, undefined> {
   #newest: { readonly group: AckGroup; readonly promise: Promise<void> } | undefined
 
   /** @internal */
-  constructor(owner: SubscriptionOwner, isAutoAck: boolean) {
+  constructor(owner: SubscriptionOwner, qos: 0 | 1 | 2, isAutoAck: boolean) {
     this.#owner = owner
+    this.#messageOwner = {
+      qos,
+      isRetained: (offset) => this.#state.isRetained(offset),
+      publish: (topic, value, options) => owner.publish(topic, value, options),
+      ack: (offset) => {
+        const group = this.#state.ack(offset)
+        if (this.#state.isDirty) owner.flushSoon()
+        return group
+      },
+      settled: (group) => {
+        if (group !== undefined) return this.#promiseOf(group)
+        const { end, keepsAcks } = this.#state
+        return end === undefined || !keepsAcks ? Promise.resolve() : silent(Promise.reject(this.#endError()))
+      },
+    }
     this.#source = {
       isAutoAck,
       take: () => (this.#readers.length > 0 ? undefined : this.#take()),
@@ -104,19 +123,6 @@ export class Subscription implements AsyncIterable<Message, undefined> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  readonly #messageOwner: MessageOwner = {
-    ack: (offset) => {
-      const group = this.#state.ack(offset)
-      if (this.#state.isDirty) this.#owner.flushSoon()
-      return group
-    },
-    settled: (group) => {
-      if (group !== undefined) return this.#promiseOf(group)
-      const { end, keepsAcks } = this.#state
-      return end === undefined || !keepsAcks ? Promise.resolve() : silent(Promise.reject(this.#endError()))
-    },
   }
 
   #handleReadable(): void {

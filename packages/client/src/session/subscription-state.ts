@@ -23,6 +23,8 @@ export interface SubscriptionRequest {
   /** Name of a durable subscription; null for one that ends with the client. */
   readonly name: string | null
   readonly from: StartPosition
+  /** Whether the retained messages from below the start come first. */
+  readonly retained: boolean
   readonly prefetchMessages: number
   readonly prefetchBytes: number
   /** Ends when what was stored at the start has been handed out. */
@@ -58,10 +60,14 @@ export class SubscriptionState {
   #deliveredTo = 0
   /** Nothing below it is missing: where a broker that does not know the subscription starts it. Undefined before the first SUBACK. */
   #resumeOffset: Offset | undefined
+  /** Where the subscription began; undefined before the first SUBACK, and for one that the broker knew already. */
+  #startOffset: Offset | undefined
   #tailOffset: Offset | undefined
   #openAcks: AckGroup | null = null
   readonly #sentAcks: AckGroup[] = []
   #isDirty = false
+  /** Whether everything below the start was delivered. */
+  #isPastStart = false
   #isLeaving = false
   #end: GomqError | null | undefined
 
@@ -133,13 +139,21 @@ export class SubscriptionState {
       from: this.#resumeOffset === undefined ? this.request.from : { kind: 'offset', offset: this.#resumeOffset },
       creditMessages: Math.max(0, prefetchMessages - this.#queue.messages),
       creditBytes: Math.max(0, prefetchBytes - this.#queue.bytes),
-      retained: false,
+      // The retained messages are there once anything from the start on is; until then all are asked for again.
+      retained: this.request.retained && !this.#isPastStart,
     }
+  }
+
+  /** Whether a message at `offset` was retained from before the subscription. */
+  isRetained(offset: Offset): boolean {
+    return offset !== NO_OFFSET && this.#startOffset !== undefined && offset < this.#startOffset
   }
 
   /** The subscription stands on the present connection. */
   handleSuback(packet: SubackPacket): void {
-    if (this.#resumeOffset === undefined) this.#resumeOffset = packet.startOffset
+    if (this.#resumeOffset !== undefined) return
+    this.#resumeOffset = packet.startOffset
+    if (!packet.resumed) this.#startOffset = packet.startOffset
   }
 
   /** Records came. After the end, and after the tail of one that reads until the end: ignored. */
@@ -154,7 +168,10 @@ export class SubscriptionState {
         const last = records.offsetAt(count - 1)
         if (this.keepsAcks) this.#markUnacked(records, start, last)
         this.#deliveredTo = last + 1
-        if (this.#resumeOffset === undefined || last >= this.#resumeOffset) this.#resumeOffset = (last + 1) as Offset
+        if (this.#resumeOffset === undefined || last >= this.#resumeOffset) {
+          this.#resumeOffset = (last + 1) as Offset
+          this.#isPastStart = true
+        }
       }
       this.#checkDirty()
     }
@@ -165,6 +182,7 @@ export class SubscriptionState {
   handleTail(offset: Offset): void {
     if (this.isOver) return
     this.#tailOffset = offset
+    this.#isPastStart = true
     if (this.#resumeOffset === undefined || offset > this.#resumeOffset) this.#resumeOffset = offset
     this.#listener.handleTail(offset)
     this.#listener.handleReadable()

@@ -31,7 +31,10 @@ interface Durable {
   unacked: OffsetRanges
 }
 
-/** A broker in memory, one connection at a time, that keeps durable subscriptions and answers each packet at once. */
+/**
+ * A broker in memory, one connection at a time, that keeps durable subscriptions and answers each packet at once. The last batch of each
+ * topic counts as retained.
+ */
 export class ScriptedBroker {
   readonly model = new ModelBroker()
   readonly log: { readonly offset: number; readonly topic: string; readonly batch: Uint8Array }[] = []
@@ -93,12 +96,24 @@ export class ScriptedBroker {
       startOffset: durable.position as Offset,
       resumed: known !== undefined,
     }
+    const retained = packet.retained && known === undefined ? this.#retained(packet, start) : []
     const delivered = this.#deliver(packet.subscriptionId)
     return [
       suback,
+      ...retained,
       ...delivered,
       { type: PacketType.TAIL, subscriptionId: packet.subscriptionId, offset: end as Offset },
     ]
+  }
+
+  #retained({ subscriptionId, filters }: SubscribePacket, start: number): Packet[] {
+    const last = new Map(this.log.map(({ topic, batch }) => [topic, batch]))
+    return this.log
+      .filter(
+        ({ offset, topic, batch }) =>
+          offset < start && last.get(topic) === batch && filters.some((each) => topicMatches(each, topic)),
+      )
+      .map(({ batch }) => ({ type: PacketType.DELIVER, subscriptionId, header: null, ranges: null, payload: batch }))
   }
 
   #deliver(subscriptionId: number): Packet[] {

@@ -50,6 +50,7 @@ export const DURABLE = {
   qos: 1 as const,
   name: 'd' as string | null,
   from: { kind: 'earliest' } as const,
+  retained: false,
   prefetchMessages: 8,
   prefetchBytes: 1000,
   untilEnd: false,

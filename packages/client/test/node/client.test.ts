@@ -190,6 +190,25 @@ describe('a subscription', () => {
     await mq.close()
   })
 
+  test('tells of each message its QoS, the lesser of both sides, and whether it was retained', async () => {
+    const mq = await open()
+    fill('old')
+    const properties = []
+    for (const qos of [0, 1, 2] as const) {
+      const subscription = await mq.subscribe('t/#', { qos })
+      fill('new')
+      const messages = [(await subscription.next()).value!, (await subscription.next()).value!]
+      properties.push(messages.map((each) => [each.qos, each.isRetained]))
+      await subscription.close()
+    }
+    const of = (qos: number) => [
+      [qos, true],
+      [qos, false],
+    ]
+    expect(properties).toEqual([of(0), of(1), of(1)])
+    await mq.close()
+  })
+
   test('a loop that is left takes no message with it', async () => {
     const mq = await open()
     const subscription = await mq.subscribe('t/#')

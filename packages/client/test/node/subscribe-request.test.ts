@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { SubscribeOptions } from '../../src/node/options.js'
 import { subscribeRequest } from '../../src/node/subscribe-request.js'
 
 const invalid = expect.objectContaining({ code: 'INVALID_ARGUMENT' })
@@ -18,4 +19,15 @@ test('a name is at most 1,024 bytes long, also one made of filters', () => {
 test('the QoS is 0, 1 or 2', () => {
   expect(([0, 1, 2] as const).map((qos) => subscribeRequest('a', { qos }, false).qos)).toEqual([0, 1, 2])
   expect(() => subscribeRequest('a', { qos: 3 as never }, false)).toThrow(invalid)
+})
+
+test('retained messages come first for those who start with what is new, and else when asked for', () => {
+  const retained = (options: SubscribeOptions) => subscribeRequest('a', options, false).retained
+  expect([
+    retained({}),
+    retained({ from: 'new' }),
+    retained({ from: 'earliest' }),
+    retained({ from: { offset: 1 } }),
+  ]).toEqual([true, true, false, false])
+  expect([retained({ retained: false }), retained({ from: 'earliest', retained: true })]).toEqual([false, true])
 })

@@ -14,7 +14,7 @@ interface Story {
 }
 
 /** Plays a session to its end and loses the connection when packet `cutAt` crosses, in whichever direction; again after `again` more. */
-function play(cutAt: number, again: number, comesBack = true): Story {
+function play(cutAt: number, again: number, comesBack = true, qos: 1 | 2 = 1): Story {
   const pair = new SessionPair()
   const { session } = pair
   const broker = new ScriptedBroker()
@@ -65,19 +65,26 @@ function play(cutAt: number, again: number, comesBack = true): Story {
     session.handleTick(pair.nowMs)
   }
   const publish = (text: string) =>
-    void session.publish(message('p', text), wanted<PublishAck>(`publish ${text}`), pair.nowMs)
+    void session.publish(message('p', text, { attributes: qos }), wanted<PublishAck>(`publish ${text}`), pair.nowMs)
 
   isOpen = true
   session.handleOpen(pair.nowMs)
   settle()
   publish('one')
   publish('two')
-  const durable = session.subscribe(DURABLE, DEAF, wanted<SubscriptionState>('subscribe durable'), pair.nowMs)
+  const durable = session.subscribe(
+    { ...DURABLE, qos },
+    DEAF,
+    wanted<SubscriptionState>('subscribe durable'),
+    pair.nowMs,
+  )
   settle()
   toClient(broker.append('t/a', 'x', 'y', 'z'))
   settle()
-  const ephemeral = { ...DURABLE, name: null, from: { kind: 'earliest' } as const }
+  const ephemeral = { ...DURABLE, qos, name: null, from: { kind: 'earliest' } as const }
   const other = session.subscribe(ephemeral, DEAF, wanted<SubscriptionState>('subscribe other'), pair.nowMs)
+  const later = { ...ephemeral, from: { kind: 'new' } as const, retained: true }
+  session.subscribe(later, DEAF, wanted<SubscriptionState>('subscribe later'), pair.nowMs)
   settle()
   toClient(broker.append('t/b', 'u', 'v'))
   publish('three')
@@ -98,25 +105,34 @@ function play(cutAt: number, again: number, comesBack = true): Story {
 const STEPS = play(-1, 0).crossings
 
 describe('a session', () => {
-  test('settles everything with success, delivers once and stores once, wherever the connection breaks', () => {
-    expect(STEPS).toBeGreaterThan(25)
-    for (let cutAt = 0; cutAt < STEPS; cutAt++) {
-      for (const again of [0, 1, 2, 5]) {
-        const { outcomes, received, broker } = play(cutAt, again)
-        const label = `cut at ${cutAt}, again after ${again}`
-        const failed = Object.entries(outcomes).filter(([, outcome]) => outcome.value === undefined)
-        expect(failed, label).toEqual([])
-        expect(new Set(received).size, `${label}: once each`).toBe(received.length)
-        const durable = received.filter((each) => each.startsWith('1@'))
-        expect(durable, label).toEqual(['1@0', '1@1', '1@2', '1@10', '1@11', '1@20'])
-        expect(
-          broker.model.stored.map((each) => each.text),
-          label,
-        ).toEqual(['one', 'two', 'three'])
-        expect(broker.durables.size, `${label}: forgotten`).toBe(0)
+  test.each([1, 2] as const)(
+    'of QoS %i settles everything with success, delivers once and stores once, wherever the connection breaks',
+    (qos) => {
+      expect(STEPS).toBeGreaterThan(25)
+      for (let cutAt = 0; cutAt < STEPS; cutAt++) {
+        for (const again of [0, 1, 2, 5]) {
+          const { outcomes, received, broker } = play(cutAt, again, true, qos)
+          const label = `cut at ${cutAt}, again after ${again}`
+          const failed = Object.entries(outcomes).filter(([, outcome]) => outcome.value === undefined)
+          expect(failed, label).toEqual([])
+          expect(new Set(received).size, `${label}: once each`).toBe(received.length)
+          const durable = received.filter((each) => each.startsWith('1@'))
+          expect(durable, label).toEqual(['1@0', '1@1', '1@2', '1@10', '1@11', '1@20'])
+          const other = received.filter((each) => each.startsWith('2@'))
+          expect(other, label).toEqual(['2@0', '2@1', '2@2', '2@10', '2@11'])
+          const later = received.filter((each) => each.startsWith('3@'))
+          // What was stored before a 'new' subscription stands is either retained or too old.
+          expect(later.slice(0, 3), `${label}: retained first`).toEqual(['3@0', '3@1', '3@2'])
+          expect(later.slice(-1), label).toEqual(['3@20'])
+          expect(
+            broker.model.stored.map((each) => each.text),
+            label,
+          ).toEqual(['one', 'two', 'three'])
+          expect(broker.durables.size, `${label}: forgotten`).toBe(0)
+        }
       }
-    }
-  })
+    },
+  )
 
   test('settles everything when the connection never comes back', () => {
     for (let cutAt = 0; cutAt < STEPS; cutAt++) {

@@ -1,4 +1,4 @@
-import { DeliveredRecords, GomqError, type Offset } from '@gomq/protocol'
+import { DeliveredRecords, GomqError, NO_OFFSET, type Offset, PacketType } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 import { expect, test } from 'vitest'
 import { UNACKED_RANGES_MAX } from '../../src/session/limits.js'
@@ -124,4 +124,48 @@ test('one that leaves hands out nothing more and still takes acknowledgements', 
   expect([state.advance(), state.isOver, state.end]).toEqual([false, true, undefined])
   state.ack(offset(0))
   expect(ackOf(state)).toEqual([[0, 1]])
+})
+
+const suback = (startOffset: number, resumed = false) =>
+  ({ type: PacketType.SUBACK, requestId: 1, subscriptionId: 1, startOffset: offset(startOffset), resumed }) as const
+const asked = (state: SubscriptionState) => {
+  const { from, retained } = state.subscribePacket(nextId())
+  return [from, retained]
+}
+
+test('a subscription that has got nothing from its start on asks for the retained messages again, and drops those it had', () => {
+  for (const name of [null, 'd']) {
+    const state = open({ name, from: { kind: 'new' }, retained: true })
+    expect(asked(state)).toEqual([{ kind: 'new' }, true])
+    state.handleSuback(suback(50))
+    state.handleDeliver(records(7, 'a'))
+    expect(drain(state)).toEqual([[7, 'a']])
+    expect(asked(state)).toEqual([{ kind: 'offset', offset: 50 }, true])
+    state.handleSuback(suback(50))
+    state.handleDeliver(records(7, 'a'))
+    state.handleDeliver(records(9, 'b'))
+    expect(drain(state)).toEqual([[9, 'b']])
+    state.handleDeliver(records(50, 'c'))
+    expect(asked(state)).toEqual([{ kind: 'offset', offset: 51 }, false])
+  }
+})
+
+test('a subscription that has caught up does not ask for retained messages again', () => {
+  const state = open({ name: null, from: { kind: 'new' }, retained: true })
+  state.handleSuback(suback(50))
+  state.handleTail(offset(50))
+  expect(asked(state)).toEqual([{ kind: 'offset', offset: 50 }, false])
+})
+
+test('what lies below the start of a new subscription was retained, over reconnects too, and messages in no log were not', () => {
+  const state = open({ name: null, from: { kind: 'new' }, retained: true })
+  state.handleSuback(suback(50))
+  state.handleSuback(suback(60))
+  expect([49, 50, 55, NO_OFFSET].map((each) => state.isRetained(offset(each)))).toEqual([true, false, false, false])
+})
+
+test('what a subscription gets again that the broker knew before is not called retained', () => {
+  const state = open({ retained: true })
+  state.handleSuback(suback(50, true))
+  expect(state.isRetained(offset(7))).toBe(false)
 })
