@@ -3,15 +3,17 @@ import { crc32, systemRandom } from '@gomq/protocol/node'
 import type { PublishRequest } from '../session/producer.js'
 import type { PublishAck } from '../session/publish-batch.js'
 import { ClientSession } from '../session/session.js'
-import type { SubscriptionState } from '../session/subscription-state.js'
+import type { SubscriptionRequest, SubscriptionState } from '../session/subscription-state.js'
 import type { Waiter } from '../session/waiter.js'
 import { abortError, withSignal } from './abort.js'
 import type { Address } from './address.js'
 import type { ResolvedConnectOptions } from './connect-options.js'
 import { Link } from './link.js'
+import type { Message } from './message.js'
 import type { PublishOptions, SubscribeOptions } from './options.js'
 import { publishAll } from './publish-all.js'
 import { PublishEncoder } from './publish-encoder.js'
+import { Requester, type RequestOptions } from './requester.js'
 import { subscribeRequest } from './subscribe-request.js'
 import { Subscription, type SubscriptionOwner } from './subscription.js'
 
@@ -42,6 +44,7 @@ export class GomqClient {
   readonly #session: ClientSession
   readonly #link: Link
   readonly #encoder: PublishEncoder
+  readonly #requester: Requester
   readonly #listeners = { connected: new Set(), disconnected: new Set(), reconnecting: new Set() } as {
     readonly [E in keyof ClientEvents]: Set<ClientEvents[E]>
   }
@@ -54,6 +57,12 @@ export class GomqClient {
   /** @internal */
   constructor(addresses: readonly Address[], options: ResolvedConnectOptions) {
     this.#options = options
+    this.#requester = new Requester({
+      timeoutMs: options.requestTimeoutMs,
+      publish: (topic, value, how) => this.publish(topic, value, how),
+      // Answers are for this process: their subscription is not durable, whatever the session is.
+      subscribe: (filter, how) => this.#subscribe(subscribeRequest(filter, how, false), how),
+    })
     this.#encoder = new PublishEncoder(options.publishTimeoutMs)
     this.#session = new ClientSession({
       ...options,
@@ -171,30 +180,17 @@ export class GomqClient {
    * @throws GomqError TIMEOUT, CLOSED, ABORTED, INVALID_FILTER, INVALID_ARGUMENT, or why the broker refused it
    */
   async subscribe(filters: string | readonly string[], options: SubscribeOptions = {}): Promise<Subscription> {
-    this.#assertOpen()
-    const { signal } = options
-    if (signal?.aborted) throw abortError(signal, 'subscribe')
-    const request = subscribeRequest(filters, options, this.#options.isAlwaysDurable)
-    const owner: SubscriptionOwner = {
-      flushSoon: () => this.#flushSoon(),
-      unsubscribe: (state, forget) => this.#unsubscribe(state, forget),
-      publish: (topic, value, options) => this.publish(topic, value, options),
-    }
-    const subscription = new Subscription(owner, request.qos, options.ack === 'auto')
-    let state!: SubscriptionState
-    const standing = new Promise<SubscriptionState>((resolve, reject) => {
-      state = this.#session.subscribe(request, subscription.listener, { resolve, reject }, Date.now())
-      subscription.attach(state)
-    })
-    const leave = () => void this.#unsubscribe(state, false).catch(() => {})
-    await withSignal(standing, signal, 'subscribe', leave)
-    if (signal !== undefined) {
-      // Fired between the answer and this line.
-      if (signal.aborted) leave()
-      signal.addEventListener('abort', leave, { once: true })
-      subscription.onEnd(() => signal.removeEventListener('abort', leave))
-    }
-    return subscription
+    return this.#subscribe(subscribeRequest(filters, options, this.#options.isAlwaysDurable), options)
+  }
+
+  /**
+   * Publishes a request, QoS 1 by default, and resolves with the first answer: somebody who subscribes to `topic` calls
+   * `message.reply(value)`. Nobody is given the request after `timeoutMs`.
+   * @throws GomqError TIMEOUT  no answer in time: nobody listens, or the answer was lost or late. The request may have been received
+   * @throws GomqError CLOSED, ABORTED, BUFFER_FULL, or why the request could not be published
+   */
+  request(topic: string, value: unknown, options: RequestOptions = {}): Promise<Message> {
+    return this.#requester.request(topic, value, options)
   }
 
   /** Calls `listener` at each event until the returned function is called. */
@@ -234,6 +230,32 @@ export class GomqClient {
     this.#session.end(error, reason)
     this.#whenIdle?.()
     return this.#link.close(error)
+  }
+
+  async #subscribe(request: SubscriptionRequest, options: SubscribeOptions): Promise<Subscription> {
+    this.#assertOpen()
+    const { signal } = options
+    if (signal?.aborted) throw abortError(signal, 'subscribe')
+    const owner: SubscriptionOwner = {
+      flushSoon: () => this.#flushSoon(),
+      unsubscribe: (state, forget) => this.#unsubscribe(state, forget),
+      publish: (topic, value, options) => this.publish(topic, value, options),
+    }
+    const subscription = new Subscription(owner, request.qos, options.ack === 'auto')
+    let state!: SubscriptionState
+    const standing = new Promise<SubscriptionState>((resolve, reject) => {
+      state = this.#session.subscribe(request, subscription.listener, { resolve, reject }, Date.now())
+      subscription.attach(state)
+    })
+    const leave = () => void this.#unsubscribe(state, false).catch(() => {})
+    await withSignal(standing, signal, 'subscribe', leave)
+    if (signal !== undefined) {
+      // Fired between the answer and this line.
+      if (signal.aborted) leave()
+      signal.addEventListener('abort', leave, { once: true })
+      subscription.onEnd(() => signal.removeEventListener('abort', leave))
+    }
+    return subscription
   }
 
   #unsubscribe(state: SubscriptionState, forget: boolean): Promise<void> {

@@ -50,3 +50,6 @@ export const SESSION_EXPIRY_SEC_DEFAULT: number = 7 * 24 * 60 * 60
 
 /** Bytes of a will, packed. Leaves room in the first frame, which is bounded, for credentials and names. */
 export const WILL_BYTES_MAX: number = 60 * 1024
+
+/** Requests that may wait for their answers. Stops a caller that never awaits from filling the heap. */
+export const PENDING_REQUESTS_MAX = 100_000
