@@ -6,7 +6,7 @@ export interface GlobalOptions {
   /** Addresses of brokers as URLs, tried in turn; at least one. */
   readonly connect: readonly string[]
   readonly topic: readonly string[]
-  readonly qos: 0 | 1
+  readonly qos: 0 | 1 | 2
   readonly retain: boolean
   readonly clientId?: string
   readonly json: boolean
@@ -55,11 +55,12 @@ export function collect(value: string, previous: readonly string[] = []): string
   return [...previous, value]
 }
 
-/** QoS as it is written: 0 or 1. */
-export function parseQos(text: string): 0 | 1 {
+/** QoS as it is written: 0, 1 or 2. */
+export function parseQos(text: string): 0 | 1 | 2 {
   if (text === '0') return 0
   if (text === '1') return 1
-  throw new InvalidArgumentError(text === '2' ? 'QoS 2 is not available in this version; use 0 or 1.' : 'Use 0 or 1.')
+  if (text === '2') return 2
+  throw new InvalidArgumentError('Use 0, 1 or 2.')
 }
 
 /** A switch as it is written: 0, 1, true, false. */

@@ -88,7 +88,7 @@ function addGlobalOptions(program: Command): void {
         .argParser(collect),
     )
     .addOption(
-      new Option('-q, --qos <0|1>', '0: neither stored nor acknowledged; 1: stored and acknowledged')
+      new Option('-q, --qos <0|1|2>', '0: neither stored nor acknowledged; 1: stored and acknowledged; 2: exactly once')
         .argParser(parseQos)
         .default(0),
     )

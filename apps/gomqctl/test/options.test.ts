@@ -53,12 +53,12 @@ describe('--connect', () => {
 })
 
 describe('--qos', () => {
-  test('0 and 1 are levels', () => {
-    expect([parseQos('0'), parseQos('1')]).toEqual([0, 1])
+  test('0, 1 and 2 are levels', () => {
+    expect([parseQos('0'), parseQos('1'), parseQos('2')]).toEqual([0, 1, 2])
   })
 
-  test.each(['2', '3', '', 'one', '01', '1.0'])("'%s' is refused", (text) => {
-    expect(() => parseQos(text)).toThrow(text === '2' ? /not available/ : /Use 0 or 1/)
+  test.each(['3', '', 'one', '01', '1.0'])("'%s' is refused", (text) => {
+    expect(() => parseQos(text)).toThrow(/Use 0, 1 or 2/)
   })
 })
 

@@ -176,7 +176,7 @@ describe('wrong arguments', () => {
     ['lst', '(Did you mean one of list, ls?)'],
     ['nonsense', "unknown command 'nonsense'"],
     ['--topc A pub', "unknown option '--topc'\n(Did you mean --topic?)"],
-    ['-t A pub --qos 2 x', 'QoS 2 is not available in this version; use 0 or 1.'],
+    ['-t A pub --qos 3 x', 'Use 0, 1 or 2.'],
     ['-t A pub --retain maybe x', 'Use 0 or 1.'],
     ['-t A pub x --key', "'-k, --key <key>' argument missing"],
     ['-t A pub -x', "If '-x' is a message, put it behind --: pub -- -x"],

@@ -116,7 +116,7 @@ async function report(
   notes: Notes,
 ): Promise<void> {
   const { succeeded, lastOffset } = outcome
-  const isStored = globals.qos === 1
+  const isStored = globals.qos > 0
   const verb = isStored ? 'stored' : 'sent'
   const failure = outcome.failure ?? readFailure
   if (failure !== undefined) throw failureOf(outcome, failure, verb)

@@ -32,7 +32,7 @@ export async function sub(options: SubOptions, globals: GlobalOptions): Promise<
   await withBroker(globals, notes, async (mq) => {
     const subscription = await mq.subscribe(globals.topic, {
       // A durable subscription is acknowledged, or it would never move.
-      qos: options.name === undefined ? globals.qos : 1,
+      qos: options.name === undefined ? globals.qos : (Math.max(1, globals.qos) as 1 | 2),
       from: options.from,
       untilEnd: options.exitAtEnd ?? false,
       ...(options.name !== undefined && { name: options.name }),

@@ -14,8 +14,10 @@ import type { PublishOptions, SubscribeOptions } from './options.js'
 import { publishAll } from './publish-all.js'
 import { PublishEncoder } from './publish-encoder.js'
 import { Requester, type RequestOptions } from './requester.js'
+import type { StandardSchema } from './standard-schema.js'
 import { subscribeRequest } from './subscribe-request.js'
 import { Subscription, type SubscriptionOwner } from './subscription.js'
+import { TypedTopic } from './typed-topic.js'
 
 /** Milliseconds between two looks at deadlines; timeouts are this exact. */
 const TICK_MS = 100
@@ -191,6 +193,16 @@ export class GomqClient {
    */
   request(topic: string, value: unknown, options: RequestOptions = {}): Promise<Message> {
     return this.#requester.request(topic, value, options)
+  }
+
+  /**
+   * A topic, or a filter to subscribe to, whose values fit a schema: one of zod, valibot or any library with Standard Schema.
+   *
+   *     const orders = mq.topic('orders', z.object({ id: z.number() }))
+   *     await orders.publish({ id: 7 })
+   */
+  topic<S extends StandardSchema>(name: string, schema: S): TypedTopic<S> {
+    return new TypedTopic(this, name, schema)
   }
 
   /** Calls `listener` at each event until the returned function is called. */

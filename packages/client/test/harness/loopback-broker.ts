@@ -15,6 +15,8 @@ import { TcpBroker } from './tcp-broker.js'
 /** A broker on a TCP port that delivers what is published to whoever listens at that moment, and keeps nothing for the next. */
 export class LoopbackBroker {
   intercept: (packet: Packet) => Packet[] | undefined = () => undefined
+  /** Half-open ranges of offsets that were acknowledged. */
+  readonly acked: number[][] = []
   readonly #tcp: TcpBroker
   readonly #listening = new Map<number, SubscribePacket>()
   #nextOffset = 0
@@ -69,6 +71,7 @@ export class LoopbackBroker {
         this.#listening.delete(packet.subscriptionId)
         return [{ type: PacketType.UNSUBACK, requestId }]
       case PacketType.ACK:
+        this.acked.push(packet.ranges)
         return requestId === 0 ? [] : [{ type: PacketType.ACKED, requestId }]
       case PacketType.PUBLISH: {
         const payload = packet.batch.slice()

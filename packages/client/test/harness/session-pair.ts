@@ -13,7 +13,7 @@ export const CLIENT: IntroductionOptions = {
   keepAliveSec: 30,
   agent: 'test',
   cleanSession: false,
-  sessionExpirySec: 60,
+  sessionExpirySec: 604_800,
   will: null,
   random: new SeededRandom(7),
   crc32,
