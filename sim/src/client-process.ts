@@ -139,7 +139,8 @@ export class ClientProcess {
   #expel(error: GomqError): void {
     this.#world.trace.add(this.name, `expelled: ${error.code}`)
     this.#state = 'ended'
-    this.session.end(error, error)
+    // The reason says nothing about what was under way, which may be stored.
+    this.session.end(new GomqError('CLOSED', 'the client was expelled', { cause: error }), error)
     this.#onExpelled()
   }
 

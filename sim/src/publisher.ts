@@ -7,6 +7,9 @@ import type { World } from './world.js'
 /** Topics of a run. */
 export const TOPICS: readonly string[] = ['a', 'a/b', 'a/b/c', 'd/b', 'd/e']
 
+/** The broker refuses it, which leaves a hole in the sequence of the producer. */
+const FORBIDDEN_TOPIC = '$forbidden'
+
 /** Codes after which nobody knows whether the message is stored. */
 const UNKNOWN = new Set([
   'TIMEOUT',
@@ -82,7 +85,7 @@ export class Publisher {
     const { name } = this.#process
     const qos = random.chance(0.8) ? 1 : 0
     const retain = random.chance(0.2)
-    const topic = random.pick(TOPICS)
+    const topic = random.chance(0.02) ? FORBIDDEN_TOPIC : random.pick(TOPICS)
     const nowMs = this.#process.nowMs()
     const sequence = this.#sequence++
     const isLogged = qos === 1 || retain

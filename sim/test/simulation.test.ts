@@ -12,7 +12,7 @@ const kept = readFileSync(new URL('../seeds.txt', import.meta.url), 'utf8')
   .filter((line) => /^\d/.test(line))
   .map((line) => Number.parseInt(line, 10))
 
-async function run(seed: number, steps = 300) {
+async function run(seed: number, steps = 200) {
   const { violations, trace, traceHash, counts } = await simulate({ seed, steps, crc32, settle })
   const message = `seed ${seed}: ${JSON.stringify(violations.slice(0, 5))}\n${trace.slice(-20).join('\n')}`
   expect(violations, message).toEqual([])
