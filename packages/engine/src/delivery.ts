@@ -74,7 +74,8 @@ export class Delivery {
     for (const subscription of this.#matching(topic)) {
       if (subscription.state !== 'tailing') continue
       subscription.position = baseOffsetOf(batch)
-      if (!this.#deliver(subscription, batch)) subscription.state = 'catchingUp'
+      const isFull = subscription.unacked.count > OUTSTANDING_RANGES_MAX
+      if (isFull || !this.#deliver(subscription, batch)) subscription.state = 'catchingUp'
     }
   }
 

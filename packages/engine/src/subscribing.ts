@@ -190,6 +190,13 @@ export class Subscribing {
       nowMs,
       () => {
         if (subscription.state === 'waiting') this.#attach(subscription, requestId)
+        else
+          this.#context.send(connection.id, {
+            type: PacketType.ERROR,
+            requestId,
+            code: 'NO_SUCH_SUBSCRIPTION',
+            message: 'the subscription was ended before it stood',
+          })
       },
     )
   }
