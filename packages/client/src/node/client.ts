@@ -81,7 +81,9 @@ export class GomqClient {
         },
         expelled: (error) => {
           this.#fatal = error
-          void this.#finish(error, error)
+          // What was under way may be done all the same: it is not refused for the reason of the expulsion.
+          const message = `the broker sent the client away (${error.code}) before it answered; it may be done all the same`
+          void this.#finish(new GomqError('CLOSED', message, { cause: error }), error)
         },
       },
     })

@@ -139,6 +139,17 @@ describe('a client', () => {
     expect(server.connections).toBe(1)
   })
 
+  test('says of a publish that was under way when the client is sent away that it may be stored', async () => {
+    const mq = await open()
+    server.intercept = (packet) =>
+      packet.type === PacketType.PUBLISH
+        ? [{ type: PacketType.DISCONNECT, code: 'NOT_AUTHORIZED', message: 'x' }]
+        : undefined
+    await expect(mq.publish('t', 'x')).rejects.toMatchObject({ code: 'CLOSED', cause: { code: 'NOT_AUTHORIZED' } })
+    await expect(mq.publish('t', 'y')).rejects.toMatchObject({ code: 'NOT_AUTHORIZED' })
+    await mq.close()
+  })
+
   test('closes while it has no connection, in time, and fails what is left', async () => {
     const mq = await open()
     server.intercept = () => []
