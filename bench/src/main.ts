@@ -11,6 +11,7 @@ Measures GoMQ with its defaults (fdatasync before every ack) beside the floor, a
   --workloads a,b      of: ${Object.keys(WORKLOADS).join(', ')}   (default: all)
   --messages n         messages of one workload                    (default: 2000000)
   --message-bytes n    bytes of one message                        (default: 100)
+  --time-limit sec     for one workload of one system              (default: 300)
   --json file          write the figures there as well
 `
 
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     workloads: { type: 'string' },
     messages: { type: 'string', default: '2000000' },
     'message-bytes': { type: 'string', default: '100' },
+    'time-limit': { type: 'string', default: '300' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -48,6 +50,7 @@ for (const name of names) {
     workDirectory,
     messages: Number(values.messages),
     messageBytes: Number(values['message-bytes']),
+    timeLimitSec: Number(values['time-limit']),
     onProgress: (done: number, total: number) => {
       if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${Math.floor((100 * done) / total)} % `)
     },

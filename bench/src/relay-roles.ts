@@ -76,12 +76,15 @@ export async function relayConsume(task: WorkerTask, role: 'L' | 'C'): Promise<{
   const socket = open(task.address)
   socket.write(role)
   const meter = new RateMeter(task.messages)
-  report({ kind: 'ready' })
+  if (role === 'C') report({ kind: 'ready' })
   const blobBytes = 4 + BLOB_MESSAGES * task.messageBytes
   await new Promise<void>((resolve, reject) => {
-    let bytes = 0
+    let listening = role === 'C'
+    let bytes = listening ? 0 : -1
     socket.on('error', reject)
     socket.on('data', (chunk: Buffer) => {
+      if (!listening) report({ kind: 'ready' })
+      listening = true
       bytes += chunk.byteLength
       const blobs = Math.floor(bytes / blobBytes)
       bytes -= blobs * blobBytes

@@ -7,7 +7,8 @@ import { join } from 'node:path'
  * one file, synced in groups, acknowledged with four bytes each and forwarded to those who asked for them. It knows no topics, no offsets, no
  * checksums and survives nothing.
  *
- * A connection's first byte says what it is: `P` publishes, `L` listens live, `C` reads the file from its start and then closes.
+ * A connection's first byte says what it is: `P` publishes, `L` listens live (answered with one byte once it does), `C` reads the file from its
+ * start and then closes.
  */
 const file = join(process.argv[2]!, 'relay.log')
 const fd = openSync(file, 'w+')
@@ -20,7 +21,10 @@ createServer((socket) => {
   socket.setNoDelay(true)
   socket.once('data', (first: Buffer) => {
     const role = String.fromCharCode(first[0]!)
-    if (role === 'L') listeners.add(socket)
+    if (role === 'L') {
+      listeners.add(socket)
+      socket.write('L')
+    }
     if (role === 'P') publishFrom(socket, first.subarray(1))
     if (role === 'C') catchUp(socket)
   })
@@ -52,6 +56,7 @@ function publishFrom(socket: Socket, rest: Buffer): void {
     if (first.byteLength >= 4 && bytes < 4 + first.readUInt32LE(0)) return
     cut()
   })
+  cut()
 }
 
 function flush(): void {

@@ -37,6 +37,11 @@ export class WorkerProcess {
     return this.#ready
   }
 
+  /** Ends it, done or not. */
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+
   /** Lets a waiting producer begin. */
   start(): void {
     this.#child.send('start')

@@ -25,6 +25,8 @@ export interface WorkloadContext {
   readonly workDirectory: string
   readonly messages: number
   readonly messageBytes: number
+  /** Seconds after which a workload of one system is given up. */
+  readonly timeLimitSec: number
   onProgress(done: number, total: number): void
 }
 
@@ -116,6 +118,12 @@ async function measure(
   body: (run: (role: WorkerTask['role']) => Promise<WorkerProcess>) => Promise<Awaited<WorkerProcess['done']>[]>,
 ): Promise<Figure> {
   const server = await system.start(context.workDirectory)
+  const workers: WorkerProcess[] = []
+  const limit = new AbortController()
+  const timer = setTimeout(
+    () => limit.abort(new Error(`${workload} on ${system.name} was not done after ${context.timeLimitSec} s`)),
+    context.timeLimitSec * 1000,
+  )
   try {
     let rssEarly = 0
     const run = async (role: WorkerTask['role']) => {
@@ -126,11 +134,12 @@ async function measure(
           context.onProgress(done, context.messages)
         },
       )
+      workers.push(worker)
       await worker.ready
       return worker
     }
     const cpuBefore = server.cpuSec
-    const results = await body(run)
+    const results = await Promise.race([body(run), rejectionOf(limit.signal)])
     const latencies = results[0]!.latenciesUs
     const growth = rssEarly === 0 ? 0 : server.rssBytes - rssEarly
     return {
@@ -150,6 +159,12 @@ async function measure(
       serverRssGrowthMiB: Math.round(growth / 2 ** 20),
     }
   } finally {
+    clearTimeout(timer)
+    for (const worker of workers) worker.kill()
     await server.stop()
   }
+}
+
+function rejectionOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 }
