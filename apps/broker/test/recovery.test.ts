@@ -1,4 +1,4 @@
-import { PacketType } from '@gomq/protocol'
+import { batchBytesOf, PacketType } from '@gomq/protocol'
 import { expect, test } from 'vitest'
 import { type BrokerLog, silentLog } from '../src/broker-log.js'
 import { memoryDisk, openBroker } from './harness/memory-broker.js'
@@ -19,7 +19,8 @@ test('an operator is told that the torn end of the log was cut, where and how mu
   client.send(publishPacket(1, batchOf('a', ['kept'])))
   await client.queue.take(PacketType.PUBACK)
   disk.crash()
-  const whole = disk.bytesOf(ACTIVE)
+  const file = disk.bytesOf(ACTIVE)
+  const whole = file.subarray(0, batchBytesOf(file))
   disk.put(ACTIVE, new Uint8Array([...whole, ...new Uint8Array(77).fill(1)]))
 
   const { log, warnings } = recordingLog()

@@ -47,3 +47,9 @@ export const SNAPSHOT_SLICE_MS = 1
 
 /** Bytes of a snapshot gathered for one write: 1 MiB. */
 export const SNAPSHOT_FLUSH_BYTES: number = 1024 * 1024
+
+/** Bytes written with zeros ahead of the log's end at once by default: 1 MiB. Bounds how long a batch waits that comes meanwhile (a few ms). */
+export const ZERO_AHEAD_BYTES_DEFAULT: number = 1024 * 1024
+
+/** Rounds above this do not ask for zeros: 16 KiB. A large round would write its bytes twice. */
+export const ZERO_AHEAD_ROUND_BYTES_MAX: number = 16 * 1024

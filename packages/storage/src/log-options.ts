@@ -5,6 +5,7 @@ import {
   SEGMENT_BYTES_DEFAULT,
   SEGMENT_BYTES_LIMIT,
   TAIL_CACHE_BYTES_DEFAULT,
+  ZERO_AHEAD_BYTES_DEFAULT,
 } from './limits.js'
 
 /** What a log is opened with. */
@@ -21,6 +22,11 @@ export interface LogOptions {
   readonly tailCacheBytes?: number
   /** Bytes of indexes of sealed segments kept in memory, 0 or more; 64 MiB by default. */
   readonly indexCacheBytes?: number
+  /**
+   * Bytes written with zeros behind the log's end while there is little to do, so that small rounds sync faster; 0 for none, 1 MiB by default.
+   * The active segment's file is longer than the log by as much.
+   */
+  readonly zeroAheadBytes?: number
   /** Everything below `syncedOffset` is on disk. Called after each round of the group commit; rises strictly, but for truncations. Must not throw. */
   onSynced(syncedOffset: Offset): void
   /**
@@ -41,6 +47,7 @@ export interface LogContext {
   readonly segmentBytes: number
   readonly tailCacheBytes: number
   readonly indexCacheBytes: number
+  readonly zeroAheadBytes: number
   readonly onSynced: (syncedOffset: Offset) => void
   readonly onFailure: (error: GomqError) => void
 }
@@ -61,6 +68,7 @@ export function contextOf(options: LogOptions, storeId: string): LogContext {
     segmentBytes,
     tailCacheBytes: options.tailCacheBytes ?? TAIL_CACHE_BYTES_DEFAULT,
     indexCacheBytes: options.indexCacheBytes ?? INDEX_CACHE_BYTES_DEFAULT,
+    zeroAheadBytes: options.zeroAheadBytes ?? ZERO_AHEAD_BYTES_DEFAULT,
     onSynced: (offset) => options.onSynced(offset),
     onFailure: (error) => options.onFailure(error),
   }

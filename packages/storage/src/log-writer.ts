@@ -8,6 +8,7 @@ import type { LogState } from './log-state.js'
 import { createSegment, writeIndex } from './recovery.js'
 import { putSyncMarker } from './sync-marker.js'
 import { type TailCache, unpinned } from './tail-cache.js'
+import { ZeroedAhead } from './zeroed-ahead.js'
 
 /**
  * The group commit. While one round is written and synced, appended batches queue; the next round takes them all (up to a bound), so that
@@ -28,6 +29,7 @@ export class LogWriter {
   readonly #indexes: IndexCache
   /** The active segment's file. */
   #file: FileHandle
+  readonly #zeroed: ZeroedAhead
   #queue: Uint8Array[] = []
   #rounds: Promise<void> | undefined
   /** While a truncation is under way, what is synced is not reported: it may be cut. */
@@ -44,6 +46,7 @@ export class LogWriter {
     this.#tail = tail
     this.#indexes = indexes
     this.#file = file
+    this.#zeroed = new ZeroedAhead(context.zeroAheadBytes)
     this.#reportedOffset = state.syncedOffset
   }
 
@@ -82,12 +85,14 @@ export class LogWriter {
   async reopen(path: string): Promise<void> {
     await this.#file.close()
     this.#file = await this.#context.fs.open(path, 'write')
+    this.#zeroed.forget()
   }
 
   /** Cuts the active segment's file, for good. No round is under way. */
   async cut(bytes: number): Promise<void> {
     await this.#file.truncate(bytes)
     await this.#file.sync()
+    this.#zeroed.forget()
   }
 
   /** Writes what is known to be on disk. @param syncedOffset  lower than the state's before a truncation */
@@ -109,8 +114,12 @@ export class LogWriter {
   }
 
   /** Closes the file. Nothing is under way. */
-  close(): Promise<void> {
-    return this.#file.close()
+  async close(): Promise<void> {
+    try {
+      if (this.#failure === undefined) await this.#zeroed.trim(this.#file, this.#state.active.index!.bytes)
+    } finally {
+      await this.#file.close()
+    }
   }
 
   async #run(): Promise<void> {
@@ -152,7 +161,7 @@ export class LogWriter {
   }
 
   async #commit(batches: readonly Uint8Array[], bytes: number): Promise<void> {
-    const { crc32 } = this.#context
+    const { crc32, segmentBytes } = this.#context
     const index = this.#state.active.index!
     for (const batch of batches) sealHeader(batch, this.#state.syncedOffset, crc32)
     await this.#write(batches, index.bytes)
@@ -167,6 +176,7 @@ export class LogWriter {
     this.#report()
     this.#bytesSinceCheckpoint += bytes
     if (this.#bytesSinceCheckpoint >= CHECKPOINT_INTERVAL_BYTES) await this.#checkpointIfRoom()
+    if (this.#queue.length === 0) await this.#zeroed.handleSynced(this.#file, index.bytes, bytes, segmentBytes)
   }
 
   /** On a full disk, cuts what was written in part, so that the file ends with what is acknowledged. */
@@ -185,6 +195,7 @@ export class LogWriter {
     const { fs, folder, crc32 } = this.#context
     const sealed = this.#state.active
     const index = sealed.index!
+    await this.#zeroed.trim(this.#file, index.bytes)
     const created = await createSegment(fs, folder, sealed.endOffset)
     await this.#file.close()
     this.#file = created.file

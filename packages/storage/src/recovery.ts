@@ -154,8 +154,9 @@ async function openActive(
     const { index, goodBytes, fileBytes } = await scanSegment(file, base, crc32)
     if (goodBytes < fileBytes && (await wasSyncedBehind(file, goodBytes, index.endOffset, crc32)))
       throw corruptAt(path, goodBytes, index.endOffset)
+    const tornBytes = (await writtenBytesOf(file)) - goodBytes
     if (checkpoint !== undefined && index.endOffset < checkpoint.syncedOffset) {
-      if (goodBytes < fileBytes) throw corruptAt(path, goodBytes, index.endOffset)
+      if (tornBytes > 0) throw corruptAt(path, goodBytes, index.endOffset)
       throw new GomqError(
         'CORRUPT_LOG',
         `the log in ${folder} ends at offset ${index.endOffset}, and its checkpoint says that it was complete up to ${checkpoint.syncedOffset}; something was lost or an old copy was put back; restore the data directory from a backup, or, to accept the loss, remove the file 'checkpoint'`,
@@ -176,12 +177,27 @@ async function openActive(
     }
     await fs.syncDirectory(folder)
     await removeSyncMarker(fs, directory)
-    const tornTail = goodBytes < fileBytes ? { path, position: goodBytes, bytes: fileBytes - goodBytes } : undefined
+    const tornTail = tornBytes > 0 ? { path, position: goodBytes, bytes: tornBytes } : undefined
     return { segment: new Segment(path, { index }), file, tornTail }
   } catch (error) {
     await file.close().catch(() => undefined)
     throw error
   }
+}
+
+/** Bytes of the file up to its last one that is not zero: zeros behind the end are room for what comes next. */
+async function writtenBytesOf(file: FileHandle): Promise<number> {
+  let end = await file.sizeBytes()
+  while (end > 0) {
+    const at = Math.max(0, end - SCAN_CHUNK_BYTES)
+    const chunk = new Uint8Array(end - at)
+    await file.read(chunk, at)
+    let i = chunk.byteLength
+    while (i > 0 && chunk[i - 1] === 0) i--
+    if (i > 0) return at + i
+    end = at
+  }
+  return 0
 }
 
 /** Into a new file, since what is in the page cache may never have reached the disk although a later sync succeeds. */

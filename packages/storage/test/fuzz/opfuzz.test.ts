@@ -2,6 +2,7 @@ import { baseOffsetOf, nextOffsetOf, type Offset, recordCountOf, topicOf } from 
 import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { expect, test } from 'vitest'
+import type { LogOptions } from '../../src/log-options.js'
 import { loadSnapshot, writeSnapshot } from '../../src/snapshot.js'
 import { SimDisk } from '../../src/testing/sim-disk.js'
 import { openSimLog, type SimLog, settle } from '../support/open-sim-log.js'
@@ -57,6 +58,8 @@ test(`a log over a disk that loses what was not synced keeps what was acked and 
 class Program {
   readonly #random: SeededRandom
   readonly #disk: SimDisk
+  /** Every other program writes zeros ahead. */
+  readonly #options: Partial<LogOptions>
   readonly #counts: { crashes: number; insideOperations: number; truncations: number }
   readonly #twin: Twin = { batches: [], undecided: [], acked: 0, committed: 0 }
   #open!: SimLog
@@ -67,6 +70,7 @@ class Program {
   constructor(seed: number, counts: { crashes: number; insideOperations: number; truncations: number }) {
     this.#random = new SeededRandom(seed)
     this.#disk = new SimDisk(this.#random)
+    this.#options = { zeroAheadBytes: seed % 2 === 0 && !FOUND_SEEDS.includes(seed) ? 1500 : 0 }
     this.#counts = counts
     this.#disk.onOperation = () => {
       if (--this.#crashIn === 0) this.#disk.crash()
@@ -75,7 +79,7 @@ class Program {
   }
 
   async run(): Promise<void> {
-    this.#open = await openSimLog(this.#disk)
+    this.#open = await openSimLog(this.#disk, this.#options)
     for (let step = 0; step < STEPS; step++) {
       if (this.#random.chance(0.08)) this.#crashIn = 1 + this.#random.below(12)
       try {
@@ -116,7 +120,7 @@ class Program {
     this.#twin.acked = Math.max(this.#twin.acked, this.#open.synced())
     for (let again = this.#random.below(3); again > 0; again--) {
       this.#crashIn = 1 + this.#random.below(25)
-      await openSimLog(this.#disk).catch((error) => {
+      await openSimLog(this.#disk, this.#options).catch((error) => {
         if (this.#crashIn > 0) throw error
       })
       if (this.#crashIn > 0) this.#disk.crash()
@@ -127,7 +131,7 @@ class Program {
 
   async #reopen(): Promise<void> {
     const twin = this.#twin
-    this.#open = await openSimLog(this.#disk)
+    this.#open = await openSimLog(this.#disk, this.#options)
     const { log } = this.#open
     expect(log.logEndOffset, 'what was acked is there').toBeGreaterThanOrEqual(twin.acked)
     const possible = [...twin.batches, ...twin.undecided]

@@ -14,7 +14,7 @@ export interface SimLog {
   readonly handleTruncated: (to: number) => void
 }
 
-/** Opens the log in `data` with small segments. */
+/** Opens the log in `data` with small segments and no zeros ahead. */
 export async function openSimLog(disk: SimDisk, options: Partial<LogOptions> = {}): Promise<SimLog> {
   let synced = 0
   let failure: Error | undefined
@@ -26,6 +26,7 @@ export async function openSimLog(disk: SimDisk, options: Partial<LogOptions> = {
     segmentBytes: 4000,
     tailCacheBytes: 2000,
     indexCacheBytes: 1000,
+    zeroAheadBytes: 0,
     onSynced: (offset: Offset) => {
       synced = offset
     },
