@@ -60,4 +60,5 @@ test.each([
     })
     expect(ledger.count('acked'), 'a run that hardly publishes proves nothing').toBeGreaterThan(rounds * 50)
   },
+  1_800_000,
 )

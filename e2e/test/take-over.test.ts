@@ -102,7 +102,7 @@ test(`a client id that is taken over ${ROUNDS} times has one session, the loser 
   )
   expect([...wills.values].sort(), `seed ${seed}`).toEqual(expected.sort())
   expect((await sessions(broker)).items).toMatchObject([{ clientId: CLIENT_ID, connected: false, hasWill: false }])
-})
+}, 1_800_000)
 
 /** Why the client has ended; undefined if it lives. */
 async function lossOf(mq: GomqClient): Promise<string | undefined> {

@@ -8,8 +8,8 @@ export interface Cut {
   readonly type: Packet['type']
   /** Which of them, from 1. */
   readonly nth: number
-  /** `before`: the packet does not arrive. `after`: it is the last one that does. */
-  readonly when: 'before' | 'after'
+  /** `before`: the packet does not arrive. `within`: half of it does. `after`: it is the last one that does. */
+  readonly when: 'before' | 'within' | 'after'
 }
 
 interface Pair {
@@ -65,6 +65,12 @@ export class FrameProxy {
     for (const pair of this.#pairs) this.#break(pair)
   }
 
+  /** Cuts one of them now. @param at  from 0 to below {@link connections} */
+  dropOne(at: number): void {
+    const pair = [...this.#pairs][at]
+    if (pair !== undefined) this.#break(pair)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.drop()
     await new Promise((resolve) => this.#server.close(resolve))
@@ -84,13 +90,13 @@ export class FrameProxy {
     from.on('data', (chunk) => {
       splitter.push(chunk)
       for (let frame = splitter.next(); frame !== undefined; frame = splitter.next()) {
-        const isAt = this.#isAt(frame)
-        if (isAt && this.#cut!.when === 'before') return this.#fire(pair)
+        const when = this.#isAt(frame) ? this.#cut!.when : undefined
+        if (when === 'before') return this.#fire(pair)
         const length = Buffer.alloc(FRAME_LENGTH_BYTES)
         length.writeUInt32LE(frame.byteLength)
         to.write(length)
-        to.write(frame)
-        if (isAt) return this.#fire(pair, to)
+        to.write(when === 'within' ? frame.subarray(0, frame.byteLength >> 1) : frame)
+        if (when !== undefined) return this.#fire(pair, to)
       }
     })
     from.on('error', () => {})
