@@ -44,13 +44,34 @@ export class Cursors {
     if (position > subscription.persistedPosition) subscription.isCursorDirty = true
     this.#dirty.add(subscription)
     this.flush(nowMs)
-    // Acknowledgements that came too early for the cursor are not kept: nobody was promised them.
-    this.#dirty.delete(subscription)
+    this.drop(subscription)
   }
 
-  /** The subscription is forgotten: its place is not kept. */
+  /** The subscription ends on this connection, before it stood or with its place kept already: who still waits is refused. */
   drop(subscription: Subscription): void {
     this.#dirty.delete(subscription)
+    // What came too early for the cursor is not kept: it is delivered again.
+    const message = 'the subscription ended before the acknowledgement could be kept; what it is for is delivered again'
+    for (const { requestId } of subscription.ackRequests.splice(0))
+      this.#context.send(subscription.connection.id, {
+        type: PacketType.ERROR,
+        requestId,
+        code: 'NO_SUCH_SUBSCRIPTION',
+        message,
+      })
+  }
+
+  /**
+   * The subscription is forgotten: its place is not kept.
+   * @returns  to be called when the record that says so has committed: who waits is told then, since nothing comes again
+   */
+  forget(subscription: Subscription): () => void {
+    this.#dirty.delete(subscription)
+    const waiting = subscription.ackRequests.splice(0)
+    const connectionId = subscription.connection.id
+    return () => {
+      for (const { requestId } of waiting) this.#context.send(connectionId, { type: PacketType.ACKED, requestId })
+    }
   }
 
   /** Nothing is persisted any more, and nobody who waits is told anything. */

@@ -54,9 +54,12 @@ export class Subscribing {
       return
     }
     this.#detach(connection, subscription)
-    this.#cursors.drop(subscription)
+    const answerAcks = this.#cursors.forget(subscription)
     const { clientId } = connection
-    queue.appendControl([{ kind: 'forgetSubscription', clientId, name: subscription.name }], nowMs, answer)
+    queue.appendControl([{ kind: 'forgetSubscription', clientId, name: subscription.name }], nowMs, () => {
+      answerAcks()
+      answer()
+    })
   }
 
   /** The answer to a search by time. */
@@ -84,7 +87,9 @@ export class Subscribing {
   detach(connection: Connection, subscription: Subscription, nowMs: number): void {
     const wasWaiting = subscription.state === 'waiting'
     this.#detach(connection, subscription)
-    if (subscription.name !== null && !wasWaiting) this.#cursors.keep(subscription, nowMs)
+    if (subscription.name === null) return
+    if (wasWaiting) this.#cursors.drop(subscription)
+    else this.#cursors.keep(subscription, nowMs)
   }
 
   #detach(connection: Connection, subscription: Subscription): void {

@@ -208,3 +208,71 @@ function reconnectTo(bench: EngineBench): void {
   bench.subscribe(2, 1, ['never'], { name: 's' })
   bench.commitAll()
 }
+
+describe('an acknowledgement that waits when its subscription ends', () => {
+  /** Requests that were answered since the last call, and how. */
+  function answers(bench: EngineBench, connectionId: number): [requestId: number, answer: string][] {
+    return bench.take(connectionId).flatMap((packet): [number, string][] => {
+      if (packet.type === PacketType.ACKED) return [[packet.requestId, 'acked']]
+      if (packet.type === PacketType.UNSUBACK) return [[packet.requestId, 'ended']]
+      return packet.type === PacketType.ERROR ? [[packet.requestId, packet.code]] : []
+    })
+  }
+
+  function unsubscribe(bench: EngineBench, connectionId: number, requestId: number, forget: boolean): void {
+    bench.packet(connectionId, { type: PacketType.UNSUBSCRIBE, requestId, subscriptionId: 1, forget })
+  }
+
+  test('is answered with the record that forgets the subscription: nothing comes again', () => {
+    const { bench, offsets } = withMessages(2)
+    bench.publish(900, 'b', ['on its way'])
+    ack(bench, 1, 71, offsets[0]!)
+    unsubscribe(bench, 1, 72, true)
+    expect(answers(bench, 1)).toEqual([])
+    bench.commitAll()
+    expect(answers(bench, 1)).toEqual([
+      [71, 'acked'],
+      [72, 'ended'],
+    ])
+  })
+
+  test('is answered with that record also if it came before its turn', () => {
+    const { bench, offsets } = withMessages(4)
+    bench.crash()
+    reconnect(bench, 2, 1)
+    bench.commitAll()
+    ack(bench, 2, 71, offsets[2]!)
+    bench.commitAll()
+    unsubscribe(bench, 2, 72, true)
+    bench.commitAll()
+    expect(answers(bench, 2)).toEqual([
+      [71, 'acked'],
+      [72, 'ended'],
+    ])
+  })
+
+  test('is refused if it came before its turn and the place is kept: the message comes again', () => {
+    const { bench, offsets } = withMessages(4)
+    bench.crash()
+    reconnect(bench, 2, 1)
+    bench.commitAll()
+    ack(bench, 2, 71, offsets[2]!)
+    unsubscribe(bench, 2, 72, false)
+    bench.commitAll()
+    expect(answers(bench, 2)).toEqual([
+      [71, 'NO_SUCH_SUBSCRIPTION'],
+      [72, 'ended'],
+    ])
+  })
+
+  test('is refused if the subscription did not stand yet', () => {
+    const { bench, offsets } = withMessages(2)
+    bench.subscribe(1, 2, ['a'], { name: 'other', from: { kind: 'earliest' } })
+    bench.packet(1, { type: PacketType.ACK, requestId: 71, subscriptionId: 2, ranges: [offsets[0]!, offsets[0]! + 1] })
+    bench.packet(1, { type: PacketType.UNSUBSCRIBE, requestId: 72, subscriptionId: 2, forget: false })
+    expect(answers(bench, 1)).toEqual([
+      [71, 'NO_SUCH_SUBSCRIPTION'],
+      [72, 'ended'],
+    ])
+  })
+})

@@ -7,7 +7,7 @@ const CREDIT_MAX = 0x7fff_ffff
 
 /**
  * What an application subscribes to, with every default in its place, checked.
- * @param isAlwaysDurable  whether a subscription without a name is named by its sorted filters, joined by spaces
+ * @param isAlwaysDurable  whether a subscription without a name is named by its filters, see {@link nameOf}
  * @throws GomqError INVALID_FILTER, INVALID_ARGUMENT
  */
 export function subscribeRequest(
@@ -21,7 +21,7 @@ export function subscribeRequest(
   const { qos = 1, from = 'new', prefetch, untilEnd = false } = options
   if (qos !== 0 && qos !== 1 && qos !== 2)
     throw new GomqError('INVALID_ARGUMENT', `qos is ${String(qos)}; expected 0, 1 or 2`)
-  const name = options.name ?? (isAlwaysDurable ? list.toSorted().join(' ') : null)
+  const name = options.name ?? (isAlwaysDurable ? nameOf(list) : null)
   if (name !== null) checkName(name)
   return {
     filters: list,
@@ -38,6 +38,14 @@ export function subscribeRequest(
     prefetchBytes: integerOption('prefetch.bytes', prefetch?.bytes ?? PREFETCH_BYTES_DEFAULT, 1, CREDIT_MAX),
     untilEnd,
   }
+}
+
+/** The sorted filters, joined by spaces. A space in a filter is written `##`, which no filter holds, so that no other filters have the name. */
+function nameOf(filters: readonly string[]): string {
+  return filters
+    .toSorted()
+    .map((filter) => filter.replaceAll(' ', '##'))
+    .join(' ')
 }
 
 function checkName(name: string): void {

@@ -10,6 +10,23 @@ test('where every subscription is durable, one without a name is named by its so
   expect(subscribeRequest('b', {}, false).name).toBe(null)
 })
 
+test('two subscriptions that differ in their filters have different names, also where a filter holds spaces', () => {
+  const lists = [
+    ['a b'],
+    ['a', 'b'],
+    ['a  b'],
+    ['a b', 'c'],
+    ['a', 'b c'],
+    ['a', 'b', 'c'],
+    ['a ', 'b'],
+    [' a', 'b'],
+    ['#', 'b'],
+  ]
+  const names = lists.map((filters) => subscribeRequest(filters, {}, true).name)
+  expect(new Set(names).size).toBe(lists.length)
+  expect(names[0]).toBe('a##b')
+})
+
 test('a name is at most 1,024 bytes long, also one made of filters', () => {
   expect(subscribeRequest('a', { name: 'n'.repeat(1024) }, false).name?.length).toBe(1024)
   expect(() => subscribeRequest('a', { name: 'é'.repeat(513) }, false)).toThrow(invalid)
