@@ -42,3 +42,15 @@ async function publish(producer: Awaited<ReturnType<typeof connect>>, count: num
   }
   await Promise.all(acks)
 }
+
+test('a client that listens is told how far its subscription is behind, and of the moment when it is not any more', async () => {
+  await using broker = await BrokerProcess.start()
+  await using mq = await connect(broker.url)
+  const lags: number[] = []
+  mq.on('lag', ({ lagRecords }) => lags.push(lagRecords))
+  const subscription = await mq.subscribe('load', { prefetch: { messages: 10 } })
+  await Promise.all(Array.from({ length: 500 }, (_, i) => mq.publish('load', String(i), { qos: 1 })))
+  await expect.poll(() => lags.at(-1), { timeout: 10_000 }).toBe(500)
+  for (let i = 0; i < 500; i++) await subscription.next()
+  await expect.poll(() => lags.at(-1), { timeout: 10_000 }).toBe(0)
+})

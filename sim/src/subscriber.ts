@@ -113,7 +113,7 @@ export class Subscriber {
       untilEnd: false,
       retained: false,
     }
-    const listener = { handleReadable: () => undefined, handleTail: () => undefined }
+    const listener = { handleReadable: () => undefined, handleTail: () => undefined, handleLag: () => undefined }
     const waiter = {
       resolve: () => void (call.outcome = 'ok'),
       reject: (error: GomqError) => {

@@ -4,6 +4,7 @@ import {
   type ErrorCode,
   GomqError,
   isControl,
+  type LagreqPacket,
   nextOffsetOf,
   type Offset,
   type Packet,
@@ -267,6 +268,8 @@ export class Engine {
         return this.#cursors.ack(this.#subscribing.of(connection, packet.subscriptionId), packet, nowMs)
       case PacketType.CREDIT:
         return this.#credit(connection, packet)
+      case PacketType.LAGREQ:
+        return this.#lag(connection, packet)
       case PacketType.PINGREQ:
         return this.#context.send(connection.id, { type: PacketType.PINGRESP, requestId: packet.requestId })
       case PacketType.DISCONNECT:
@@ -285,6 +288,13 @@ export class Engine {
     if (subscription === undefined) return
     subscription.addCredit(packet.messages, packet.bytes)
     this.#context.delivery.pump(subscription)
+  }
+
+  #lag(connection: Connection, { requestId, subscriptionId }: LagreqPacket): void {
+    const { delivery, send } = this.#context
+    const { highWatermark } = delivery
+    const position = this.#subscribing.of(connection, subscriptionId).cursorPosition(highWatermark) as Offset
+    send(connection.id, { type: PacketType.LAGRESP, requestId, position, highWatermark })
   }
 
   #refuse(connection: Connection, packet: Packet, error: GomqError, nowMs: number): void {

@@ -123,5 +123,7 @@ export const samplePackets: [name: string, packet: Packet][] = [
   ['acked', { type: PacketType.ACKED, requestId: 8 }],
   ['credit', { type: PacketType.CREDIT, subscriptionId: 1, messages: 500, bytes: 65_536 }],
   ['tail', { type: PacketType.TAIL, subscriptionId: 1, offset: offset(21) }],
+  ['lagreq', { type: PacketType.LAGREQ, requestId: 10, subscriptionId: 1 }],
+  ['lagresp', { type: PacketType.LAGRESP, requestId: 10, position: offset(12), highWatermark: offset(21) }],
   ['error', { type: PacketType.ERROR, requestId: 9, code: 'INVALID_TOPIC', message: 'the topic name is empty' }],
 ]

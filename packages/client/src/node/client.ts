@@ -38,6 +38,11 @@ export interface ClientEvents {
   disconnected: (error: GomqError) => void
   /** Another attempt follows after `delayMs`. */
   reconnecting: (info: { readonly attempt: number; readonly delayMs: number }) => void
+  /**
+   * How far a subscription is behind, when that changed; asked for once a second while somebody listens. Counts what waits here and the records
+   * of the log that the broker has not looked at for it, of all topics: an upper bound while it is behind, exact once it has caught up.
+   */
+  lag: (info: { readonly subscription: Subscription; readonly lagRecords: number }) => void
 }
 
 /** A client of a broker. It reconnects by itself; whatever it was given settles, with a result or a {@link GomqError}. */
@@ -47,7 +52,12 @@ export class GomqClient {
   readonly #link: Link
   readonly #encoder: PublishEncoder
   readonly #requester: Requester
-  readonly #listeners = { connected: new Set(), disconnected: new Set(), reconnecting: new Set() } as {
+  readonly #listeners = {
+    connected: new Set(),
+    disconnected: new Set(),
+    reconnecting: new Set(),
+    lag: new Set(),
+  } as {
     readonly [E in keyof ClientEvents]: Set<ClientEvents[E]>
   }
   #ticker: NodeJS.Timeout | undefined
@@ -209,8 +219,13 @@ export class GomqClient {
 
   /** Calls `listener` at each event until the returned function is called. */
   on<E extends keyof ClientEvents>(event: E, listener: ClientEvents[E]): () => void {
-    this.#listeners[event].add(listener)
-    return () => void this.#listeners[event].delete(listener)
+    const listeners = this.#listeners[event]
+    listeners.add(listener)
+    this.#watchLag()
+    return () => {
+      listeners.delete(listener)
+      this.#watchLag()
+    }
   }
 
   /**
@@ -254,6 +269,7 @@ export class GomqClient {
       flushSoon: () => this.#flushSoon(),
       unsubscribe: (state, forget) => this.#unsubscribe(state, forget),
       publish: (topic, value, options) => this.publish(topic, value, options),
+      handleLag: (subscription, lagRecords) => this.#emit('lag', { subscription, lagRecords }),
     }
     const subscription = new Subscription(owner, request.qos, options.ack === 'auto')
     let state!: SubscriptionState
@@ -300,6 +316,10 @@ export class GomqClient {
       this.#session.flush(Date.now())
       if (this.#whenIdle !== null && this.#session.isIdle) this.#whenIdle()
     })
+  }
+
+  #watchLag(): void {
+    this.#session.watchLag(this.#listeners.lag.size > 0, Date.now())
   }
 
   #tick(): void {

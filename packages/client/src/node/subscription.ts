@@ -12,6 +12,7 @@ export interface SubscriptionOwner {
   flushSoon(): void
   unsubscribe(state: SubscriptionState, forget: boolean): Promise<void>
   publish(topic: string, value: unknown, options: PublishOptions): Promise<PublishAck>
+  handleLag(subscription: Subscription, lagRecords: number): void
 }
 
 /**
@@ -69,6 +70,7 @@ export class Subscription implements AsyncIterable<Message, undefined> {
     handleTail: (offset) => {
       for (const waiter of this.#tailWaiters.splice(0)) waiter.resolve(offset)
     },
+    handleLag: (lagRecords) => this.#owner.handleLag(this, lagRecords),
   }
 
   /** Calls `listener` when the subscription is over, at once if it is. @internal */

@@ -53,3 +53,6 @@ export const WILL_BYTES_MAX: number = 60 * 1024
 
 /** Requests that may wait for their answers. Stops a caller that never awaits from filling the heap. */
 export const PENDING_REQUESTS_MAX = 100_000
+
+/** Milliseconds between two questions about lag. */
+export const LAG_INTERVAL_MS = 1_000

@@ -1,6 +1,7 @@
 import { type ConnackPacket, type ErrorCode, GomqError, type Packet, PacketType } from '@gomq/protocol'
 import { Introduction, type IntroductionOptions } from './introduction.js'
 import { KeepAlive } from './keep-alive.js'
+import { LAG_INTERVAL_MS } from './limits.js'
 import { Producer, type PublishRequest } from './producer.js'
 import type { PublishAck } from './publish-batch.js'
 import type { SessionOutbox } from './session-events.js'
@@ -37,6 +38,8 @@ export class ClientSession {
   #state: 'closed' | 'handshaking' | 'established' = 'closed'
   #isBlocked = false
   #lastRequestId = 0
+  /** When lag is asked for next; undefined while nobody wants to know. */
+  #lagDueMs: number | undefined
   #connack: ConnackPacket | undefined
   #nowMs = 0
 
@@ -143,6 +146,10 @@ export class ClientSession {
     this.producer.handleTick(nowMs)
     this.#subscriptions.handleTick(nowMs)
     if (this.#state !== 'established') return
+    if (this.#lagDueMs !== undefined && nowMs >= this.#lagDueMs) {
+      this.#lagDueMs = nowMs + LAG_INTERVAL_MS
+      this.#subscriptions.askLag()
+    }
     const due = this.#keepAlive.handleTick(nowMs)
     if (due === 'ping') this.#send({ type: PacketType.PINGREQ, requestId: this.#nextRequestId() })
     if (due === 'dead') {
@@ -157,8 +164,14 @@ export class ClientSession {
       this.producer.nextDeadlineMs(),
       this.#subscriptions.nextDeadlineMs(),
       this.#state === 'established' ? this.#keepAlive.nextDeadlineMs() : undefined,
+      this.#state === 'established' ? this.#lagDueMs : undefined,
     ].filter((deadline) => deadline !== undefined)
     return deadlines.length === 0 ? undefined : Math.min(...deadlines)
+  }
+
+  /** Whether the listeners of subscriptions are told of lag: each is asked for once a second. */
+  watchLag(isWatched: boolean, nowMs: number): void {
+    if (isWatched !== (this.#lagDueMs !== undefined)) this.#lagDueMs = isWatched ? nowMs : undefined
   }
 
   /** The subscriptions that have not ended. */
@@ -204,6 +217,8 @@ export class ClientSession {
         return this.#subscriptions.handleUnsuback(packet)
       case PacketType.TAIL:
         return this.#subscriptions.handleTail(packet)
+      case PacketType.LAGRESP:
+        return this.#subscriptions.handleLag(packet)
       case PacketType.PINGRESP:
         return
       case PacketType.PINGREQ:

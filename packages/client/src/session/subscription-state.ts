@@ -37,6 +37,8 @@ export interface SubscriptionListener {
   handleReadable(): void
   /** Everything stored below `offset` was delivered. */
   handleTail(offset: Offset): void
+  /** So many records may still come before everything is handed out that is stored now; told when it changed. */
+  handleLag(lagRecords: number): void
 }
 
 /**
@@ -69,6 +71,7 @@ export class SubscriptionState {
   /** Whether everything below the start was delivered. */
   #isPastStart = false
   #isLeaving = false
+  #lagRecords = 0
   #end: GomqError | null | undefined
 
   /** @param onDirty  called when {@link takeAcks} or {@link takeCredit} have something, once until both were called */
@@ -186,6 +189,15 @@ export class SubscriptionState {
     if (this.#resumeOffset === undefined || offset > this.#resumeOffset) this.#resumeOffset = offset
     this.#listener.handleTail(offset)
     this.#listener.handleReadable()
+  }
+
+  /** What stands in the log between the two was not delivered yet, if it is for this subscription at all. After the end: ignored. */
+  handleLag(position: Offset, highWatermark: Offset): void {
+    if (this.isOver) return
+    const lagRecords = Math.max(0, highWatermark - position) + this.#queue.messages
+    if (lagRecords === this.#lagRecords) return
+    this.#lagRecords = lagRecords
+    this.#listener.handleLag(lagRecords)
   }
 
   /** Moves to the next message for the application: the one at {@link index} of {@link records}. False: none waits. */

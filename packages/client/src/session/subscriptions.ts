@@ -4,6 +4,7 @@ import {
   type DeliverPacket,
   type ErrorPacket,
   GomqError,
+  type LagrespPacket,
   type Packet,
   PacketType,
   type SubackPacket,
@@ -34,7 +35,7 @@ interface Entry {
 /** A packet of this connection that waits for its answer. */
 interface Asked {
   readonly entry: Entry
-  readonly what: 'subscribe' | 'unsubscribe' | 'ack'
+  readonly what: 'subscribe' | 'unsubscribe' | 'ack' | 'lag'
 }
 
 /** Refusals that say nothing about the request: the next connection decides. */
@@ -180,6 +181,24 @@ export class Subscriptions {
     this.#entries.get(packet.subscriptionId)?.state.handleTail(packet.offset)
   }
 
+  /** Asks the broker how far each subscription is behind, once per connection until it has answered. */
+  askLag(): void {
+    if (!this.#port.isEstablished) return
+    const waiting = new Set<Entry>()
+    for (const { entry, what } of this.#asked.values()) if (what === 'lag') waiting.add(entry)
+    for (const entry of this.#entries.values()) {
+      if (entry.opening !== null || entry.leaving !== null || waiting.has(entry)) continue
+      const requestId = this.#port.nextRequestId()
+      this.#asked.set(requestId, { entry, what: 'lag' })
+      this.#port.send({ type: PacketType.LAGREQ, requestId, subscriptionId: entry.state.id })
+    }
+  }
+
+  /** The answer to {@link askLag}. Unknown ids are ignored. */
+  handleLag(packet: LagrespPacket): void {
+    this.#take(packet.requestId)?.entry.state.handleLag(packet.position, packet.highWatermark)
+  }
+
   /** The answer to acknowledgements. Unknown ids are ignored. */
   handleAcked(requestId: number): void {
     const asked = this.#take(requestId)
@@ -196,7 +215,7 @@ export class Subscriptions {
     const error = new GomqError(packet.code, packet.message)
     if (what === 'subscribe') this.#end(entry, error)
     else if (what === 'unsubscribe') this.#end(entry, null, packet.code === 'NO_SUCH_SUBSCRIPTION' ? null : error)
-    else {
+    else if (what === 'ack') {
       entry.state.handleAckAnswer(packet.requestId, error)
       this.#afterAcks(entry)
     }

@@ -57,7 +57,7 @@ export const DURABLE = {
 }
 
 /** A listener that looks at nothing. */
-export const DEAF = { handleReadable() {}, handleTail() {} }
+export const DEAF = { handleReadable() {}, handleTail() {}, handleLag() {} }
 
 /** All messages that wait: offset and text. */
 export function drain(state: SubscriptionState): [number, string][] {

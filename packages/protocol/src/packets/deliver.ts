@@ -46,6 +46,21 @@ export interface TailPacket {
   readonly offset: Offset
 }
 
+/** How far is a subscription behind? */
+export interface LagreqPacket {
+  readonly type: typeof PacketType.LAGREQ
+  readonly requestId: number
+  readonly subscriptionId: number
+}
+
+/** The answer to it: what stands in the log from `position` on and below `highWatermark` was not looked at for the subscription yet. */
+export interface LagrespPacket {
+  readonly type: typeof PacketType.LAGRESP
+  readonly requestId: number
+  readonly position: Offset
+  readonly highWatermark: Offset
+}
+
 /** Fields of DELIVER, in their order on the wire. */
 export const DELIVER: PacketTable<DeliverPacket> = {
   name: 'DELIVER',
@@ -76,4 +91,11 @@ export const CREDIT: PacketTable<CreditPacket> = {
 export const TAIL: PacketTable<TailPacket> = {
   name: 'TAIL',
   fields: { subscriptionId: u32, offset: offsetField<Offset>() },
+}
+/** Fields of LAGREQ, in their order on the wire. */
+export const LAGREQ: PacketTable<LagreqPacket> = { name: 'LAGREQ', fields: { requestId: u32, subscriptionId: u32 } }
+/** Fields of LAGRESP, in their order on the wire. */
+export const LAGRESP: PacketTable<LagrespPacket> = {
+  name: 'LAGRESP',
+  fields: { requestId: u32, position: offsetField<Offset>(), highWatermark: offsetField<Offset>() },
 }

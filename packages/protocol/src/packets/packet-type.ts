@@ -18,4 +18,6 @@ export const PacketType = {
   CREDIT: 18,
   TAIL: 19,
   ERROR: 20,
+  LAGREQ: 21,
+  LAGRESP: 22,
 } as const

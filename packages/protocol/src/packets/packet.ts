@@ -22,6 +22,10 @@ import {
   type CreditPacket,
   DELIVER,
   type DeliverPacket,
+  LAGREQ,
+  LAGRESP,
+  type LagreqPacket,
+  type LagrespPacket,
   TAIL,
   type TailPacket,
 } from './deliver.js'
@@ -58,6 +62,8 @@ export type Packet =
   | AckedPacket
   | CreditPacket
   | TailPacket
+  | LagreqPacket
+  | LagrespPacket
   | ErrorPacket
 
 /** Field table of each packet by its number; the protocol reference is printed from it. */
@@ -79,6 +85,8 @@ export const PACKET_TABLES: { readonly [P in Packet as P['type']]: PacketTable<P
   [PacketType.CREDIT]: CREDIT,
   [PacketType.TAIL]: TAIL,
   [PacketType.ERROR]: ERROR,
+  [PacketType.LAGREQ]: LAGREQ,
+  [PacketType.LAGRESP]: LAGRESP,
 }
 
 /** A packet's fields as parallel arrays, for the loops below. */
