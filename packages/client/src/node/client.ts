@@ -1,7 +1,7 @@
 import { GomqError, type Offset } from '@gomq/protocol'
 import { crc32, systemRandom } from '@gomq/protocol/node'
-import type { PublishRequest } from '../session/producer.js'
 import type { PublishAck } from '../session/publish-batch.js'
+import type { PublishRequest } from '../session/publish-request.js'
 import { ClientSession } from '../session/session.js'
 import type { SubscriptionRequest, SubscriptionState } from '../session/subscription-state.js'
 import type { Waiter } from '../session/waiter.js'

@@ -7,7 +7,7 @@ import {
   utf8Bytes,
   validateTopicName,
 } from '@gomq/protocol'
-import type { PublishRequest } from '../session/producer.js'
+import type { PublishRequest } from '../session/publish-request.js'
 import { encodeValue } from '../session/value-codec.js'
 import { headersOption, integerOption, type PublishOptions } from './options.js'
 

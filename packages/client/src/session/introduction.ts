@@ -8,7 +8,7 @@ import {
   type Random,
   randomIdentity,
 } from '@gomq/protocol'
-import type { PublishRequest } from './producer.js'
+import type { PublishRequest } from './publish-request.js'
 
 /** A message that the broker publishes for the client when a connection ends without goodbye. */
 export interface Will {

@@ -12,6 +12,12 @@ export const BATCH_OPEN_MS_MAX = 500
 /** Publishes that may wait for room in the buffer. Stops a producer that never awaits from filling the heap. */
 export const PARKED_PUBLISHES_MAX = 100_000
 
+/**
+ * Bytes of publishes that may wait for room in the buffer, text counted as UTF-16. Stops a producer of large messages that never awaits
+ * from filling the memory; above what so many small ones hold.
+ */
+export const PARKED_BYTES_MAX: number = 256 * 1024 * 1024
+
 /** Builders kept for use again. Stops a producer with many topics from keeping a buffer for each. */
 export const IDLE_BUILDERS_MAX = 64
 

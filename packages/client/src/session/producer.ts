@@ -11,29 +11,15 @@ import {
   type ProducerId,
   type PubackPacket,
   type Random,
-  type RecordInput,
   randomIdentity,
   recordBytesBound,
   stampProducer,
 } from '@gomq/protocol'
-import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_MAX, PARKED_PUBLISHES_MAX, ROOM_SHARE } from './limits.js'
+import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_MAX, ROOM_SHARE } from './limits.js'
+import { ParkedPublishes } from './parked-publishes.js'
 import { type PublishAck, PublishBatch } from './publish-batch.js'
+import type { PublishRequest } from './publish-request.js'
 import type { Waiter } from './waiter.js'
-
-/** One message to publish, encoded and checked. It is the record as well, so that a message costs one object. */
-export interface PublishRequest extends RecordInput {
-  readonly topic: string
-  /** Bits of {@link Attribute}: QoS, RETAIN, KEYED, and EXPIRING if there is a time to live. */
-  readonly attributes: number
-  /** Milliseconds after the append at which the message is no longer delivered; 0: never. */
-  readonly ttlMs: number
-  /** The producer's time in milliseconds since 1970. */
-  readonly timestampMs: number
-  /** Written when the message enters its batch; 0 before. */
-  timestampDeltaMs: number
-  /** Milliseconds until the publish is rejected. */
-  readonly timeoutMs: number
-}
 
 /** What the producer needs from its session. */
 export interface ProducerPort {
@@ -45,12 +31,6 @@ export interface ProducerPort {
   send(packet: Packet): void
   /** Whether the connection takes packets: established and not behind with its output. */
   isWritable(): boolean
-}
-
-interface ParkedPublish {
-  readonly request: PublishRequest
-  readonly waiter: Waiter<PublishAck>
-  readonly deadlineMs: number
 }
 
 /**
@@ -70,13 +50,14 @@ export class Producer {
   readonly #openByTopic = new Map<string, PublishBatch>()
   /** Sent and to be answered, in the order of sequences. */
   #inflight: PublishBatch[] = []
-  #parked: ParkedPublish[] = []
+  readonly #parked = new ParkedPublishes()
   readonly #builders = new Map<string, BatchBuilder>()
   #bufferedBytes = 0
   #window = 1
   #isRecovering = false
   #needsNewIdentity = false
   readonly #paced: Waiter<void>[] = []
+  readonly #hasRoom = (): boolean => this.#bufferedBytes < this.#port.bufferBytesMax
 
   constructor(port: ProducerPort) {
     this.#port = port
@@ -95,12 +76,12 @@ export class Producer {
 
   /** Whether everything that was published is settled. */
   get isIdle(): boolean {
-    return this.#queue.length === 0 && this.#parked.length === 0 && this.#inflight.every((batch) => batch.isSettled)
+    return this.#queue.length === 0 && this.#parked.count === 0 && this.#inflight.every((batch) => batch.isSettled)
   }
 
   /** Whether so little is unsettled that a producer that paces itself should go on; see {@link ROOM_SHARE}. */
   get isRoomy(): boolean {
-    return this.#bufferedBytes < this.#port.bufferBytesMax / ROOM_SHARE && this.#parked.length === 0
+    return this.#bufferedBytes < this.#port.bufferBytesMax / ROOM_SHARE && this.#parked.count === 0
   }
 
   /** Resolves `waiter` when there is room, see {@link isRoomy}; at once if there is. */
@@ -114,11 +95,11 @@ export class Producer {
    * @returns whether {@link flush} should be called soon
    */
   publish(request: PublishRequest, waiter: Waiter<PublishAck>, nowMs: number): boolean {
-    if (this.#parked.length > 0 || this.#bufferedBytes >= this.#port.bufferBytesMax) {
-      if (this.#parked.length >= PARKED_PUBLISHES_MAX) {
-        const message = `${this.#bufferedBytes} bytes are buffered and ${this.#parked.length} publishes wait for room; await publish or writable()`
+    if (this.#parked.count > 0 || this.#bufferedBytes >= this.#port.bufferBytesMax) {
+      if (this.#parked.isFull) {
+        const message = `${this.#bufferedBytes} bytes are buffered and ${this.#parked.count} publishes of ${this.#parked.bytes} bytes wait for room; await publish or writable()`
         waiter.reject(new GomqError('BUFFER_FULL', message))
-      } else this.#parked.push({ request, waiter, deadlineMs: nowMs + request.timeoutMs })
+      } else this.#parked.add({ request, waiter, deadlineMs: nowMs + request.timeoutMs })
       return false
     }
     this.#add(request, request.timeoutMs, waiter, nowMs)
@@ -127,9 +108,7 @@ export class Producer {
 
   /** Forgets a publish that waits for room. False: it is on its way or settled. */
   cancel(waiter: Waiter<PublishAck>): boolean {
-    const at = this.#parked.findIndex((parked) => parked.waiter === waiter)
-    if (at >= 0) this.#parked.splice(at, 1)
-    return at >= 0
+    return this.#parked.remove(waiter)
   }
 
   /** Sends what has accumulated, as far as the window and the connection allow. */
@@ -206,33 +185,27 @@ export class Producer {
         this.#timeOut(batch)
       }
     }
-    if (this.#parked.some((parked) => nowMs >= parked.deadlineMs)) {
-      const late = this.#parked.filter((parked) => nowMs >= parked.deadlineMs)
-      this.#parked = this.#parked.filter((parked) => nowMs < parked.deadlineMs)
-      for (const { waiter, request } of late) waiter.reject(timeoutError(request.timeoutMs))
-    }
+    for (const { waiter, request } of this.#parked.takeLate(nowMs)) waiter.reject(timeoutError(request.timeoutMs))
     this.#admit()
   }
 
   /** The earliest deadline of a publish, undefined if none is pending. */
   nextDeadlineMs(): number | undefined {
-    let earliest: number | undefined
+    let earliest = this.#parked.nextDeadlineMs()
     const consider = (deadlineMs: number) => {
       if (earliest === undefined || deadlineMs < earliest) earliest = deadlineMs
     }
     for (const batch of this.#inflight) if (!batch.isSettled) consider(batch.deadlineMs)
     for (const batch of this.#queue) consider(batch.deadlineMs)
-    for (const parked of this.#parked) consider(parked.deadlineMs)
     return earliest
   }
 
   /** Rejects everything with `error` and forgets it. */
   abandon(error: GomqError): void {
     const batches = [...this.#inflight, ...this.#queue]
-    const parked = this.#parked
+    const parked = this.#parked.takeAll()
     this.#inflight = []
     this.#queue = []
-    this.#parked = []
     this.#openByTopic.clear()
     this.#bufferedBytes = 0
     for (const batch of batches) batch.reject(error)
@@ -300,13 +273,10 @@ export class Producer {
 
   /** Lets waiting publishes in, in order, as far as there is room. */
   #admit(): void {
-    let taken = 0
-    while (taken < this.#parked.length && this.#bufferedBytes < this.#port.bufferBytesMax) {
-      const { request, waiter, deadlineMs } = this.#parked[taken++]!
+    this.#parked.admit(this.#hasRoom, ({ request, waiter, deadlineMs }) => {
       // A deadline of its own: what has waited joins only what waited as long.
       this.#add(request, request.timeoutMs, waiter, deadlineMs - request.timeoutMs)
-    }
-    if (taken > 0) this.#parked.splice(0, taken)
+    })
     if (this.#paced.length > 0 && this.isRoomy) for (const waiter of this.#paced.splice(0)) waiter.resolve()
   }
 

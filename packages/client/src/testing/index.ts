@@ -1,5 +1,6 @@
-export { Producer, type ProducerPort, type PublishRequest } from '../session/producer.js'
+export { Producer, type ProducerPort } from '../session/producer.js'
 export type { PublishAck } from '../session/publish-batch.js'
+export type { PublishRequest } from '../session/publish-request.js'
 export { ClientSession, type SessionOptions } from '../session/session.js'
 export type { SessionOutbox } from '../session/session-events.js'
 export {

@@ -1,5 +1,5 @@
 import { Attribute } from '@gomq/protocol'
-import type { PublishRequest } from '../../src/session/producer.js'
+import type { PublishRequest } from '../../src/session/publish-request.js'
 
 /** A QoS 1 message with plain text. */
 export function message(topic: string, value: string, init: Partial<PublishRequest> = {}): PublishRequest {
