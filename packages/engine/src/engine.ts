@@ -85,6 +85,7 @@ export class Engine {
       sessions: state.sessions.count,
       retainedMessages: state.retained.count,
       producers: state.producers.count,
+      droppedMessages: this.#publishing.dropped,
     }
   }
 

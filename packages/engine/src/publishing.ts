@@ -6,6 +6,7 @@ import {
   type Offset,
   PacketType,
   type PublishPacket,
+  recordCountOf,
   stampUnlogged,
   topicOf,
 } from '@gomq/protocol'
@@ -19,27 +20,37 @@ export class Publishing {
   readonly #context: EngineContext
   /** Whether a record that forgets producers is on its way. */
   #isForgetting = false
+  #dropped = 0
 
   constructor(context: EngineContext) {
     this.#context = context
   }
 
-  /** @throws GomqError  why the batch is refused; nothing is kept of it */
+  /** Messages of QoS 0 that were refused without an answer since the start. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /**
+   * A publisher of QoS 0 that asks for no answer gets none: what may not be published is dropped and counted.
+   * @throws GomqError  why the batch is refused; nothing is kept of it
+   */
   publish(connection: Connection, packet: PublishPacket, nowMs: number): void {
-    const { options, authorizer, state, queue, delivery } = this.#context
+    const { options, state, queue, delivery } = this.#context
     const { batch, requestId } = packet
     const topic = checkBatch(batch, options.limits, options.crc32)
-    if (topic.startsWith('$'))
-      throw new GomqError('NOT_AUTHORIZED', `topics that begin with '$' belong to the broker; publish to another`)
-    const refusal = authorizer.mayPublish(connection.identity, topic)
-    if (refusal !== undefined) throw refusal
     const attributes = attributesOf(batch)
+    const refusal = this.#refusal(connection, batch, topic)
+    if (refusal !== undefined) {
+      if (requestId !== 0 || (attributes & Attribute.QOS_MASK) !== 0) throw refusal
+      this.#dropped += recordCountOf(batch)
+      return
+    }
     if ((attributes & (Attribute.QOS_MASK | Attribute.RETAIN)) === 0) {
       stampUnlogged(batch, nowMs, options.crc32)
       delivery.fanOut(batch, topic)
       return
     }
-    if (attributes & Attribute.RETAIN) this.#checkRetained(batch, topic)
     const verdict = state.producers.judge(batch)
     if (verdict.kind === 'duplicate') {
       const { baseOffset, endOffset } = verdict
@@ -95,10 +106,16 @@ export class Publishing {
     })
   }
 
-  #checkRetained(batch: Uint8Array, topic: string): void {
-    const { retained } = this.#context.state
-    if (retained.count < RETAINED_MAX || retained.offsetOf(topic) !== undefined || isClearing(batch)) return
-    throw new GomqError(
+  /** Why the batch may not be published; undefined: it may. */
+  #refusal(connection: Connection, batch: Uint8Array, topic: string): GomqError | undefined {
+    const { authorizer, state } = this.#context
+    if (topic.startsWith('$'))
+      return new GomqError('NOT_AUTHORIZED', `topics that begin with '$' belong to the broker; publish to another`)
+    const refusal = authorizer.mayPublish(connection.identity, topic)
+    if (refusal !== undefined || !(attributesOf(batch) & Attribute.RETAIN)) return refusal
+    const { retained } = state
+    if (retained.count < RETAINED_MAX || retained.offsetOf(topic) !== undefined || isClearing(batch)) return undefined
+    return new GomqError(
       'LIMIT_EXCEEDED',
       `${RETAINED_MAX} topics have a retained message, the limit; clear some by publishing an empty retained message`,
     )

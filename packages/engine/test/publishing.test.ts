@@ -65,6 +65,17 @@ describe('a publish', () => {
     expect(bench.takeRefusal(1)).toBe('NOT_AUTHORIZED')
   })
 
+  test('of QoS 0 that is refused for its topic, or for room, is dropped, and its connection goes on', () => {
+    const bench = withPublisher()
+    bench.publish(1, '$sys/x', ['m', 'n'], { qos: 0 })
+    bench.publish(1, '$sys/x', ['m'], { qos: 0, retain: true })
+    expect(bench.take(1)).toEqual([])
+    expect(bench.closed.size).toBe(0)
+    expect(bench.engine.stats['droppedMessages']).toBe(3)
+    bench.packet(1, { type: PacketType.PUBLISH, requestId: 5, batch: batchOf('$sys/x', ['m'], { qos: 0 }) })
+    expect(bench.take(1), 'who asks is answered').toMatchObject([{ requestId: 5, code: 'NOT_AUTHORIZED' }])
+  })
+
   test('that is no batch is refused, and so is a message above the limit', () => {
     const bench = withPublisher()
     bench.packet(1, { type: PacketType.PUBLISH, requestId: 5, batch: new Uint8Array(200) })
