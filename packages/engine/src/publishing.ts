@@ -2,6 +2,7 @@ import {
   Attribute,
   attributesOf,
   checkBatch,
+  clearRetain,
   GomqError,
   type Offset,
   PacketType,
@@ -14,6 +15,7 @@ import { isClearing } from './committed-state.js'
 import type { Connection } from './connection.js'
 import type { EngineContext } from './engine-context.js'
 import { PRODUCERS_FORGOTTEN_AT_ONCE, PRODUCERS_MAX, RETAINED_MAX } from './limits.js'
+import type { RetainedMessages } from './retained-messages.js'
 
 /** Takes batches in: checked, judged by the producer's window, appended; or handed to those who listen now. */
 export class Publishing {
@@ -62,12 +64,18 @@ export class Publishing {
     this.#remember(batch, nowMs)
   }
 
-  /** Publishes a will that was checked when its client connected. One that is in the log already, before a crash, is not stored again. */
+  /**
+   * Publishes a will that was checked when its client connected. One that is in the log already, before a crash, is not stored again;
+   * one that is to be retained where there is no room for more is published as one that is not.
+   */
   publishWill(will: Uint8Array, nowMs: number): void {
     const { options, state, queue, delivery } = this.#context
     // Stamped in place; the session's own copy stays as it is.
     const batch = will.slice()
     const topic = topicOf(batch)
+    // Its client is gone: there is nobody to refuse it to.
+    if (attributesOf(batch) & Attribute.RETAIN && !hasRoomFor(batch, topic, state.retained))
+      clearRetain(batch, options.crc32)
     if ((attributesOf(batch) & (Attribute.QOS_MASK | Attribute.RETAIN)) === 0) {
       stampUnlogged(batch, nowMs, options.crc32)
       delivery.fanOut(batch, topic)
@@ -113,11 +121,15 @@ export class Publishing {
       return new GomqError('NOT_AUTHORIZED', `topics that begin with '$' belong to the broker; publish to another`)
     const refusal = authorizer.mayPublish(connection.identity, topic)
     if (refusal !== undefined || !(attributesOf(batch) & Attribute.RETAIN)) return refusal
-    const { retained } = state
-    if (retained.count < RETAINED_MAX || retained.offsetOf(topic) !== undefined || isClearing(batch)) return undefined
+    if (hasRoomFor(batch, topic, state.retained)) return undefined
     return new GomqError(
       'LIMIT_EXCEEDED',
       `${RETAINED_MAX} topics have a retained message, the limit; clear some by publishing an empty retained message`,
     )
   }
+}
+
+/** Whether the retained batch leaves no more topics with a retained message than there may be. */
+function hasRoomFor(batch: Uint8Array, topic: string, retained: RetainedMessages): boolean {
+  return retained.count < RETAINED_MAX || retained.offsetOf(topic) !== undefined || isClearing(batch)
 }

@@ -1,4 +1,4 @@
-import { encodeMsgpack, PacketType } from '@gomq/protocol'
+import { Attribute, attributesOf, encodeMsgpack, PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
 import { isClearing } from '../src/committed-state.js'
 import { RETAINED_MAX, SPARSE_READ_BYTES_MAX } from '../src/limits.js'
@@ -223,6 +223,22 @@ describe('retained messages are bounded', () => {
     bench.publish(1, 'one/more', ['x'], RETAIN)
     bench.commitAll()
     expect(bench.takeRefusal(1)).toBeUndefined()
+  })
+
+  test('beyond them a will is published all the same, and is not retained', () => {
+    const bench = new EngineBench()
+    bench.connect(1, null)
+    bench.subscribe(1, 1, ['wills/#'])
+    for (let i = 0; i < RETAINED_MAX; i++) bench.engine.restoreEntry(retainedEntry(`t/${i % 300}/${i}`, 0))
+    bench.commitAll()
+    for (const qos of [0, 1]) {
+      bench.connect(2 + qos, 'c', { will: batchOf('wills/c', [`lost ${qos}`], { id: 70 + qos, qos, retain: true }) })
+      bench.lose(2 + qos)
+    }
+    bench.commitAll()
+    expect(bench.takeTexts(1)).toEqual(['lost 0', 'lost 1'])
+    expect(bench.engine.stats['retainedMessages']).toBe(RETAINED_MAX)
+    expect(bench.dataBatches().map((batch) => attributesOf(batch) & Attribute.RETAIN)).toEqual([0])
   })
 })
 
