@@ -189,6 +189,18 @@ describe('producers are bounded', () => {
     expect(bench.takeRefusal(1)).toBe('OUTCOME_UNKNOWN')
   })
 
+  test('as many as there may be are forgotten in one look when all are idle, in records of a bounded size', () => {
+    const bench = new EngineBench()
+    for (let id = 1; id <= PRODUCERS_MAX; id++) bench.engine.restoreEntry(entry(id, id - PRODUCERS_MAX - 1))
+    bench.pass(7 * 24 * 3_600_000 + 2 * 3_600_000)
+    expect(bench.engine.stats['producers']).toBe(0)
+    const sizes = bench
+      .controlRecords()
+      .flatMap((record) => ('producerIds' in record ? [record.producerIds.length] : []))
+    expect(sizes).toEqual(Array(PRODUCERS_MAX / PRODUCERS_FORGOTTEN_AT_ONCE).fill(PRODUCERS_FORGOTTEN_AT_ONCE))
+    expect(() => bench.crash()).not.toThrow()
+  })
+
   test('those that were idle for 7 days are forgotten in any case', () => {
     const bench = withPublisher()
     bench.publish(1, 'a', ['m'], { id: 7 })

@@ -242,6 +242,24 @@ describe('retained messages are bounded', () => {
   })
 })
 
+test('a durable subscription to more retained messages than a frame has elements stands, and survives a crash and a snapshot', () => {
+  const bench = new EngineBench()
+  for (let i = 0; i < 15; i++) bench.publishFrom('a', Array<string>(10_000).fill('x'))
+  for (let i = 0; i < 60_000; i++) bench.engine.restoreEntry(retainedEntry(`t/${i % 300}/${i}`, 20 + 2 * i))
+  bench.connect(1, 'c')
+  bench.subscribe(1, 1, ['t/#'], { name: 's', retained: true, messages: 0 })
+  bench.commitAll()
+  expect(bench.take(1)).toContainEqual(expect.objectContaining({ type: PacketType.SUBACK }))
+  const unacked = () => bench.engine.listing.subscriptionsOf('c').map((subscription) => subscription.unacked)
+  expect(unacked()).toEqual([60_000])
+  const snapshot = [...bench.engine.snapshotEntries()]
+  bench.crash()
+  expect(unacked()).toEqual([60_000])
+  const restored = new EngineBench()
+  for (const entry of snapshot) restored.engine.restoreEntry(entry)
+  expect(restored.engine.listing.subscriptionsOf('c')).toMatchObject([{ unacked: 60_000 }])
+})
+
 test('a retained record that cannot be decoded does not clear its topic', () => {
   expect(isClearing(batchOf('a', ['']))).toBe(true)
   expect(isClearing(batchOf('a', ['x']))).toBe(false)
