@@ -10,7 +10,7 @@ import {
   recordsStartOf,
   topicOf,
 } from '@gomq/protocol'
-import { decodeControlBatch } from './control-record.js'
+import { decodeControlBatch, OWN_ELEMENTS_MAX } from './control-record.js'
 import { DurableSubscriptions } from './durable-subscriptions.js'
 import { Producers } from './producers.js'
 import { RetainedMessages } from './retained-messages.js'
@@ -53,7 +53,7 @@ export class CommittedState {
 
   /** Takes back one of {@link entries}. @throws GomqError UNSUPPORTED_FORMAT */
   restore(bytes: Uint8Array): void {
-    const [kind, ...entry] = decodeMsgpack(bytes) as unknown[]
+    const [kind, ...entry] = decodeMsgpack(bytes, OWN_ELEMENTS_MAX) as unknown[]
     if (kind === KIND.producer) this.producers.restore(entry)
     else if (kind === KIND.durable) this.durables.restore(entry)
     else if (kind === KIND.session) this.sessions.restore(entry)

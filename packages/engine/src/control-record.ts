@@ -64,6 +64,8 @@ const TYPE = {
   forgetSession: 9,
 } as const
 const VERSION = 1
+/** What is wanted by a client of many messages here and there is long, and our own: the bound on the elements of a frame is not for it. */
+export const OWN_ELEMENTS_MAX: number = Number.POSITIVE_INFINITY
 /** Types from here on may be skipped by a version that does not know them. */
 const SKIPPABLE_FROM = 128
 
@@ -89,7 +91,7 @@ export function decodeControlBatch(batch: Uint8Array): ControlRecord[] {
   let from = 0
   for (let i = 0; i < recordCountOf(batch); i++) {
     const to = readU32(batch, table + 4 * i)
-    const record = fromArray(decodeMsgpack(decodeRecord(batch, start + from, start + to).value))
+    const record = fromArray(decodeMsgpack(decodeRecord(batch, start + from, start + to).value, OWN_ELEMENTS_MAX))
     if (record !== undefined) records.push(record)
     from = to
   }

@@ -19,7 +19,7 @@ import { Cursors } from './cursors.js'
 import { Delivery } from './delivery.js'
 import type { EngineContext } from './engine-context.js'
 import type { EngineOptions } from './engine-options.js'
-import { CLIENTS_LOST_GRACE_MS } from './limits.js'
+import { CLIENTS_LOST_GRACE_MS, PRODUCERS_FORGOTTEN_AT_ONCE } from './limits.js'
 import { Listing } from './listing.js'
 import type { EngineReadResult } from './outbox.js'
 import { Publishing } from './publishing.js'
@@ -86,6 +86,7 @@ export class Engine {
       sessions: state.sessions.count,
       retainedMessages: state.retained.count,
       producers: state.producers.count,
+      droppedMessages: this.#publishing.dropped,
     }
   }
 
@@ -226,7 +227,10 @@ export class Engine {
     if (nowMs < this.#nextSweepMs) return
     this.#nextSweepMs = nowMs + PRODUCER_SWEEP_MS
     const idle = state.producers.idle(nowMs)
-    if (idle.length > 0) queue.appendControl([{ kind: 'forgetProducers', producerIds: idle }], nowMs)
+    for (let at = 0; at < idle.length; at += PRODUCERS_FORGOTTEN_AT_ONCE) {
+      const producerIds = idle.slice(at, at + PRODUCERS_FORGOTTEN_AT_ONCE)
+      queue.appendControl([{ kind: 'forgetProducers', producerIds }], nowMs)
+    }
   }
 
   /** When {@link handleTick} has something to do; it may be early. Undefined: never, as things are. */

@@ -9,7 +9,7 @@ export const PRODUCER_IDLE_MS: number = 7 * 24 * 60 * 60 * 1000
 /** Producers that are known. Beyond it the longest idle are forgotten. Stops random producer ids from filling the memory within those days. */
 export const PRODUCERS_MAX = 100_000
 
-/** Producers that are forgotten at once when there are too many: a look at all of them is worth it. */
+/** Producers that one record forgets; when there are too many, those of one record go, so that a look at all of them is worth it. */
 export const PRODUCERS_FORGOTTEN_AT_ONCE = 10_000
 
 /** Seconds between signs of life when the client asks for 0 or more than this. */

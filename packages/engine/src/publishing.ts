@@ -2,10 +2,12 @@ import {
   Attribute,
   attributesOf,
   checkBatch,
+  clearRetain,
   GomqError,
   type Offset,
   PacketType,
   type PublishPacket,
+  recordCountOf,
   stampUnlogged,
   topicOf,
 } from '@gomq/protocol'
@@ -13,33 +15,44 @@ import { isClearing } from './committed-state.js'
 import type { Connection } from './connection.js'
 import type { EngineContext } from './engine-context.js'
 import { PRODUCERS_FORGOTTEN_AT_ONCE, PRODUCERS_MAX, RETAINED_MAX } from './limits.js'
+import type { RetainedMessages } from './retained-messages.js'
 
 /** Takes batches in: checked, judged by the producer's window, appended; or handed to those who listen now. */
 export class Publishing {
   readonly #context: EngineContext
   /** Whether a record that forgets producers is on its way. */
   #isForgetting = false
+  #dropped = 0
 
   constructor(context: EngineContext) {
     this.#context = context
   }
 
-  /** @throws GomqError  why the batch is refused; nothing is kept of it */
+  /** Messages of QoS 0 that were refused without an answer since the start. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /**
+   * A publisher of QoS 0 that asks for no answer gets none: what may not be published is dropped and counted.
+   * @throws GomqError  why the batch is refused; nothing is kept of it
+   */
   publish(connection: Connection, packet: PublishPacket, nowMs: number): void {
-    const { options, authorizer, state, queue, delivery } = this.#context
+    const { options, state, queue, delivery } = this.#context
     const { batch, requestId } = packet
     const topic = checkBatch(batch, options.limits, options.crc32)
-    if (topic.startsWith('$'))
-      throw new GomqError('NOT_AUTHORIZED', `topics that begin with '$' belong to the broker; publish to another`)
-    const refusal = authorizer.mayPublish(connection.identity, topic)
-    if (refusal !== undefined) throw refusal
     const attributes = attributesOf(batch)
+    const refusal = this.#refusal(connection, batch, topic)
+    if (refusal !== undefined) {
+      if (requestId !== 0 || (attributes & Attribute.QOS_MASK) !== 0) throw refusal
+      this.#dropped += recordCountOf(batch)
+      return
+    }
     if ((attributes & (Attribute.QOS_MASK | Attribute.RETAIN)) === 0) {
       stampUnlogged(batch, nowMs, options.crc32)
       delivery.fanOut(batch, topic)
       return
     }
-    if (attributes & Attribute.RETAIN) this.#checkRetained(batch, topic)
     const verdict = state.producers.judge(batch)
     if (verdict.kind === 'duplicate') {
       const { baseOffset, endOffset } = verdict
@@ -51,12 +64,18 @@ export class Publishing {
     this.#remember(batch, nowMs)
   }
 
-  /** Publishes a will that was checked when its client connected. One that is in the log already, before a crash, is not stored again. */
+  /**
+   * Publishes a will that was checked when its client connected. One that is in the log already, before a crash, is not stored again;
+   * one that is to be retained where there is no room for more is published as one that is not.
+   */
   publishWill(will: Uint8Array, nowMs: number): void {
     const { options, state, queue, delivery } = this.#context
     // Stamped in place; the session's own copy stays as it is.
     const batch = will.slice()
     const topic = topicOf(batch)
+    // Its client is gone: there is nobody to refuse it to.
+    if (attributesOf(batch) & Attribute.RETAIN && !hasRoomFor(batch, topic, state.retained))
+      clearRetain(batch, options.crc32)
     if ((attributesOf(batch) & (Attribute.QOS_MASK | Attribute.RETAIN)) === 0) {
       stampUnlogged(batch, nowMs, options.crc32)
       delivery.fanOut(batch, topic)
@@ -95,12 +114,22 @@ export class Publishing {
     })
   }
 
-  #checkRetained(batch: Uint8Array, topic: string): void {
-    const { retained } = this.#context.state
-    if (retained.count < RETAINED_MAX || retained.offsetOf(topic) !== undefined || isClearing(batch)) return
-    throw new GomqError(
+  /** Why the batch may not be published; undefined: it may. */
+  #refusal(connection: Connection, batch: Uint8Array, topic: string): GomqError | undefined {
+    const { authorizer, state } = this.#context
+    if (topic.startsWith('$'))
+      return new GomqError('NOT_AUTHORIZED', `topics that begin with '$' belong to the broker; publish to another`)
+    const refusal = authorizer.mayPublish(connection.identity, topic)
+    if (refusal !== undefined || !(attributesOf(batch) & Attribute.RETAIN)) return refusal
+    if (hasRoomFor(batch, topic, state.retained)) return undefined
+    return new GomqError(
       'LIMIT_EXCEEDED',
       `${RETAINED_MAX} topics have a retained message, the limit; clear some by publishing an empty retained message`,
     )
   }
+}
+
+/** Whether the retained batch leaves no more topics with a retained message than there may be. */
+function hasRoomFor(batch: Uint8Array, topic: string, retained: RetainedMessages): boolean {
+  return retained.count < RETAINED_MAX || retained.offsetOf(topic) !== undefined || isClearing(batch)
 }

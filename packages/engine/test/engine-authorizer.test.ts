@@ -50,15 +50,20 @@ describe('an authorizer', () => {
     expect(bench.take(1).map(({ type }) => type)).toEqual([PacketType.PUBACK])
   })
 
-  test('refuses a message of QoS 0, whose publisher waits for no answer, by closing its connection', () => {
+  test('drops a message of QoS 0 that it refuses: its publisher waits for no answer, and its connection stays', () => {
     const bench = new EngineBench({ authorizer: guard() })
     bench.connect(1, 'root', as('root'))
-    bench.subscribe(1, 1, ['secret/#'])
+    bench.subscribe(1, 1, ['#'])
     bench.connect(2, 'c', as('ann'))
+    bench.take(2)
     bench.publish(2, 'secret/x', ['m'], { qos: 0 })
-    expect(bench.takeRefusal(2)).toBe('NOT_AUTHORIZED')
-    expect(bench.closed.has(2)).toBe(true)
-    expect(bench.takeTexts(1)).toEqual([])
+    bench.publish(2, 'secret/x', ['kept'], { qos: 0, retain: true })
+    expect(bench.engine.stats['droppedMessages']).toBe(2)
+    bench.publish(2, 'open/x', ['next'], { qos: 0 })
+    bench.commitAll()
+    expect(bench.takeTexts(1)).toEqual(['next'])
+    expect(bench.take(2)).toEqual([])
+    expect(bench.closed.size).toBe(0)
   })
 
   test('refuses a subscription for one of its filters, also a durable one', () => {

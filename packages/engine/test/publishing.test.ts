@@ -65,6 +65,17 @@ describe('a publish', () => {
     expect(bench.takeRefusal(1)).toBe('NOT_AUTHORIZED')
   })
 
+  test('of QoS 0 that is refused for its topic, or for room, is dropped, and its connection goes on', () => {
+    const bench = withPublisher()
+    bench.publish(1, '$sys/x', ['m', 'n'], { qos: 0 })
+    bench.publish(1, '$sys/x', ['m'], { qos: 0, retain: true })
+    expect(bench.take(1)).toEqual([])
+    expect(bench.closed.size).toBe(0)
+    expect(bench.engine.stats['droppedMessages']).toBe(3)
+    bench.packet(1, { type: PacketType.PUBLISH, requestId: 5, batch: batchOf('$sys/x', ['m'], { qos: 0 }) })
+    expect(bench.take(1), 'who asks is answered').toMatchObject([{ requestId: 5, code: 'NOT_AUTHORIZED' }])
+  })
+
   test('that is no batch is refused, and so is a message above the limit', () => {
     const bench = withPublisher()
     bench.packet(1, { type: PacketType.PUBLISH, requestId: 5, batch: new Uint8Array(200) })
@@ -176,6 +187,18 @@ describe('producers are bounded', () => {
     expect(acks(bench), 'those that published lately are known').toHaveLength(2)
     bench.publish(1, 'a', ['m'], { id: 6, sequence: 1 })
     expect(bench.takeRefusal(1)).toBe('OUTCOME_UNKNOWN')
+  })
+
+  test('as many as there may be are forgotten in one look when all are idle, in records of a bounded size', () => {
+    const bench = new EngineBench()
+    for (let id = 1; id <= PRODUCERS_MAX; id++) bench.engine.restoreEntry(entry(id, id - PRODUCERS_MAX - 1))
+    bench.pass(7 * 24 * 3_600_000 + 2 * 3_600_000)
+    expect(bench.engine.stats['producers']).toBe(0)
+    const sizes = bench
+      .controlRecords()
+      .flatMap((record) => ('producerIds' in record ? [record.producerIds.length] : []))
+    expect(sizes).toEqual(Array(PRODUCERS_MAX / PRODUCERS_FORGOTTEN_AT_ONCE).fill(PRODUCERS_FORGOTTEN_AT_ONCE))
+    expect(() => bench.crash()).not.toThrow()
   })
 
   test('those that were idle for 7 days are forgotten in any case', () => {

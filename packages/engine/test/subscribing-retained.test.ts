@@ -1,4 +1,4 @@
-import { encodeMsgpack, PacketType } from '@gomq/protocol'
+import { Attribute, attributesOf, encodeMsgpack, PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
 import { isClearing } from '../src/committed-state.js'
 import { RETAINED_MAX, SPARSE_READ_BYTES_MAX } from '../src/limits.js'
@@ -224,6 +224,40 @@ describe('retained messages are bounded', () => {
     bench.commitAll()
     expect(bench.takeRefusal(1)).toBeUndefined()
   })
+
+  test('beyond them a will is published all the same, and is not retained', () => {
+    const bench = new EngineBench()
+    bench.connect(1, null)
+    bench.subscribe(1, 1, ['wills/#'])
+    for (let i = 0; i < RETAINED_MAX; i++) bench.engine.restoreEntry(retainedEntry(`t/${i % 300}/${i}`, 0))
+    bench.commitAll()
+    for (const qos of [0, 1]) {
+      bench.connect(2 + qos, 'c', { will: batchOf('wills/c', [`lost ${qos}`], { id: 70 + qos, qos, retain: true }) })
+      bench.lose(2 + qos)
+    }
+    bench.commitAll()
+    expect(bench.takeTexts(1)).toEqual(['lost 0', 'lost 1'])
+    expect(bench.engine.stats['retainedMessages']).toBe(RETAINED_MAX)
+    expect(bench.dataBatches().map((batch) => attributesOf(batch) & Attribute.RETAIN)).toEqual([0])
+  })
+})
+
+test('a durable subscription to more retained messages than a frame has elements stands, and survives a crash and a snapshot', () => {
+  const bench = new EngineBench()
+  for (let i = 0; i < 15; i++) bench.publishFrom('a', Array<string>(10_000).fill('x'))
+  for (let i = 0; i < 60_000; i++) bench.engine.restoreEntry(retainedEntry(`t/${i % 300}/${i}`, 20 + 2 * i))
+  bench.connect(1, 'c')
+  bench.subscribe(1, 1, ['t/#'], { name: 's', retained: true, messages: 0 })
+  bench.commitAll()
+  expect(bench.take(1)).toContainEqual(expect.objectContaining({ type: PacketType.SUBACK }))
+  const unacked = () => bench.engine.listing.subscriptionsOf('c').map((subscription) => subscription.unacked)
+  expect(unacked()).toEqual([60_000])
+  const snapshot = [...bench.engine.snapshotEntries()]
+  bench.crash()
+  expect(unacked()).toEqual([60_000])
+  const restored = new EngineBench()
+  for (const entry of snapshot) restored.engine.restoreEntry(entry)
+  expect(restored.engine.listing.subscriptionsOf('c')).toMatchObject([{ unacked: 60_000 }])
 })
 
 test('a retained record that cannot be decoded does not clear its topic', () => {

@@ -7,12 +7,12 @@ const remaining = new Uint32Array(MSGPACK_DEPTH_MAX + 1)
 
 /**
  * Checks that `bytes` are exactly one msgpack value that is safe to decode: every length is backed by bytes that are there, nesting
- * is at most 8, elements at most 100,000, text is well-formed UTF-8, and there are no extension types (decoders run code for some of
+ * is at most 8, elements at most `elementsMax`, text is well-formed UTF-8, and there are no extension types (decoders run code for some of
  * them). Allocates nothing; binary parts are skipped, not read.
  *
  * @throws GomqError MALFORMED_FRAME
  */
-export function scanMsgpack(bytes: Uint8Array): void {
+export function scanMsgpack(bytes: Uint8Array, elementsMax: number = MSGPACK_ELEMENTS_MAX): void {
   const end = bytes.byteLength
   let depth = 0
   let elements = 0
@@ -108,7 +108,7 @@ export function scanMsgpack(bytes: Uint8Array): void {
     if (children < 0) continue
     if (children > end - at) malformed(`an array or map announces ${children} elements and ${end - at} bytes are left`)
     elements += children
-    if (elements > MSGPACK_ELEMENTS_MAX) malformed(`it has more than ${MSGPACK_ELEMENTS_MAX} elements`)
+    if (elements > elementsMax) malformed(`it has more than ${elementsMax} elements`)
     if (depth === MSGPACK_DEPTH_MAX) malformed(`it is nested deeper than ${MSGPACK_DEPTH_MAX}`)
     remaining[++depth] = children
   }

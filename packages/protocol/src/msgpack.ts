@@ -22,10 +22,11 @@ export function encodeMsgpack(value: unknown): Uint8Array {
  * The value of untrusted msgpack `bytes`, checked by {@link scanMsgpack} before anything is built. Maps come as `Map`, so that no key
  * can reach a prototype; binary parts are views on `bytes`; integers beyond 2^53 lose precision.
  *
+ * @param elementsMax  of arrays and maps together; 100,000 if left out, which is what a frame may have
  * @throws GomqError MALFORMED_FRAME
  */
-export function decodeMsgpack(bytes: Uint8Array): unknown {
-  scanMsgpack(bytes)
+export function decodeMsgpack(bytes: Uint8Array, elementsMax?: number): unknown {
+  scanMsgpack(bytes, elementsMax)
   try {
     return unpacker.unpack(bytes)
   } catch (cause) {

@@ -52,3 +52,10 @@ describe('msgpack', () => {
       expect(() => decodeMsgpack(new Uint8Array(bytes))).toThrow(GomqError)
   })
 })
+
+test('what the caller knows to be its own may have more elements than a frame', () => {
+  const large = Array.from({ length: 100_001 }, (_, i) => i)
+  const bytes = encodeMsgpack(large)
+  expect(() => decodeMsgpack(bytes)).toThrow(/more than 100000 elements/)
+  expect(decodeMsgpack(bytes, Number.POSITIVE_INFINITY)).toEqual(large)
+})

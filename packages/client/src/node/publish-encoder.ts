@@ -25,12 +25,14 @@ export class PublishEncoder {
 
   /**
    * One message, encoded.
-   * @throws GomqError INVALID_TOPIC, INVALID_ARGUMENT, MESSAGE_TOO_LARGE, LIMIT_EXCEEDED  what the broker would refuse
+   * @throws GomqError INVALID_TOPIC, NOT_AUTHORIZED, INVALID_ARGUMENT, MESSAGE_TOO_LARGE, LIMIT_EXCEEDED  what the broker would refuse
    */
   encode(topic: string, value: unknown, options: PublishOptions): PublishRequest {
     // Producers mostly publish to the topic they published to before.
     if (topic !== this.#lastTopic) {
       validateTopicName(topic)
+      if (topic.startsWith('$'))
+        throw new GomqError('NOT_AUTHORIZED', `topics that begin with '$' belong to the broker; publish to another`)
       this.#lastTopic = topic
     }
     const { key = null, qos = 1, retain = false, timestamp, ttlMs } = options

@@ -15,3 +15,9 @@ test('a time to live is a whole number of milliseconds from 1', () => {
   for (const ttlMs of [0, -1, 0.5, Number.NaN])
     expect(() => encoder.encode('t', 'x', { ttlMs })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
 })
+
+test('a topic of the broker is refused before anything is sent', () => {
+  for (const topic of ['$', '$sys/x', '$sys/x'])
+    expect(() => encoder.encode(topic, 'x', { qos: 0 })).toThrow(expect.objectContaining({ code: 'NOT_AUTHORIZED' }))
+  expect(encoder.encode('a/$', 'x', {}).topic).toBe('a/$')
+})

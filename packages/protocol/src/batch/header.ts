@@ -206,6 +206,12 @@ export function stampProducer(
   writeU32(batch, BODY_CRC_AT, bodyCrc(batch, crc32))
 }
 
+/** Makes a retained batch one that is not. */
+export function clearRetain(batch: Uint8Array, crc32: Crc32): void {
+  writeU32(batch, ATTRIBUTES_AT, attributesOf(batch) & ~Attribute.RETAIN)
+  writeU32(batch, BODY_CRC_AT, bodyCrc(batch, crc32))
+}
+
 /** Puts the leader's fields into a batch, in place. The header's checksum comes with {@link sealHeader}, when the batch is written. */
 export function stampLeader(batch: Uint8Array, baseOffset: Offset, epoch: Epoch, appendTimeMs: number): void {
   writeU64(batch, BASE_OFFSET_AT, baseOffset)

@@ -1,8 +1,12 @@
 import {
   Attribute,
   appendTimeMsOf,
+  attributesOf,
+  BatchBuilder,
   baseOffsetOf,
   bodyCrcOf,
+  checkBatch,
+  clearRetain,
   epoch,
   epochOf,
   firstSequenceOf,
@@ -45,6 +49,18 @@ describe('the batch header', () => {
         if (base < 2 ** 53 - 4) expect(nextOffsetOf(batch)).toBe(base + 3)
       }),
     )
+  })
+
+  test('a retained batch is made one that is not, and nothing else of it changes', () => {
+    const builder = new BatchBuilder('a', Attribute.RETAIN | 1)
+    builder.append({ timestampDeltaMs: 0, key: null, value: 'v', headers: null })
+    const batch = builder.finish(
+      { baseTimestampMs: 5, producerId: producerId(7), producerEpoch: 2, firstSequence: 3 },
+      crc32,
+    )
+    clearRetain(batch, crc32)
+    expect(checkBatch(batch, { messageBytesMax: 10 }, crc32)).toBe('a')
+    expect([attributesOf(batch), producerIdOf(batch), firstSequenceOf(batch)]).toEqual([1, 7, 3])
   })
 
   test('what the leader and the disk stamp does not touch the checksum of the body', () => {
