@@ -5,19 +5,9 @@ import { list } from './commands/list.js'
 import { type PubOptions, pub } from './commands/pub.js'
 import { type SubOptions, sub } from './commands/sub.js'
 import { version } from './commands/version.js'
+import { addGlobalOptions } from './global-options.js'
 import { COMMAND_HELP, PROGRAM_HELP } from './help.js'
-import {
-  collect,
-  DEFAULT_ADDRESS,
-  type GlobalOptions,
-  parseAddresses,
-  parseCount,
-  parseDurationMs,
-  parseFlag,
-  parseFrom,
-  parseHeader,
-  parseQos,
-} from './options.js'
+import { type GlobalOptions, parseCount, parseDurationMs, parseFrom, parseHeader } from './options.js'
 
 /** What the commands do; tests put something else in their place. */
 export interface Actions {
@@ -72,34 +62,6 @@ export function buildProgram(actions: Actions = { pub, sub, list, version }): Co
 /** Runs the command that the arguments name. @throws whatever it throws, and CommanderError for wrong arguments */
 export async function parse(program: Command, args: readonly string[]): Promise<void> {
   await program.parseAsync(commandFirst(args, program), { from: 'user' })
-}
-
-function addGlobalOptions(program: Command): void {
-  program
-    .addOption(
-      new Option('-c, --connect <host:port>', 'the broker; several with commas between them are tried in turn')
-        .env('GOMQ_CONNECT')
-        .argParser(parseAddresses)
-        .default(parseAddresses(DEFAULT_ADDRESS), DEFAULT_ADDRESS),
-    )
-    .addOption(
-      new Option('-t, --topic <topic>', 'topic to publish to; filter (+, #) to subscribe to or list, may be repeated')
-        .env('GOMQ_TOPIC')
-        .argParser(collect),
-    )
-    .addOption(
-      new Option('-q, --qos <0|1|2>', '0: neither stored nor acknowledged; 1: stored and acknowledged; 2: exactly once')
-        .argParser(parseQos)
-        .default(0),
-    )
-    .addOption(
-      new Option('-r, --retain <0|1>', "1: keep the message as the topic's last value")
-        .argParser(parseFlag)
-        .default(false, '0'),
-    )
-    .addOption(new Option('--client-id <id>', 'identity of this client; needed for sub --name').env('GOMQ_CLIENT_ID'))
-    .option('--json', 'results as JSON, one object a line')
-    .option('--quiet', 'no summaries and hints on stderr, only what goes wrong')
 }
 
 function addPub(program: Command, actions: Actions): void {
