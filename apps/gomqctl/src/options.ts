@@ -120,6 +120,18 @@ export function parseSessionExpiry(text: string): number {
   return seconds
 }
 
+/** The longest time to live: a hundred years. */
+const TTL_MS_MAX: number = 36_500 * 86_400_000
+
+/** Milliseconds that a message lives, from 1: `500ms`, `10s`, `12h`, `7d`, up to 36,500 days; a bare number is seconds. */
+export function parseTtlMs(text: string): number {
+  const timeMs = longMs(text)
+  if (timeMs > TTL_MS_MAX) throw new InvalidArgumentError('Use at most 36500d.')
+  if (!Number.isInteger(timeMs) || timeMs === 0)
+    throw new InvalidArgumentError('Use whole milliseconds, at least 1ms; without --ttl a message does not end.')
+  return timeMs
+}
+
 /** A span that nobody waits for here, so that no timer bounds it: days, too. */
 function longMs(text: string): number {
   return durationMs(text, /^(\d+(?:\.\d+)?)(ms|s|m|h|d|)$/, '500ms, 10s, 2m, 1h or 7d')

@@ -7,7 +7,7 @@ import { type SubOptions, sub } from './commands/sub.js'
 import { version } from './commands/version.js'
 import { addGlobalOptions } from './global-options.js'
 import { COMMAND_HELP, PROGRAM_HELP } from './help.js'
-import { type GlobalOptions, parseCount, parseDurationMs, parseFrom, parseHeader } from './options.js'
+import { type GlobalOptions, parseCount, parseDurationMs, parseFrom, parseHeader, parseTtlMs } from './options.js'
 
 /** What the commands do; tests put something else in their place. */
 export interface Actions {
@@ -76,6 +76,14 @@ function addPub(program: Command, actions: Actions): void {
     .addOption(
       new Option('-H, --header <name=value>', 'header of the messages, may be repeated').argParser(parseHeader),
     )
+    .addOption(
+      new Option('--ttl <time>', 'time after which the messages are no longer delivered: 500ms, 12h, 7d').argParser(
+        parseTtlMs,
+      ),
+    )
+    .addOption(new Option('-n, --count <n>', 'publish the words, or -, so many times').argParser(parseCount))
+    .addOption(new Option('--interval <time>', 'pause between messages: 500ms, 10s, 2m').argParser(parseDurationMs))
+    .option('--template', 'fill in {{n}} (1, 2, ...), {{time}}, {{uuid}} and {{random:N}} (N characters)')
     .action((words: string[], options: PubOptions) => actions.pub(words, options, globalsOf(program)))
 }
 

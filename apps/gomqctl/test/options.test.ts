@@ -12,6 +12,7 @@ import {
   parseKeepAlive,
   parseQos,
   parseSessionExpiry,
+  parseTtlMs,
   withoutScheme,
 } from '../src/options.js'
 
@@ -140,6 +141,28 @@ describe('--session-expiry', () => {
     ['500ms', 'whole seconds'],
   ])("'%s' is refused", (text, said) => {
     expect(() => parseSessionExpiry(text)).toThrow(said)
+  })
+})
+
+describe('--ttl', () => {
+  test.each([
+    ['1ms', 1],
+    ['10', 10_000],
+    ['1.5s', 1500],
+    ['597h', 597 * 3_600_000],
+    ['36500d', 36_500 * 86_400_000],
+  ])('%s is %i milliseconds, more than a timer holds', (text, timeMs) => {
+    expect(parseTtlMs(text)).toBe(timeMs)
+  })
+
+  test.each([
+    ['0', 'at least 1ms'],
+    ['0.5ms', 'whole milliseconds'],
+    ['36501d', 'at most 36500d'],
+    ['soon', 'Use a number with a unit'],
+    ['1e3', 'Use a number with a unit'],
+  ])("'%s' is refused", (text, said) => {
+    expect(() => parseTtlMs(text)).toThrow(said)
   })
 })
 

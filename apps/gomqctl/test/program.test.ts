@@ -84,6 +84,8 @@ describe('pub', () => {
     ['-t A pub --lines', [], { lines: true }],
     ['--lines -t A pub', [], { lines: true }],
     ['-t A pub -', ['-'], {}],
+    ['-n 3 --interval 1.5s --template -t A pub {{n}}', ['{{n}}'], { count: 3, interval: 1500, template: true }],
+    ['--ttl 60d -t A pub x', ['x'], { ttl: 60 * 86_400_000 }],
     ['-t A pub -- -1 --qos', ['-1', '--qos'], {}],
     ['-t A pub sub list', ['sub', 'list'], {}],
   ])('%s is understood', async (line, messages, options) => {
@@ -215,6 +217,9 @@ describe('wrong arguments', () => {
     ['-t A pub --retain maybe x', 'Use 0 or 1.'],
     ['-t A pub x --key', "'-k, --key <key>' argument missing"],
     ['-t A pub -x', "If '-x' is a message, put it behind --: pub -- -x"],
+    ['-t A pub --ttl 0 x', 'at least 1ms'],
+    ['-t A pub --count 0 x', 'Use a whole number from 1.'],
+    ['-t A pub --interval often x', 'Use a number with a unit'],
     ['-t A sub --from yesterday', "Use 'new', 'earliest', an offset"],
     ['-t A sub --count 0', 'Use a whole number from 1.'],
     ['-t A sub --timeout soon', 'Use a number with a unit'],
