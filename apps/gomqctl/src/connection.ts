@@ -1,4 +1,5 @@
 import { connect, type GomqClient, GomqError } from '@gomq/client'
+import { connectOptionsOf } from './connection-options.js'
 import type { Notes } from './notes.js'
 import { type GlobalOptions, withoutScheme } from './options.js'
 
@@ -15,11 +16,9 @@ export async function withBroker<T>(
   notes: Notes,
   work: (mq: GomqClient) => Promise<T>,
 ): Promise<T> {
-  const mq = await connect(options.connect, options.clientId === undefined ? {} : { clientId: options.clientId }).catch(
-    (error: unknown) => {
-      throw explainConnectFailure(error, options.connect)
-    },
-  )
+  const mq = await connect(options.connect, connectOptionsOf(options)).catch((error: unknown) => {
+    throw explainConnectFailure(error, options.connect)
+  })
   const listeners = [
     mq.on('disconnected', ({ message }) =>
       notes.warn(`the connection is lost (${message.replaceAll('gomq://', '')}); trying to connect again`),

@@ -20,6 +20,8 @@ Examples:
   journalctl -f | gomqctl -t logs -q 1 pub --lines        each line as it comes
   gomqctl -t image -q 1 pub - < photo.jpg                 a whole file as one message
   gomqctl -t orders/eu -q 1 -k c42 -H trace=x pub '{}'    with a key and a header
+  gomqctl -t A -q 1 pub --ttl 12h 'gone tomorrow'
+  gomqctl -t A pub -n 1000 --interval 100ms --template '{"n":{{n}},"at":"{{time}}"}'
 
 With --qos 0, the default, nothing is stored: only who is subscribed now gets the message. Ends well
 only when all messages are acknowledged (--qos 1); otherwise it says how many are.

@@ -1,14 +1,32 @@
 import { GomqError, type SubscribeFrom } from '@gomq/client'
 import { InvalidArgumentError } from 'commander'
 
+/** Who connects and what the broker keeps of it. Every command takes them. */
+export interface ConnectionFlags {
+  readonly clientId?: string
+  readonly username?: string
+  readonly password?: string
+  /** File that holds the password. */
+  readonly passwordFile?: string
+  /** Seconds between signs of life. */
+  readonly keepAlive?: number
+  /** True: the broker forgets the client's session; false: it keeps every subscription. */
+  readonly cleanSession?: boolean
+  /** Seconds that the session outlives the connection. */
+  readonly sessionExpiry?: number
+  readonly willTopic?: string
+  readonly willMessage?: string
+  readonly willQos?: 0 | 1 | 2
+  readonly willRetain?: boolean
+}
+
 /** Options of every command. */
-export interface GlobalOptions {
+export interface GlobalOptions extends ConnectionFlags {
   /** Addresses of brokers as URLs, tried in turn; at least one. */
   readonly connect: readonly string[]
   readonly topic: readonly string[]
   readonly qos: 0 | 1 | 2
   readonly retain: boolean
-  readonly clientId?: string
   readonly json: boolean
   readonly quiet: boolean
 }
@@ -76,18 +94,53 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('Use a whole number from 1.')
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, '': 1000 }
+/** Seconds between signs of life, 0 (none) to 65,535. */
+export function parseKeepAlive(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
+  throw new InvalidArgumentError('Use seconds, 0 to 65535.')
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, '': 1000 }
 
 /** The longest time that a timer of Node holds; a longer one would fire at once. */
-const DURATION_MS_MAX = 0x7fff_ffff
+const TIMER_MS_MAX = 0x7fff_ffff
 
-/** A time such as `500ms`, `10s`, `2m` or `1h`, up to 596 hours; a bare number is seconds. */
+/** A time to wait, such as `500ms`, `10s`, `2m` or `1h`, up to 596 hours; a bare number is seconds. */
 export function parseDurationMs(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text)
-  if (match === null) throw new InvalidArgumentError('Use a number with a unit: 500ms, 10s, 2m or 1h.')
-  const timeMs = Number(match[1]) * UNIT_MS[match[2]!]!
-  if (timeMs > DURATION_MS_MAX) throw new InvalidArgumentError('Use at most 596h.')
+  const timeMs = durationMs(text, /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/, '500ms, 10s, 2m or 1h')
+  if (timeMs > TIMER_MS_MAX) throw new InvalidArgumentError('Use at most 596h.')
   return timeMs
+}
+
+/** Seconds that a session is kept, such as `0`, `3600`, `12h` or `7d`, up to 4,294,967,295. */
+export function parseSessionExpiry(text: string): number {
+  const seconds = longMs(text) / 1000
+  if (seconds > 0xffff_ffff) throw new InvalidArgumentError('Use at most 49710d.')
+  if (!Number.isInteger(seconds)) throw new InvalidArgumentError('Use whole seconds.')
+  return seconds
+}
+
+/** The longest time to live: a hundred years. */
+const TTL_MS_MAX: number = 36_500 * 86_400_000
+
+/** Milliseconds that a message lives, from 1: `500ms`, `10s`, `12h`, `7d`, up to 36,500 days; a bare number is seconds. */
+export function parseTtlMs(text: string): number {
+  const timeMs = longMs(text)
+  if (timeMs > TTL_MS_MAX) throw new InvalidArgumentError('Use at most 36500d.')
+  if (!Number.isInteger(timeMs) || timeMs === 0)
+    throw new InvalidArgumentError('Use whole milliseconds, at least 1ms; without --ttl a message does not end.')
+  return timeMs
+}
+
+/** A span that nobody waits for here, so that no timer bounds it: days, too. */
+function longMs(text: string): number {
+  return durationMs(text, /^(\d+(?:\.\d+)?)(ms|s|m|h|d|)$/, '500ms, 10s, 2m, 1h or 7d')
+}
+
+function durationMs(text: string, pattern: RegExp, examples: string): number {
+  const match = pattern.exec(text)
+  if (match === null) throw new InvalidArgumentError(`Use a number with a unit: ${examples}.`)
+  return Number(match[1]) * UNIT_MS[match[2]!]!
 }
 
 /** Dates of ISO 8601; `Date.parse` alone would make a time of nearly anything. */

@@ -5,19 +5,9 @@ import { list } from './commands/list.js'
 import { type PubOptions, pub } from './commands/pub.js'
 import { type SubOptions, sub } from './commands/sub.js'
 import { version } from './commands/version.js'
+import { addGlobalOptions } from './global-options.js'
 import { COMMAND_HELP, PROGRAM_HELP } from './help.js'
-import {
-  collect,
-  DEFAULT_ADDRESS,
-  type GlobalOptions,
-  parseAddresses,
-  parseCount,
-  parseDurationMs,
-  parseFlag,
-  parseFrom,
-  parseHeader,
-  parseQos,
-} from './options.js'
+import { type GlobalOptions, parseCount, parseDurationMs, parseFrom, parseHeader, parseTtlMs } from './options.js'
 
 /** What the commands do; tests put something else in their place. */
 export interface Actions {
@@ -74,34 +64,6 @@ export async function parse(program: Command, args: readonly string[]): Promise<
   await program.parseAsync(commandFirst(args, program), { from: 'user' })
 }
 
-function addGlobalOptions(program: Command): void {
-  program
-    .addOption(
-      new Option('-c, --connect <host:port>', 'the broker; several with commas between them are tried in turn')
-        .env('GOMQ_CONNECT')
-        .argParser(parseAddresses)
-        .default(parseAddresses(DEFAULT_ADDRESS), DEFAULT_ADDRESS),
-    )
-    .addOption(
-      new Option('-t, --topic <topic>', 'topic to publish to; filter (+, #) to subscribe to or list, may be repeated')
-        .env('GOMQ_TOPIC')
-        .argParser(collect),
-    )
-    .addOption(
-      new Option('-q, --qos <0|1|2>', '0: neither stored nor acknowledged; 1: stored and acknowledged; 2: exactly once')
-        .argParser(parseQos)
-        .default(0),
-    )
-    .addOption(
-      new Option('-r, --retain <0|1>', "1: keep the message as the topic's last value")
-        .argParser(parseFlag)
-        .default(false, '0'),
-    )
-    .addOption(new Option('--client-id <id>', 'identity of this client; needed for sub --name').env('GOMQ_CLIENT_ID'))
-    .option('--json', 'results as JSON, one object a line')
-    .option('--quiet', 'no summaries and hints on stderr, only what goes wrong')
-}
-
 function addPub(program: Command, actions: Actions): void {
   program
     .command('pub')
@@ -114,6 +76,14 @@ function addPub(program: Command, actions: Actions): void {
     .addOption(
       new Option('-H, --header <name=value>', 'header of the messages, may be repeated').argParser(parseHeader),
     )
+    .addOption(
+      new Option('--ttl <time>', 'time after which the messages are no longer delivered: 500ms, 12h, 7d').argParser(
+        parseTtlMs,
+      ),
+    )
+    .addOption(new Option('-n, --count <n>', 'publish the words, or -, so many times').argParser(parseCount))
+    .addOption(new Option('--interval <time>', 'pause between messages: 500ms, 10s, 2m').argParser(parseDurationMs))
+    .option('--template', 'fill in {{n}} (1, 2, ...), {{time}}, {{uuid}} and {{random:N}} (N characters)')
     .action((words: string[], options: PubOptions) => actions.pub(words, options, globalsOf(program)))
 }
 

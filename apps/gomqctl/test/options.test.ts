@@ -9,7 +9,10 @@ import {
   parseFlag,
   parseFrom,
   parseHeader,
+  parseKeepAlive,
   parseQos,
+  parseSessionExpiry,
+  parseTtlMs,
   withoutScheme,
 } from '../src/options.js'
 
@@ -103,6 +106,63 @@ describe('--timeout', () => {
   test('a time that no timer can hold is refused, not taken as none', () => {
     expect(parseDurationMs('596h')).toBe(596 * 3_600_000)
     expect(() => parseDurationMs('597h')).toThrow('596h')
+  })
+})
+
+describe('--keep-alive', () => {
+  test.each([
+    ['0', 0],
+    ['30', 30],
+    ['65535', 65_535],
+  ])('%s is seconds', (text, seconds) => {
+    expect(parseKeepAlive(text)).toBe(seconds)
+  })
+
+  test.each(['', '-1', '65536', '1.5', '30s'])("'%s' is refused", (text) => {
+    expect(() => parseKeepAlive(text)).toThrow('Use seconds, 0 to 65535.')
+  })
+})
+
+describe('--session-expiry', () => {
+  test.each([
+    ['0', 0],
+    ['3600', 3600],
+    ['90m', 5400],
+    ['7d', 604_800],
+    ['4294967295', 0xffff_ffff],
+  ])('%s is %i seconds, more than a timer holds', (text, seconds) => {
+    expect(parseSessionExpiry(text)).toBe(seconds)
+  })
+
+  test.each([
+    ['', 'Use a number with a unit'],
+    ['soon', 'Use a number with a unit'],
+    ['4294967296', 'at most 49710d'],
+    ['500ms', 'whole seconds'],
+  ])("'%s' is refused", (text, said) => {
+    expect(() => parseSessionExpiry(text)).toThrow(said)
+  })
+})
+
+describe('--ttl', () => {
+  test.each([
+    ['1ms', 1],
+    ['10', 10_000],
+    ['1.5s', 1500],
+    ['597h', 597 * 3_600_000],
+    ['36500d', 36_500 * 86_400_000],
+  ])('%s is %i milliseconds, more than a timer holds', (text, timeMs) => {
+    expect(parseTtlMs(text)).toBe(timeMs)
+  })
+
+  test.each([
+    ['0', 'at least 1ms'],
+    ['0.5ms', 'whole milliseconds'],
+    ['36501d', 'at most 36500d'],
+    ['soon', 'Use a number with a unit'],
+    ['1e3', 'Use a number with a unit'],
+  ])("'%s' is refused", (text, said) => {
+    expect(() => parseTtlMs(text)).toThrow(said)
   })
 })
 

@@ -45,19 +45,16 @@ async function run(args: readonly string[]): Promise<Run> {
 
 const words = (line: string) => line.split(' ').filter((word) => word !== '')
 const defaults = { connect: ['gomq://127.0.0.1:9000'], topic: [], qos: 0, retain: false, json: false, quiet: false }
-const VARIABLES = ['GOMQ_CONNECT', 'GOMQ_TOPIC', 'GOMQ_CLIENT_ID']
-let saved: (string | undefined)[]
+let saved: NodeJS.ProcessEnv
 
 beforeEach(() => {
-  saved = VARIABLES.map((name) => process.env[name])
-  for (const name of VARIABLES) delete process.env[name]
+  saved = { ...process.env }
+  for (const name of Object.keys(process.env)) if (name.startsWith('GOMQ_')) delete process.env[name]
 })
 
 afterEach(() => {
-  VARIABLES.forEach((name, i) => {
-    if (saved[i] === undefined) delete process.env[name]
-    else process.env[name] = saved[i]
-  })
+  for (const name of Object.keys(process.env)) delete process.env[name]
+  Object.assign(process.env, saved)
 })
 
 describe('pub', () => {
@@ -87,6 +84,8 @@ describe('pub', () => {
     ['-t A pub --lines', [], { lines: true }],
     ['--lines -t A pub', [], { lines: true }],
     ['-t A pub -', ['-'], {}],
+    ['-n 3 --interval 1.5s --template -t A pub {{n}}', ['{{n}}'], { count: 3, interval: 1500, template: true }],
+    ['--ttl 60d -t A pub x', ['x'], { ttl: 60 * 86_400_000 }],
     ['-t A pub -- -1 --qos', ['-1', '--qos'], {}],
     ['-t A pub sub list', ['sub', 'list'], {}],
   ])('%s is understood', async (line, messages, options) => {
@@ -142,6 +141,44 @@ describe('other commands', () => {
   })
 })
 
+describe('connection options', () => {
+  test.each([
+    ['--username', 'GOMQ_USERNAME', 'username', 'bill', 'ann', 'bill', 'ann'],
+    ['--password', 'GOMQ_PASSWORD', 'password', 'secret', 'other', 'secret', 'other'],
+    ['--password-file', 'GOMQ_PASSWORD_FILE', 'passwordFile', 'a.txt', 'b.txt', 'a.txt', 'b.txt'],
+    ['--client-id', 'GOMQ_CLIENT_ID', 'clientId', 'me', 'you', 'me', 'you'],
+    ['--keep-alive', 'GOMQ_KEEP_ALIVE', 'keepAlive', '5', '7', 5, 7],
+    ['--clean-session', 'GOMQ_CLEAN_SESSION', 'cleanSession', '1', '0', true, false],
+    ['--session-expiry', 'GOMQ_SESSION_EXPIRY', 'sessionExpiry', '1h', '9', 3600, 9],
+    ['--will-topic', 'GOMQ_WILL_TOPIC', 'willTopic', 'gone', 'lost', 'gone', 'lost'],
+    ['--will-message', 'GOMQ_WILL_MESSAGE', 'willMessage', 'bye', 'off', 'bye', 'off'],
+    ['--will-qos', 'GOMQ_WILL_QOS', 'willQos', '2', '0', 2, 0],
+    ['--will-retain', 'GOMQ_WILL_RETAIN', 'willRetain', '1', '0', true, false],
+    ['--qos', 'GOMQ_QOS', 'qos', '2', '1', 2, 1],
+    ['--retain', 'GOMQ_RETAIN', 'retain', '1', '0', true, false],
+  ])('%s counts before %s, and both are in the help', async (flag, variable, name, first, second, given, fallback) => {
+    expect((await run(['help'])).stdout.replace(/\s+/g, ' ')).toMatch(new RegExp(`${flag} <.*env: ${variable}\\)`))
+    process.env[variable] = second
+    expect((await run(['list'])).calls).toEqual([['list', { ...defaults, [name]: fallback }]])
+    expect((await run([flag, first, 'list'])).calls).toEqual([['list', { ...defaults, [name]: given }]])
+    expect((await run(['list', flag, first])).calls).toEqual([['list', { ...defaults, [name]: given }]])
+  })
+
+  test('--no-clean-session is --clean-session 0, and counts before the environment', async () => {
+    process.env['GOMQ_CLEAN_SESSION'] = '1'
+    expect((await run(words('--no-clean-session list'))).calls).toEqual([
+      ['list', { ...defaults, cleanSession: false }],
+    ])
+  })
+
+  test('a wrong value in the environment is refused by its name', async () => {
+    process.env['GOMQ_QOS'] = '5'
+    const { exitCode, stderr } = await run(['list'])
+    expect(exitCode).toBe(64)
+    expect(stderr).toContain("value '5' from env 'GOMQ_QOS' is invalid. Use 0, 1 or 2.")
+  })
+})
+
 describe('help', () => {
   test.each(['help', '--help', '-h', '--qos 1 help'])('%s is a result: stdout and exit code 0', async (line) => {
     const { exitCode, stdout, stderr, calls } = await run(words(line))
@@ -157,7 +194,7 @@ describe('help', () => {
 
   test.each(['pub', 'sub', 'list', 'version'])('the help of %s names defaults and shows an example', async (name) => {
     const { stdout } = await run(['help', name])
-    expect(stdout).toContain('(default: 0)')
+    expect(stdout).toContain('(default: 0, env: GOMQ_QOS)')
     expect(stdout).toContain('(default: 127.0.0.1:9000, env: GOMQ_CONNECT)')
     expect(stdout).toMatch(/Examples?:\n {2}\S*.*gomqctl/)
   })
@@ -180,11 +217,17 @@ describe('wrong arguments', () => {
     ['-t A pub --retain maybe x', 'Use 0 or 1.'],
     ['-t A pub x --key', "'-k, --key <key>' argument missing"],
     ['-t A pub -x', "If '-x' is a message, put it behind --: pub -- -x"],
+    ['-t A pub --ttl 0 x', 'at least 1ms'],
+    ['-t A pub --count 0 x', 'Use a whole number from 1.'],
+    ['-t A pub --interval often x', 'Use a number with a unit'],
     ['-t A sub --from yesterday', "Use 'new', 'earliest', an offset"],
     ['-t A sub --count 0', 'Use a whole number from 1.'],
     ['-t A sub --timeout soon', 'Use a number with a unit'],
     ['-t A sub --format xml', 'Allowed choices are text, raw, json, screen.'],
     ['-t A sub extra', 'too many arguments'],
+    ['--keep-alive 65536 list', 'Use seconds, 0 to 65535.'],
+    ['--session-expiry 50000d list', 'Use at most 49710d.'],
+    ['--will-qos 3 list', 'Use 0, 1 or 2.'],
     ['list extra', 'too many arguments'],
     ['--connect nonsense:99999 list', "'nonsense:99999' is no address; use host:port"],
     ['--from 3 list', "unknown option '--from'"],

@@ -1,6 +1,7 @@
 import type { Message } from '@gomq/client'
 import Table from 'cli-table3'
 import { withBroker } from '../connection.js'
+import { withoutSession } from '../connection-options.js'
 import { formatMessage, toRow } from '../format.js'
 import { readable } from '../messages.js'
 import { Notes } from '../notes.js'
@@ -18,7 +19,7 @@ const TABLE_ROWS_MAX = 1000
 export async function list(options: GlobalOptions): Promise<void> {
   const notes = new Notes(process.stderr, options.quiet)
   const filters = options.topic.length > 0 ? options.topic : ['#']
-  await withBroker(options, notes, async (mq) => {
+  await withBroker(withoutSession(options), notes, async (mq) => {
     const subscription = await mq.subscribe(filters, { qos: 0, from: 'earliest', untilEnd: true })
     const output = new Output(process.stdout, () => void subscription.close().catch(() => {}))
     const messages = readable(subscription, notes)

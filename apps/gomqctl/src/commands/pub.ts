@@ -2,22 +2,28 @@ import { GomqError, type PublishOptions } from '@gomq/client'
 import { withBroker } from '../connection.js'
 import { Exit } from '../exit.js'
 import { Interruption } from '../interruption.js'
-import { readWhole, splitLines, until } from '../lines.js'
 import { Notes } from '../notes.js'
 import { type GlobalOptions, oneTopic } from '../options.js'
 import { Output } from '../output.js'
+import { groupsOf } from '../payloads.js'
 import { Progress } from '../progress.js'
 import { type Payload, Publisher, type PublishOutcome } from '../publisher.js'
+import { checkTemplate } from '../template.js'
 
 /** Options of `pub`. */
 export interface PubOptions {
   readonly lines?: boolean
   readonly key?: string
   readonly header?: Readonly<Record<string, string>>
+  /** Milliseconds until the messages are no longer delivered. */
+  readonly ttl?: number
+  /** How often everything is published. */
+  readonly count?: number
+  /** Milliseconds between messages. */
+  readonly interval?: number
+  /** Whether placeholders in the messages are filled in. */
+  readonly template?: boolean
 }
-
-/** Bytes of one message that are read before it is given up: no broker can be configured to take more. */
-const MESSAGE_BYTES_MAX: number = 64 * 1024 * 1024
 
 /**
  * Publishes words, standard input as a whole, or its lines. Succeeds only when every message was acknowledged; otherwise says how many were.
@@ -31,6 +37,7 @@ export async function pub(words: readonly string[], options: PubOptions, globals
     retain: globals.retain,
     ...(options.key !== undefined && { key: options.key }),
     ...(options.header !== undefined && { headers: options.header }),
+    ...(options.ttl !== undefined && { ttlMs: options.ttl }),
   }
   await withBroker(globals, notes, async (mq) => {
     using interruption = new Interruption(process)
@@ -40,7 +47,7 @@ export async function pub(words: readonly string[], options: PubOptions, globals
     const publisher = new Publisher(mq, topic, publishOptions, (count) => progress.update(count))
     const readFailure = await publishAll(
       publisher,
-      groupsOf(words, notes, Promise.race([interruption.signalled, publisher.failed])),
+      groupsOf({ ...options, words }, notes, Promise.race([interruption.signalled, publisher.failed])),
     )
     const outcome = await publisher.finish()
     progress.stop()
@@ -61,38 +68,12 @@ function checkWords(words: readonly string[], options: PubOptions): void {
       'INVALID_ARGUMENT',
       "'-' stands for all of standard input and other words are given too; publish them by themselves",
     )
-}
-
-/** Messages in groups, as they become available, until `end` resolves. */
-async function* groupsOf(
-  words: readonly string[],
-  notes: Notes,
-  end: Promise<void>,
-): AsyncGenerator<readonly Payload[]> {
-  if (words.length > 0 && words[0] !== '-') {
-    yield words
-    return
-  }
-  let hasEnded = false
-  void end.then(() => (hasEnded = true))
-  const chunks = until(process.stdin as AsyncIterable<Uint8Array>, end)
-  try {
-    if (words[0] === '-') {
-      if (process.stdin.isTTY) notes.hint('what you type is one message; end it with Ctrl-D')
-      const whole = await readWhole(chunks, MESSAGE_BYTES_MAX)
-      if (!hasEnded) yield [whole]
-      return
-    }
-    if (process.stdin.isTTY) notes.hint('each line you type is a message; end with Ctrl-D')
-    for await (const lines of splitLines(chunks, MESSAGE_BYTES_MAX)) {
-      // What stands behind the last line feed when the reading is interrupted is no whole line.
-      if (hasEnded) return
-      yield lines
-    }
-  } finally {
-    // A terminal or pipe that is still open would hold the process.
-    process.stdin.destroy()
-  }
+  if (words.length === 0 && options.count !== undefined)
+    throw new GomqError(
+      'INVALID_ARGUMENT',
+      "--count repeats words, or all of standard input as '-'; lines are published as they come, each once",
+    )
+  if (options.template === true) for (const word of words) checkTemplate(word)
 }
 
 /** Publishes what comes. A failure to read is returned: what was published before it is still to be waited for. */

@@ -29,10 +29,11 @@ export async function sub(options: SubOptions, globals: GlobalOptions): Promise<
   check(options, globals)
   const notes = new Notes(process.stderr, globals.quiet)
   const format = globals.json ? 'json' : (options.format ?? (process.stdout.isTTY ? 'screen' : 'text'))
+  const isDurable = options.name !== undefined || globals.cleanSession === false
   await withBroker(globals, notes, async (mq) => {
     const subscription = await mq.subscribe(globals.topic, {
       // A durable subscription is acknowledged, or it would never move.
-      qos: options.name === undefined ? globals.qos : (Math.max(1, globals.qos) as 1 | 2),
+      qos: isDurable ? (Math.max(1, globals.qos) as 1 | 2) : globals.qos,
       from: options.from,
       untilEnd: options.exitAtEnd ?? false,
       ...(options.name !== undefined && { name: options.name }),

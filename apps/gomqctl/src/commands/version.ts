@@ -1,5 +1,6 @@
 import { GomqError } from '@gomq/client'
 import { withBroker } from '../connection.js'
+import { withoutSession } from '../connection-options.js'
 import { Notes } from '../notes.js'
 import { type GlobalOptions, withoutScheme } from '../options.js'
 import { Output } from '../output.js'
@@ -18,7 +19,7 @@ export async function version(options: GlobalOptions, gomqctlVersion: string): P
 async function brokerVersion(options: GlobalOptions): Promise<string | undefined> {
   try {
     const notes = new Notes(process.stderr, options.quiet)
-    return await withBroker(options, notes, async (mq) => mq.broker?.version)
+    return await withBroker(withoutSession(options), notes, async (mq) => mq.broker?.version)
   } catch (error) {
     if (error instanceof GomqError && error.code === 'UNAVAILABLE') return undefined
     throw error
