@@ -41,7 +41,27 @@ export class ServerProcess {
     return ServerProcess.#start(workDirectory, (data) => [fileURLToPath(new URL('./relay.js', import.meta.url)), data])
   }
 
-  static async #start(workDirectory: string, argsFor: (data: string) => string[]): Promise<ServerProcess> {
+  /** GoMQ with its defaults, at its HTTP address. */
+  static brokerHttp(workDirectory: string): Promise<ServerProcess> {
+    const main = fileURLToPath(new URL('node/main.js', import.meta.resolve('@gomq/broker')))
+    const args = ['--tcp', '127.0.0.1:0', '--http', '127.0.0.1:0']
+    return ServerProcess.#start(workDirectory, (data) => [main, '--data-dir', data, ...args], 'http')
+  }
+
+  /** The floor of HTTP. */
+  static bareHttp(workDirectory: string): Promise<ServerProcess> {
+    return ServerProcess.#start(
+      workDirectory,
+      () => [fileURLToPath(new URL('./bare-http.js', import.meta.url))],
+      'http',
+    )
+  }
+
+  static async #start(
+    workDirectory: string,
+    argsFor: (data: string) => string[],
+    door: 'tcp' | 'http' = 'tcp',
+  ): Promise<ServerProcess> {
     const directory = mkdtempSync(join(workDirectory, 'data-'))
     const nodeArgs = process.env['GOMQ_BENCH_NODE_ARGS']?.split(' ') ?? []
     const child = spawn(process.execPath, [...nodeArgs, ...argsFor(directory)], {
@@ -50,7 +70,7 @@ export class ServerProcess {
     })
     const address = await new Promise<string>((resolve, reject) => {
       createInterface({ input: child.stdout! }).on('line', (line) => {
-        const match = /ready tcp=(\S+)/.exec(line)
+        const match = / ready /.test(line) ? new RegExp(`${door}=(\\S+)`).exec(line) : null
         if (match) resolve(match[1]!)
       })
       child.once('exit', (code) => reject(new Error(`the server ended with code ${code} before it was ready`)))

@@ -1,3 +1,4 @@
+import { apacheBench } from './apache-bench.js'
 import { ServerProcess } from './server-process.js'
 import { percentile } from './statistics.js'
 import { WorkerProcess } from './worker-process.js'
@@ -68,6 +69,7 @@ export const WORKLOADS: Readonly<Record<string, (context: WorkloadContext) => Pr
   'end-to-end': both(endToEnd),
   'catch-up': both(catchUp),
   awaited: both(awaited),
+  http,
 }
 
 function both(workload: Workload): (context: WorkloadContext) => Promise<Figure[]> {
@@ -108,6 +110,49 @@ async function awaited(system: System, context: WorkloadContext): Promise<Figure
     producer.start()
     return [await producer.done]
   })
+}
+
+/** Bodies of `POST /pub` at three levels of promise, the same message each. */
+const HTTP_LEVELS = {
+  'qos 0': { qos: 0 },
+  retain: { qos: 0, retain: true },
+  'qos 1 + retain': { qos: 1, retain: true },
+}
+
+/** `POST /pub`, ten at a time, with a connection for each request and with connections that are kept. */
+async function http(context: WorkloadContext): Promise<Figure[]> {
+  const requests = Math.min(context.messages, 20_000)
+  const figures: Figure[] = []
+  for (const keepAlive of [false, true]) {
+    for (const [level, options] of [['-', {}], ...Object.entries(HTTP_LEVELS)] as const) {
+      const isFloor = level === '-'
+      const server = await ServerProcess[isFloor ? 'bareHttp' : 'brokerHttp'](context.workDirectory)
+      try {
+        const cpuBefore = server.cpuSec
+        const body = JSON.stringify({ topic: 'bench/http', body: 'x'.repeat(context.messageBytes), ...options })
+        const url = `http://${server.address}/pub`
+        await apacheBench(url, body, Math.ceil(requests / 10), keepAlive, context.workDirectory)
+        const { ratePerSec, p50Us, p99Us } = await apacheBench(url, body, requests, keepAlive, context.workDirectory)
+        figures.push({
+          workload: `http${keepAlive ? ' -k' : ''} ${isFloor ? '' : level}`.trim(),
+          system: isFloor ? 'floor' : 'gomq',
+          durability: level === 'qos 1 + retain' ? 'fdatasync before answer' : 'none',
+          messages: requests,
+          messageBytes: context.messageBytes,
+          ratePerSec: Math.round(ratePerSec),
+          p50Us,
+          p99Us,
+          serverCpuSec: server.cpuSec - cpuBefore,
+          clientCpuSec: 0,
+          serverRssMiB: Math.round(server.rssBytesMax / 2 ** 20),
+          serverRssGrowthMiB: 0,
+        })
+      } finally {
+        await server.stop()
+      }
+    }
+  }
+  return figures
 }
 
 /** The first worker's rate is the figure; the CPU of all workers is summed. */
