@@ -21,6 +21,8 @@ export function check(history: History): Violation[] {
   }
   checkPublishes(history, stored, report)
   checkOrder(history, report)
+  checkRetained(history, report)
+  checkWills(history, report)
   for (const life of history.lives) checkLife(life, stored, report)
   checkDurables(history, report)
   for (const detail of history.redelivered) report('confirmed acks are final', detail)
@@ -36,6 +38,7 @@ type Report = (invariant: string, detail: string) => void
 function checkPublishes(history: History, stored: ReadonlyMap<number, Delivered>, report: Report): void {
   const byValue = new Map<string, Delivered[]>()
   for (const message of stored.values()) {
+    if (message.value.startsWith(WILL)) continue
     const same = byValue.get(message.value)
     if (same === undefined) byValue.set(message.value, [message])
     else same.push(message)
@@ -59,6 +62,7 @@ function checkPublishes(history: History, stored: ReadonlyMap<number, Delivered>
 function checkOrder(history: History, report: Report): void {
   const last = new Map<string, number>()
   for (const { topic, value } of history.readBack) {
+    if (value.startsWith(WILL)) continue
     const hash = value.lastIndexOf('#')
     const key = `${value.slice(0, hash)} ${topic}`
     const sequence = Number(value.slice(hash + 1))
@@ -66,6 +70,32 @@ function checkOrder(history: History, report: Report): void {
     if (before !== undefined && before >= sequence)
       report('order per producer and topic', `${key}: ${before}, ${sequence}`)
     last.set(key, sequence)
+  }
+}
+
+/** A new subscriber is handed the newest retained message of each topic, and nothing else. */
+function checkRetained(history: History, report: Report): void {
+  const retained = new Set<string>()
+  for (const call of history.publishes) if (call.isRetained) retained.add(messageValue(call.publisher, call.sequence))
+  const newest = new Map<string, string>()
+  for (const { topic, value } of history.readBack) if (retained.has(value)) newest.set(topic, value)
+  for (const { topic, value } of history.retained) {
+    if (newest.get(topic) !== value)
+      report('retained is the newest', `${topic}: got ${value}, not ${newest.get(topic)}`)
+    newest.delete(topic)
+  }
+  for (const [topic, value] of newest) report('retained is the newest', `${topic}: ${value} was not handed out`)
+}
+
+/** A will comes once for a connection that was lost, and never for one that was not. */
+function checkWills(history: History, report: Report): void {
+  const published = new Map<string, number>()
+  for (const { value } of history.readBack)
+    if (value.startsWith(WILL)) published.set(value, (published.get(value) ?? 0) + 1)
+  for (const { name, connections, isLost } of history.wills) {
+    const times = published.get(willValue(name)) ?? 0
+    if (times > connections) report('wills come once', `${name} had ${connections} connections and ${times} wills`)
+    if (isLost && times === 0) report('wills come', `${name} was lost and its will is not there`)
   }
 }
 
@@ -149,6 +179,13 @@ function maxOf(offsets: ReadonlySet<number>): number {
   let max = -1
   for (const offset of offsets) max = Math.max(max, offset)
   return max
+}
+
+const WILL = 'will:'
+
+/** The value of the will of a process. */
+export function willValue(name: string): string {
+  return `${WILL}${name}`
 }
 
 /** The value of a publish: unique in a run. */

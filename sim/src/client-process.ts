@@ -1,4 +1,4 @@
-import { ClientSession } from '@gomq/client/testing'
+import { ClientSession, type PublishRequest } from '@gomq/client/testing'
 import {
   CONNECT_FRAME_BYTES_MAX,
   decodePacket,
@@ -7,6 +7,8 @@ import {
   GomqError,
   type Packet,
 } from '@gomq/protocol'
+import { willValue } from './checker.js'
+import type { WillOwner } from './history.js'
 import type { Connection } from './network.js'
 import { plantedPacket } from './plant.js'
 import type { World } from './world.js'
@@ -25,19 +27,23 @@ export class ClientProcess {
   #splitter = new FrameSplitter(CONNECT_FRAME_BYTES_MAX)
   #state: 'running' | 'ended' | 'killed' = 'running'
   #connectedAtMs = 0
+  readonly #will: WillOwner | undefined
 
   /** @param clientId  several processes may come with the same; the newest wins */
-  constructor(name: string, clientId: string, world: World, onExpelled: () => void) {
+  constructor(name: string, clientId: string, world: World, onExpelled: () => void, willTopic: string | null = null) {
     this.name = name
     this.#world = world
     this.#onExpelled = onExpelled
+    const will: WillOwner | undefined = willTopic === null ? undefined : { name, connections: 0, isLost: false }
+    if (will !== undefined) world.history.wills.push(will)
+    this.#will = will
     this.session = new ClientSession({
       clientId,
       authMethod: null,
       authData: null,
       cleanSession: false,
       sessionExpirySec: 7 * 24 * 60 * 60,
-      will: null,
+      will: willTopic === null ? null : { request: willOf(name, willTopic, this.nowMs()), delaySec: world.random.below(3) },
       keepAliveSec: 2,
       agent: 'sim',
       requestTimeoutMs: 8_000,
@@ -49,6 +55,7 @@ export class ClientProcess {
         disconnect: (error) => this.#disconnect(error),
         connected: (connack) => {
           this.#splitter.frameBytesMax = connack.frameBytesMax
+          if (will !== undefined) will.connections++
           world.trace.add(name, `connected in epoch ${connack.epoch}`)
         },
         expelled: (error) => this.#expel(error),
@@ -80,6 +87,12 @@ export class ClientProcess {
     if (!this.isRunning) return
     this.#state = 'ended'
     this.session.end(new GomqError('CLOSED', 'the client is closed'), null)
+  }
+
+  /** {@link kill} after the last fault: its will must come. */
+  lose(): void {
+    if (this.isRunning && this.session.isEstablished && this.#will !== undefined) this.#will.isLost = true
+    this.kill()
   }
 
   /** The process is gone without a word; the broker may notice at once or when its keep-alive runs out. */
@@ -160,4 +173,10 @@ export class ClientProcess {
       this.#tick()
     })
   }
+}
+
+/** The message of {@link WillOwner}: unique for a process. */
+function willOf(name: string, topic: string, timestampMs: number): PublishRequest {
+  const times = { timestampMs, timestampDeltaMs: 0, timeoutMs: 0, ttlMs: 0 }
+  return { topic, attributes: 1, key: null, value: willValue(name), headers: null, ...times }
 }

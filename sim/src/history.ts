@@ -10,8 +10,9 @@ export interface PublishCall {
   /** 0, 1, ... per publisher; `publisher#sequence` is the value, unique in a run. */
   readonly sequence: number
   readonly topic: string
-  /** Whether it goes into the log: QoS 1, or retained. */
+  /** Whether it goes into the log: QoS 1 or 2, or retained. */
   readonly isLogged: boolean
+  readonly isRetained: boolean
   readonly duringFaults: boolean
   outcome: Outcome
   /** Of the acknowledgement; -1 if it names none. */
@@ -48,6 +49,15 @@ export interface OtherCall {
   outcome: Outcome
 }
 
+/** What a process with a will did that decides how often it is published. */
+export interface WillOwner {
+  readonly name: string
+  /** Each of its connections may be lost once. */
+  connections: number
+  /** Whether it went without a word after the last fault. */
+  isLost: boolean
+}
+
 /** All that clients did and saw in a run. */
 export class History {
   readonly publishes: PublishCall[] = []
@@ -56,6 +66,9 @@ export class History {
   readonly lives: SubscriptionLife[] = []
   /** Offsets of a durable identity that came again after their acknowledgement was confirmed. */
   readonly redelivered: string[] = []
+  readonly wills: WillOwner[] = []
+  /** What a new subscriber was handed first, after healing. */
+  retained: Delivered[] = []
   /** Everything from the start of the log, after healing. */
   readBack: Delivered[] = []
 

@@ -7,6 +7,9 @@ import type { World } from './world.js'
 /** Topics of a run. */
 export const TOPICS: readonly string[] = ['a', 'a/b', 'a/b/c', 'd/b', 'd/e']
 
+/** Where the wills of publishers go. */
+const WILL_TOPIC = 'wills'
+
 /** The broker refuses it, which leaves a hole in the sequence of the producer. */
 const FORBIDDEN_TOPIC = '$forbidden'
 
@@ -49,9 +52,8 @@ export class Publisher {
     this.#sequence = 0
     const name = `${this.clientId}.${++this.#lives}`
     this.#world.trace.add(name, 'starts')
-    this.#process = new ClientProcess(name, this.clientId, this.#world, () => {
-      this.#world.clock.schedule(200, () => this.restart())
-    })
+    const onExpelled = () => void this.#world.clock.schedule(200, () => this.restart())
+    this.#process = new ClientProcess(name, this.clientId, this.#world, onExpelled, WILL_TOPIC)
   }
 
   /** Whether everything is answered. */
@@ -62,6 +64,11 @@ export class Publisher {
   /** Publishes no more. */
   stop(): void {
     this.#isStopped = true
+  }
+
+  /** The process goes without a word. */
+  lose(): void {
+    this.#process.lose()
   }
 
   /** Ends the client; what is not answered fails. */
@@ -83,17 +90,18 @@ export class Publisher {
   #publish(): void {
     const { random, history, trace } = this.#world
     const { name } = this.#process
-    const qos = random.chance(0.8) ? 1 : 0
+    const qos = random.pick([0, 1, 1, 2, 2])
     const retain = random.chance(0.2)
     const topic = random.chance(0.02) ? FORBIDDEN_TOPIC : random.pick(TOPICS)
     const nowMs = this.#process.nowMs()
     const sequence = this.#sequence++
-    const isLogged = qos === 1 || retain
+    const isLogged = qos > 0 || retain
     const call: PublishCall = {
       publisher: name,
       sequence,
       topic,
       isLogged,
+      isRetained: retain,
       duringFaults: this.#world.isFaulty,
       outcome: 'pending',
       offset: -1,

@@ -1,7 +1,7 @@
 import type { Crc32, Offset } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { BrokerMachine } from './broker-machine.js'
-import { check, type Violation } from './checker.js'
+import { check, type Violation, willValue } from './checker.js'
 import { type FaultTargets, heal, scheduleFaults } from './fault-schedule.js'
 import { History } from './history.js'
 import { Network } from './network.js'
@@ -16,6 +16,8 @@ import type { World } from './world.js'
 const STEP_MS = 25
 /** Virtual time within which everything must be well again after the last fault. */
 const HEAL_MS = 60_000
+/** Virtual time after which the will of a client that is gone has come: its keep-alive has run out. */
+const WILLS_MS = 6_000
 const START_MS = 1_700_000_000_000
 
 /** One run. */
@@ -79,8 +81,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   for (const publisher of publishers) publisher.stop()
   const isCalm = await run(HEAL_MS, () => machine.serving !== undefined && publishers.every((each) => each.isIdle))
   if (!isCalm) report('service resumes', 'publishes are still not answered a minute after the last fault')
+  for (const publisher of publishers) random.chance(0.5) ? publisher.lose() : publisher.end()
+  await run(WILLS_MS)
   await drain(world, targets, run)
-  for (const each of [...publishers, ...subscribers]) each.end()
+  for (const each of subscribers) each.end()
   await run(1_000)
   violations.push(...check(history))
   return { seed, violations, traceHash: trace.hash, trace: trace.lines, counts: countsOf(history) }
@@ -94,6 +98,7 @@ async function drain(world: World, { machine, subscribers }: FaultTargets, run: 
   const plan: SubscriberPlan = {
     clientId: 'reader',
     filters: ['#'],
+    qos: 1,
     isDurable: false,
     from: { kind: 'earliest' },
     ackShare: 0,
@@ -102,17 +107,23 @@ async function drain(world: World, { machine, subscribers }: FaultTargets, run: 
   }
   const reader = new Subscriber(plan, world)
   reader.drain()
+  const newcomer = new Subscriber({ ...plan, clientId: 'newcomer', from: { kind: 'new' }, retained: true }, world)
+  newcomer.drain()
   // A new life of a durable subscription adds records to the log: its end is known only when all stand.
   await run(2_000)
   const endOffset = machine.serving?.highWatermark ?? Number.POSITIVE_INFINITY
-  const all = [...subscribers, reader]
+  const all = [...subscribers, reader, newcomer]
   await run(HEAL_MS, () => all.every((each) => each.isDrained))
   await run(2_000)
   for (const each of all) each.life.isDrained = each.isDrained
   if (!all.every((each) => each.life.isDrained))
     world.report('service resumes', `not everybody was handed everything below offset ${endOffset}`)
   world.history.readBack = [...reader.life.delivered]
+  // It asked for what is retained, and nothing is published any more.
+  world.history.retained = [...newcomer.life.delivered]
+  world.history.lives.splice(world.history.lives.indexOf(newcomer.life), 1)
   reader.end()
+  newcomer.end()
 }
 
 function planSubscribers(random: SeededRandom, nowMs: number): SubscriberPlan[] {
@@ -129,6 +140,7 @@ function planSubscribers(random: SeededRandom, nowMs: number): SubscriberPlan[] 
     return {
       clientId: `s${i}`,
       filters: random.pick(filters),
+      qos: random.pick([1, 2]),
       isDurable,
       from: isDurable ? { kind: 'earliest' } : random.pick(starts),
       ackShare: random.pick([0.3, 0.8, 1]),
@@ -141,6 +153,8 @@ function planSubscribers(random: SeededRandom, nowMs: number): SubscriberPlan[] 
 function countsOf(history: History): Record<string, number> {
   const counts: Record<string, number> = { ok: 0, fail: 0, info: 0, pending: 0 }
   for (const call of history.publishes) counts[call.outcome]!++
+  counts['wills'] = history.readBack.filter(({ value }) => value.startsWith(willValue(''))).length
+  counts['retained'] = history.retained.length
   counts['stored'] = history.readBack.length
   counts['delivered'] = history.lives.reduce((sum, life) => sum + life.delivered.length, 0)
   counts['acked'] = history.lives.reduce((sum, life) => sum + life.ackConfirmed.size, 0)

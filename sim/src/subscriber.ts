@@ -11,6 +11,7 @@ const QUIET_MS = 3_000
 export interface SubscriberPlan {
   readonly clientId: string
   readonly filters: readonly string[]
+  readonly qos: 1 | 2
   readonly isDurable: boolean
   readonly from: StartPosition
   /** Share of the messages that it acknowledges. */
@@ -18,6 +19,8 @@ export interface SubscriberPlan {
   /** Milliseconds between two polls, at most. */
   readonly pollMsMax: number
   readonly prefetchMessages: number
+  /** Whether it asks for the retained messages first. */
+  readonly retained?: boolean
 }
 
 /** Polls a subscription, records what comes, acknowledges some of it, late and in odd order. */
@@ -105,13 +108,13 @@ export class Subscriber {
     const call = this.#call(`${process.name}: subscribe`)
     const request = {
       filters: plan.filters,
-      qos: 1 as const,
+      qos: plan.qos,
       name: plan.isDurable ? 'sub' : null,
       from: plan.from,
       prefetchMessages: plan.prefetchMessages,
       prefetchBytes: 64 * 1024,
       untilEnd: false,
-      retained: false,
+      retained: plan.retained ?? false,
     }
     const listener = { handleReadable: () => undefined, handleTail: () => undefined, handleLag: () => undefined }
     const waiter = {

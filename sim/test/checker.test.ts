@@ -1,6 +1,6 @@
 import type { Offset } from '@gomq/protocol'
 import { describe, expect, it } from 'vitest'
-import { check } from '../src/checker.js'
+import { check, willValue } from '../src/checker.js'
 import { History, type PublishCall, type SubscriptionLife } from '../src/history.js'
 
 /** Three acknowledged publishes of one producer, read back by all. */
@@ -24,6 +24,7 @@ function publish(sequence: number): PublishCall {
     sequence,
     topic: 'a',
     isLogged: true,
+    isRetained: false,
     duringFaults: true,
     outcome: 'ok',
     offset: sequence + 10,
@@ -63,6 +64,13 @@ const BROKEN: { readonly [invariant: string]: (sound: Sound) => void } = {
     durable.ackConfirmed.add(12)
     history.deliver(durable, message(2))
   },
+  'retained is the newest': ({ history }) =>
+    void history.publishes.push({ ...history.publishes.pop()!, isRetained: true }),
+  'wills come once': ({ history }) => {
+    history.wills.push({ name: 'p', connections: 1, isLost: true })
+    for (const offset of [20, 21] as Offset[]) history.readBack.push({ offset, topic: 'w', value: willValue('p') })
+  },
+  'wills come': ({ history }) => void history.wills.push({ name: 'p', connections: 1, isLost: true }),
   'QoS 0 at most once': ({ ephemeral }) => {
     const unlogged = { offset: -1 as Offset, topic: 'a', value: 'p#9' }
     ephemeral.delivered.push(unlogged, unlogged)
