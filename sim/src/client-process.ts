@@ -43,7 +43,8 @@ export class ClientProcess {
       authData: null,
       cleanSession: false,
       sessionExpirySec: 7 * 24 * 60 * 60,
-      will: willTopic === null ? null : { request: willOf(name, willTopic, this.nowMs()), delaySec: world.random.below(3) },
+      will:
+        willTopic === null ? null : { request: willOf(name, willTopic, this.nowMs()), delaySec: world.random.below(3) },
       keepAliveSec: 2,
       agent: 'sim',
       requestTimeoutMs: 8_000,
