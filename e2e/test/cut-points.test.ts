@@ -88,6 +88,10 @@ test.each([
         await cut
         await until(() => load.waiting === 0, `publishes wait after the cut ${where}`)
         await until(() => deliveries.count >= load.count, `a message is missing after the cut ${where}`)
+        expect({ doubled: deliveries.doubled, outOfOrder: deliveries.outOfOrder }, where).toEqual({
+          doubled: 0,
+          outOfOrder: 0,
+        })
       }
     }
     const tookMs = Date.now() - startedMs
