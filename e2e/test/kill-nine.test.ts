@@ -12,7 +12,7 @@ const seed = Number(process.env['GOMQ_SEED'] ?? 20_261)
 
 test.each([
   { qos: 1, rounds: isLong ? 200 : 50 },
-  { qos: 2, rounds: isLong ? 200 : 10 },
+  { qos: 2, rounds: isLong ? 200 : 8 },
 ] as const)(
   'kill -9 at $rounds random moments under load of QoS $qos loses, doubles and reorders nothing that was acked, in the log and at a durable consumer',
   async ({ qos, rounds }) => {

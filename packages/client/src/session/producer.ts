@@ -81,7 +81,9 @@ export class Producer {
 
   /** Whether so little is unsettled that a producer that paces itself should go on; see {@link ROOM_SHARE}. */
   get isRoomy(): boolean {
-    return this.#bufferedBytes < this.#port.bufferBytesMax / ROOM_SHARE && this.#parked.count === 0
+    if (this.#parked.count > 0) return false
+    const roomyBytes = this.#port.bufferBytesMax / ROOM_SHARE
+    return this.#bufferedBytes < roomyBytes || this.#bufferedBytes - this.#timedOutBytes < roomyBytes
   }
 
   /** Resolves `waiter` when there is room, see {@link isRoomy}; at once if there is. */
@@ -303,6 +305,13 @@ export class Producer {
         this.#stampAndSend(batch)
       }
     }
+  }
+
+  /** Bytes of what is in flight and waited for by nobody: a broker that is away keeps them for as long as it is, but no producer. */
+  get #timedOutBytes(): number {
+    let bytes = 0
+    for (const batch of this.#inflight) if (batch.isSettled) bytes += batch.recordsBytes
+    return bytes
   }
 
   #timeOut(batch: PublishBatch): void {

@@ -227,6 +227,24 @@ describe('the producer', () => {
     expect((publish('t', 'z').error as GomqError).code).toBe('BUFFER_FULL')
   })
 
+  test('has room for one that paces itself when what is in flight has timed out, though its bytes stay', () => {
+    const { producer, publish } = pair(100)
+    const stuck = publish('t', 'x'.repeat(200))
+    const room = new Outcome<void>()
+    producer.waitForRoom(room)
+    producer.handleTick(10_999)
+    expect(room.isSettled).toBe(false)
+    producer.handleTick(11_000)
+    expect((stuck.error as GomqError).code).toBe('TIMEOUT')
+    expect(room.value).toBe(true)
+    expect(producer.bufferedBytes).toBeGreaterThan(100)
+    const parked = publish('t', 'y', {}, 11_000)
+    expect(producer.isRoomy).toBe(false)
+    producer.handleTick(21_000)
+    expect((parked.error as GomqError).code).toBe('TIMEOUT')
+    expect(producer.isRoomy).toBe(true)
+  })
+
   test('forgets a parked publish that is cancelled, and no other', () => {
     const { producer, publish, answer, broker } = pair(10)
     const first = publish('t', 'x'.repeat(20))
