@@ -1,5 +1,7 @@
 import { PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
+import { decodeControlBatch } from '../src/control-record.js'
+import { OUTSTANDING_RANGES_MAX } from '../src/limits.js'
 import { EngineBench } from './support/engine-bench.js'
 
 /** A bench whose client `c`, connection 1, has the durable subscription `s` of `a` and got `count` messages; with their offsets. */
@@ -132,6 +134,35 @@ test('acknowledgements of a commit round go into one control batch, one record f
   bench.commitAll()
   expect(acked(bench, 1)).toEqual([70, 71, 72, 73, 74])
   expect(acked(bench, 2)).toEqual([80])
+})
+
+test('large cursors of a commit round are spread over several control batches, and all are answered', () => {
+  const { bench } = withMessages(0)
+  const clients = [2, 3, 4, 5]
+  for (const each of clients) {
+    bench.connect(each, `large ${each}`)
+    bench.subscribe(each, 1, ['a'], { name: 's' })
+    bench.commitAll()
+    bench.take(each)
+  }
+  const count = OUTSTANDING_RANGES_MAX
+  bench.publishFrom('a', Array<string>(count).fill('x'))
+  const first = bench.takeDelivered(2)[0]!.offset
+  bench.publish(900, 'b', ['on its way'])
+  const every2nd = Array.from({ length: count / 2 }, (_, i) => first + 2 * i)
+  for (const each of clients) ack(bench, each, 70 + each, ...every2nd)
+  const batches = bench.log.length
+  bench.commit(batches)
+  const sizes = bench.log
+    .slice(batches)
+    .map((batch) => decodeControlBatch(batch).map((record) => ('unacked' in record ? record.unacked.length / 2 : 0)))
+  expect(sizes).toEqual([
+    [count / 2, count / 2],
+    [count / 2, count / 2],
+  ])
+  expect(clients.flatMap((each) => acked(bench, each))).toEqual([])
+  bench.commitAll()
+  expect(clients.flatMap((each) => acked(bench, each))).toEqual([72, 73, 74, 75])
 })
 
 describe('an acknowledgement of what was delivered on an earlier connection, and not yet on this one', () => {
