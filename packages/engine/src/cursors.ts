@@ -25,7 +25,10 @@ export class Cursors {
     this.#context = context
   }
 
-  /** ACK of a subscription: what is acknowledged already changes nothing. */
+  /**
+   * ACK of a subscription: what is acknowledged already changes nothing.
+   * @throws GomqError LIMIT_EXCEEDED  this one, or one before it that asked for no answer, was too much to keep: part of it is delivered again
+   */
   ack(subscription: Subscription, packet: AckPacket, nowMs: number): void {
     const { delivery, send } = this.#context
     const { connection } = subscription
@@ -34,10 +37,17 @@ export class Cursors {
       return
     }
     const position = this.#take(subscription, packet.ranges)
-    if (packet.requestId !== 0) subscription.ackRequests.push({ requestId: packet.requestId, position })
+    const isRefused = packet.requestId !== 0 && subscription.hasLostAcks
+    if (packet.requestId !== 0 && !isRefused) subscription.ackRequests.push({ requestId: packet.requestId, position })
     this.#dirty.add(subscription)
     delivery.pump(subscription)
     this.flushIfIdle(nowMs)
+    if (!isRefused) return
+    subscription.hasLostAcks = false
+    throw new GomqError(
+      'LIMIT_EXCEEDED',
+      `more than ${OUTSTANDING_RANGES_MAX} separate ranges are acknowledged that were not delivered on this connection; wait for them to be delivered again`,
+    )
   }
 
   /** The subscription ends on this connection: its place is kept. */
@@ -135,15 +145,14 @@ export class Cursors {
       // Nobody can have got what has not committed.
       const earlyTo = Math.min(to, highWatermark)
       if (earlyTo <= Math.max(from, known)) continue
+      if (subscription.earlyAcks.count >= OUTSTANDING_RANGES_MAX) {
+        subscription.hasLostAcks = true
+        continue
+      }
       subscription.earlyAcks.add(Math.max(from, known), earlyTo)
       position = Math.max(position, earlyTo)
     }
     if (removed > 0) subscription.isCursorDirty = true
-    if (subscription.earlyAcks.count > OUTSTANDING_RANGES_MAX)
-      throw new GomqError(
-        'LIMIT_EXCEEDED',
-        `more than ${OUTSTANDING_RANGES_MAX} separate ranges are acknowledged that were not delivered on this connection; wait for them to be delivered again`,
-      )
     return position
   }
 

@@ -203,6 +203,30 @@ describe('an acknowledgement of what was delivered on an earlier connection, and
     expect(bench.takeTexts(3)).toEqual(['m0', 'm1', 'm3'])
   })
 
+  test('beyond what is kept is refused with the next one that asks, and the connection goes on', () => {
+    const { bench } = withMessages(0)
+    const count = 2 * OUTSTANDING_RANGES_MAX + 10
+    bench.publishFrom('a', Array<string>(count).fill('x'))
+    const first = bench.takeDelivered(1)[0]!.offset
+    bench.crash()
+    reconnect(bench, 2, 0)
+    bench.commitAll()
+    bench.take(2)
+    const every2nd = Array.from({ length: count / 2 }, (_, i) => first + 2 * i)
+    ack(bench, 2, 0, ...every2nd)
+    expect(bench.closed.size).toBe(0)
+    ack(bench, 2, 71, first + 1)
+    expect(bench.takeRefusal(2)).toBe('LIMIT_EXCEEDED')
+    bench.packet(2, { type: PacketType.CREDIT, subscriptionId: 1, messages: 1_000_000, bytes: 1_000_000_000 })
+    bench.commitAll()
+    const delivered = bench.takeDelivered(2).map(({ offset }) => offset)
+    expect(delivered).not.toContain(first)
+    expect(delivered, 'what was beyond comes again').toContain(every2nd.at(-1))
+    ack(bench, 2, 72, ...delivered)
+    bench.commitAll()
+    expect(acked(bench, 2)).toEqual([72])
+  })
+
   test('is not answered when the subscription ends before, and the message comes again', () => {
     const { bench, offsets } = withMessages(4)
     bench.crash()
