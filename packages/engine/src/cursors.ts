@@ -1,8 +1,10 @@
 import { type AckPacket, GomqError, PacketType } from '@gomq/protocol'
 import type { ControlRecord } from './control-record.js'
 import type { EngineContext } from './engine-context.js'
-import { CURSOR_PERSIST_OFFSETS, OUTSTANDING_RANGES_MAX } from './limits.js'
+import { CURSOR_PERSIST_OFFSETS, OUTSTANDING_RANGES_MAX, RECORDS_PER_BATCH } from './limits.js'
 import type { Subscription } from './subscription.js'
+
+type CursorRecord = Extract<ControlRecord, { kind: 'cursor' }>
 
 /** Who is told that an acknowledgement has committed. */
 interface AckAnswer {
@@ -23,7 +25,10 @@ export class Cursors {
     this.#context = context
   }
 
-  /** ACK of a subscription: what is acknowledged already changes nothing. */
+  /**
+   * ACK of a subscription: what is acknowledged already changes nothing.
+   * @throws GomqError LIMIT_EXCEEDED  this one, or one before it that asked for no answer, was too much to keep: part of it is delivered again
+   */
   ack(subscription: Subscription, packet: AckPacket, nowMs: number): void {
     const { delivery, send } = this.#context
     const { connection } = subscription
@@ -32,10 +37,17 @@ export class Cursors {
       return
     }
     const position = this.#take(subscription, packet.ranges)
-    if (packet.requestId !== 0) subscription.ackRequests.push({ requestId: packet.requestId, position })
+    const isRefused = packet.requestId !== 0 && subscription.hasLostAcks
+    if (packet.requestId !== 0 && !isRefused) subscription.ackRequests.push({ requestId: packet.requestId, position })
     this.#dirty.add(subscription)
     delivery.pump(subscription)
     this.flushIfIdle(nowMs)
+    if (!isRefused) return
+    subscription.hasLostAcks = false
+    throw new GomqError(
+      'LIMIT_EXCEEDED',
+      `more than ${OUTSTANDING_RANGES_MAX} separate ranges are acknowledged that were not delivered on this connection; wait for them to be delivered again`,
+    )
   }
 
   /** The subscription ends on this connection: its place is kept. */
@@ -84,22 +96,38 @@ export class Cursors {
     if (this.#context.queue.isEmpty) this.flush(nowMs)
   }
 
-  /** Persists the cursors that have moved, in one control batch; who waits for an acknowledgement is told when that commits. */
+  /**
+   * Persists the cursors that have moved, in one control batch, or a few if they are large; who waits for an acknowledgement is told when
+   * that commits.
+   */
   flush(nowMs: number): void {
     if (this.#dirty.size === 0) return
     const { queue, send } = this.#context
-    const records: ControlRecord[] = []
+    let records: CursorRecord[] = []
+    let ranges = 0
+    let hasMoved = false
     const answers: AckAnswer[] = []
     for (const subscription of this.#dirty) {
       const record = this.#recordOf(subscription)
-      if (record !== undefined) records.push(record)
+      if (record !== undefined) {
+        hasMoved = true
+        const more = record.unacked.length / 2
+        if (records.length > 0 && (ranges + more > OUTSTANDING_RANGES_MAX || records.length >= RECORDS_PER_BATCH)) {
+          queue.appendControl(records, nowMs)
+          records = []
+          ranges = 0
+        }
+        records.push(record)
+        ranges += more
+      }
       this.#takeAnswers(subscription, answers)
       if (subscription.ackRequests.length === 0) this.#dirty.delete(subscription)
     }
     const answer = () => {
       for (const { connectionId, requestId } of answers) send(connectionId, { type: PacketType.ACKED, requestId })
     }
-    if (records.length > 0) queue.appendControl(records, nowMs, answer)
+    // The last one answers for all.
+    if (hasMoved) queue.appendControl(records, nowMs, answer)
     // Nothing moved: what they acknowledge is acknowledged, or on its way in an earlier record.
     else if (answers.length > 0) this.#afterPending(answer)
   }
@@ -117,15 +145,14 @@ export class Cursors {
       // Nobody can have got what has not committed.
       const earlyTo = Math.min(to, highWatermark)
       if (earlyTo <= Math.max(from, known)) continue
+      if (subscription.earlyAcks.count >= OUTSTANDING_RANGES_MAX) {
+        subscription.hasLostAcks = true
+        continue
+      }
       subscription.earlyAcks.add(Math.max(from, known), earlyTo)
       position = Math.max(position, earlyTo)
     }
     if (removed > 0) subscription.isCursorDirty = true
-    if (subscription.earlyAcks.count > OUTSTANDING_RANGES_MAX)
-      throw new GomqError(
-        'LIMIT_EXCEEDED',
-        `more than ${OUTSTANDING_RANGES_MAX} separate ranges are acknowledged that were not delivered on this connection; wait for them to be delivered again`,
-      )
     return position
   }
 
@@ -139,7 +166,7 @@ export class Cursors {
       if (position <= persistedPosition) answers.push({ connectionId: subscription.connection.id, requestId })
   }
 
-  #recordOf(subscription: Subscription): ControlRecord | undefined {
+  #recordOf(subscription: Subscription): CursorRecord | undefined {
     const position = subscription.cursorPosition(this.#context.delivery.highWatermark)
     if (!subscription.isCursorDirty && position - subscription.persistedPosition <= CURSOR_PERSIST_OFFSETS)
       return undefined

@@ -44,3 +44,6 @@ export const RETAINED_MAX = 100_000
 
 /** Time after a start in which clients that were lost with the last broker may come back before their wills are published. */
 export const CLIENTS_LOST_GRACE_MS = 5_000
+
+/** Records of one control batch when many things change at once. */
+export const RECORDS_PER_BATCH = 1000

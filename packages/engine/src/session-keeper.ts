@@ -19,16 +19,14 @@ import {
   CLIENTS_LOST_GRACE_MS,
   KEEP_ALIVE_SEC_MAX,
   PRODUCER_WINDOW_BATCHES,
+  RECORDS_PER_BATCH,
   SESSION_EXPIRY_SEC_MAX,
   SESSIONS_MAX,
 } from './limits.js'
 import type { Publishing } from './publishing.js'
 import type { Session } from './sessions.js'
 
-/** Records of one control batch when many sessions change at once. */
-const RECORDS_PER_BATCH = 1000
-
-/** Time after which a session is looked at again whose records are still on their way. */
+/** Time after which a session is looked at again whose records are still on their way, or whose client is about to come back. */
 const UNSETTLED_RETRY_MS = 100
 
 const NO_ROOM = `the broker keeps ${SESSIONS_MAX} sessions, its limit; do without a will and durable subscriptions, or wait until some expire`
@@ -204,8 +202,11 @@ export class SessionKeeper {
   #settle(clientId: string, nowMs: number): void {
     const { state, queue, connections } = this.#context
     const session = state.sessions.get(clientId)
-    if (session === undefined || connections.ofClient(clientId) !== undefined) return
-    if (queue.isUnsettled(clientId)) {
+    if (session === undefined) return
+    const connection = connections.ofClient(clientId)
+    // One that keeps the session settles what is owed when it ends; one that has not got so far may end before it does.
+    if (connection?.isSessionKept) return
+    if (connection !== undefined || queue.isUnsettled(clientId)) {
       this.#deadlines.set(clientId, nowMs + UNSETTLED_RETRY_MS)
       return
     }

@@ -44,6 +44,8 @@ export class Subscription {
    * turn comes. At or above {@link resumeAt} and the position.
    */
   readonly earlyAcks: OffsetRanges = new OffsetRanges()
+  /** Whether more was acknowledged early than is kept, and the client was not told. */
+  hasLostAcks: boolean = false
   /** ACK requests that wait for a cursor which covers them. */
   ackRequests: AckRequest[] = []
   readonly #decisions = new Map<string, boolean>()

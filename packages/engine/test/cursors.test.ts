@@ -1,5 +1,7 @@
 import { PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
+import { decodeControlBatch } from '../src/control-record.js'
+import { OUTSTANDING_RANGES_MAX } from '../src/limits.js'
 import { EngineBench } from './support/engine-bench.js'
 
 /** A bench whose client `c`, connection 1, has the durable subscription `s` of `a` and got `count` messages; with their offsets. */
@@ -134,6 +136,35 @@ test('acknowledgements of a commit round go into one control batch, one record f
   expect(acked(bench, 2)).toEqual([80])
 })
 
+test('large cursors of a commit round are spread over several control batches, and all are answered', () => {
+  const { bench } = withMessages(0)
+  const clients = [2, 3, 4, 5]
+  for (const each of clients) {
+    bench.connect(each, `large ${each}`)
+    bench.subscribe(each, 1, ['a'], { name: 's' })
+    bench.commitAll()
+    bench.take(each)
+  }
+  const count = OUTSTANDING_RANGES_MAX
+  bench.publishFrom('a', Array<string>(count).fill('x'))
+  const first = bench.takeDelivered(2)[0]!.offset
+  bench.publish(900, 'b', ['on its way'])
+  const every2nd = Array.from({ length: count / 2 }, (_, i) => first + 2 * i)
+  for (const each of clients) ack(bench, each, 70 + each, ...every2nd)
+  const batches = bench.log.length
+  bench.commit(batches)
+  const sizes = bench.log
+    .slice(batches)
+    .map((batch) => decodeControlBatch(batch).map((record) => ('unacked' in record ? record.unacked.length / 2 : 0)))
+  expect(sizes).toEqual([
+    [count / 2, count / 2],
+    [count / 2, count / 2],
+  ])
+  expect(clients.flatMap((each) => acked(bench, each))).toEqual([])
+  bench.commitAll()
+  expect(clients.flatMap((each) => acked(bench, each))).toEqual([72, 73, 74, 75])
+})
+
 describe('an acknowledgement of what was delivered on an earlier connection, and not yet on this one', () => {
   test('is not answered before the cursor has passed it: if the connection ends, the message comes again', () => {
     const { bench, offsets } = withMessages(4)
@@ -170,6 +201,30 @@ describe('an acknowledgement of what was delivered on an earlier connection, and
     reconnect(bench, 3)
     bench.commitAll()
     expect(bench.takeTexts(3)).toEqual(['m0', 'm1', 'm3'])
+  })
+
+  test('beyond what is kept is refused with the next one that asks, and the connection goes on', () => {
+    const { bench } = withMessages(0)
+    const count = 2 * OUTSTANDING_RANGES_MAX + 10
+    bench.publishFrom('a', Array<string>(count).fill('x'))
+    const first = bench.takeDelivered(1)[0]!.offset
+    bench.crash()
+    reconnect(bench, 2, 0)
+    bench.commitAll()
+    bench.take(2)
+    const every2nd = Array.from({ length: count / 2 }, (_, i) => first + 2 * i)
+    ack(bench, 2, 0, ...every2nd)
+    expect(bench.closed.size).toBe(0)
+    ack(bench, 2, 71, first + 1)
+    expect(bench.takeRefusal(2)).toBe('LIMIT_EXCEEDED')
+    bench.packet(2, { type: PacketType.CREDIT, subscriptionId: 1, messages: 1_000_000, bytes: 1_000_000_000 })
+    bench.commitAll()
+    const delivered = bench.takeDelivered(2).map(({ offset }) => offset)
+    expect(delivered).not.toContain(first)
+    expect(delivered, 'what was beyond comes again').toContain(every2nd.at(-1))
+    ack(bench, 2, 72, ...delivered)
+    bench.commitAll()
+    expect(acked(bench, 2)).toEqual([72])
   })
 
   test('is not answered when the subscription ends before, and the message comes again', () => {

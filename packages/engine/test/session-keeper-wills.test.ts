@@ -335,3 +335,20 @@ describe('a will that the broker would not publish is refused with the connectio
     expect(bench.engine.stats).toMatchObject({ connections: 2, sessions: 0 })
   })
 })
+
+test('a client that comes back and is lost again before it is let in leaves the will that was owed', () => {
+  const bench = withListener()
+  bench.pass(CLIENTS_LOST_GRACE_MS)
+  bench.connect(1, 'c', { will: will('lost'), willDelaySec: 1 })
+  bench.lose(1)
+  bench.sendConnect(2, 'c')
+  bench.nowMs += 1500
+  bench.engine.handleTick(bench.nowMs)
+  bench.lose(2)
+  bench.commitAll()
+  expect(wills(bench)).toEqual([])
+  bench.pass(1000)
+  expect(wills(bench)).toEqual(['lost'])
+  bench.pass(3_601_000)
+  expect(bench.engine.stats['sessions']).toBe(0)
+})

@@ -44,7 +44,8 @@ export interface SubscriptionListener {
 /**
  * One subscription over all its connections: what was delivered, what is acknowledged, what the broker may still send.
  *
- * Credit: granted at the broker + waiting in the queue + consumed and not yet given back = the prefetch.
+ * Credit: granted at the broker + waiting in the queue + consumed and not yet given back = the prefetch. A connection that begins with a full
+ * queue has one message more: without it nothing could come again, no acknowledgement be answered, and nobody who waits for one go on.
  *
  * Within a connection offsets ascend, and a new connection begins with what is not acknowledged. So an offset below the end of what was
  * delivered is a repetition: it is dropped, and acknowledged again if the application has acknowledged it.
@@ -68,6 +69,8 @@ export class SubscriptionState {
   #openAcks: AckGroup | null = null
   readonly #sentAcks: AckGroup[] = []
   #isDirty = false
+  /** Whether what came again was dropped and its credit is not given back yet. */
+  #hasRepeated = false
   /** Whether everything below the start was delivered. */
   #isPastStart = false
   #isLeaving = false
@@ -131,6 +134,9 @@ export class SubscriptionState {
   subscribePacket(requestId: number): SubscribePacket {
     const { filters, qos, name, prefetchMessages, prefetchBytes } = this.request
     this.#queue.resetConsumed()
+    this.#hasRepeated = false
+    // What comes again takes no room, and the broker answers an acknowledgement once it has passed the message.
+    const creditMin = this.keepsAcks && !this.#unacked.isEmpty ? 1 : 0
     return {
       type: PacketType.SUBSCRIBE,
       requestId,
@@ -140,8 +146,8 @@ export class SubscriptionState {
       name,
       // A broker that knows a durable subscription goes on from its own cursor.
       from: this.#resumeOffset === undefined ? this.request.from : { kind: 'offset', offset: this.#resumeOffset },
-      creditMessages: Math.max(0, prefetchMessages - this.#queue.messages),
-      creditBytes: Math.max(0, prefetchBytes - this.#queue.bytes),
+      creditMessages: Math.max(creditMin, prefetchMessages - this.#queue.messages),
+      creditBytes: Math.max(creditMin, prefetchBytes - this.#queue.bytes),
       // The retained messages are there once anything from the start on is; until then all are asked for again.
       retained: this.request.retained && !this.#isPastStart,
     }
@@ -166,6 +172,7 @@ export class SubscriptionState {
     if (records.offsetAt(0) === NO_OFFSET) this.#queue.push(records, 0)
     else {
       const start = this.#dropRepeated(records)
+      if (start > 0) this.#hasRepeated = true
       this.#queue.push(records, start)
       if (start < count) {
         const last = records.offsetAt(count - 1)
@@ -217,11 +224,12 @@ export class SubscriptionState {
     return this.#queue.index
   }
 
-  /** The credit to give back, once half of the prefetch is consumed. */
+  /** The credit to give back, once half of the prefetch is consumed; at once for what came again: behind it the broker may have more of it. */
   takeCredit(): CreditPacket | undefined {
     if (!this.#hasCredit) return undefined
     const { consumedMessages: messages, consumedBytes: bytes } = this.#queue
     this.#queue.resetConsumed()
+    this.#hasRepeated = false
     return { type: PacketType.CREDIT, subscriptionId: this.id, messages, bytes }
   }
 
@@ -289,7 +297,8 @@ export class SubscriptionState {
   get #hasCredit(): boolean {
     const { consumedMessages, consumedBytes } = this.#queue
     const { prefetchMessages, prefetchBytes, untilEnd } = this.request
-    if (consumedMessages * 2 < prefetchMessages && consumedBytes * 2 < prefetchBytes) return false
+    const isHalf = consumedMessages * 2 >= prefetchMessages || consumedBytes * 2 >= prefetchBytes
+    if (!isHalf && !this.#hasRepeated) return false
     return !this.isOver && !(untilEnd && this.#tailOffset !== undefined) && this.#unacked.count <= UNACKED_RANGES_MAX
   }
 

@@ -1,4 +1,5 @@
 import {
+  type AckPacket,
   type Crc32,
   DeliveredRecords,
   type DeliverPacket,
@@ -27,6 +28,8 @@ export interface SubscriptionsPort {
 /** A subscription that has not ended. */
 interface Entry {
   readonly state: SubscriptionState
+  /** Whether it stands on the present connection: before, the broker may not know what an ACK, CREDIT or UNSUBSCRIBE is about. */
+  isStanding: boolean
   /** Until the first SUBACK. */
   opening: { readonly waiter: Waiter<SubscriptionState>; readonly deadlineMs: number } | null
   leaving: { readonly waiters: Waiter<void>[]; forget: boolean; readonly deadlineMs: number; isSent: boolean } | null
@@ -74,7 +77,7 @@ export class Subscriptions {
   ): SubscriptionState {
     const state = new SubscriptionState(++this.#lastId, request, listener, (each) => this.#dirty.add(each))
     const opening = { waiter, deadlineMs: nowMs + this.#port.requestTimeoutMs }
-    const entry: Entry = { state, opening, leaving: null }
+    const entry: Entry = { state, isStanding: false, opening, leaving: null }
     this.#entries.set(state.id, entry)
     if (this.#port.isEstablished) this.#sendSubscribe(entry)
     return state
@@ -101,7 +104,7 @@ export class Subscriptions {
       entry.leaving.forget ||= forget
     }
     if (this.#port.isEstablished) {
-      this.#sendAcks(state)
+      this.#sendAcks(entry)
       this.#sendUnsubscribe(entry)
     } else this.#endUnattached(entry)
   }
@@ -112,34 +115,28 @@ export class Subscriptions {
     const dirty = [...this.#dirty]
     this.#dirty.clear()
     for (const state of dirty) {
-      this.#sendAcks(state)
-      const credit = state.takeCredit()
-      if (credit !== undefined && this.#entries.has(state.id)) this.#port.send(credit)
+      const entry = this.#entries.get(state.id)
+      if (entry !== undefined) this.#flush(entry)
     }
   }
 
-  /** A connection stands: opens everything again and repeats what was not answered. */
+  /** A connection stands: opens everything again. */
   handleConnected(): void {
-    for (const entry of this.#entries.values()) {
-      this.#sendSubscribe(entry)
-      for (const ack of entry.state.repeatAcks(this.#port.nextRequestId)) {
-        if (ack.requestId !== 0) this.#asked.set(ack.requestId, { entry, what: 'ack' })
-        this.#port.send(ack)
-      }
-      this.#sendUnsubscribe(entry)
-    }
+    for (const entry of this.#entries.values()) this.#sendSubscribe(entry)
   }
 
   /** The connection is gone, and with it what the broker was asked. */
   handleClosed(): void {
     this.#asked.clear()
     for (const entry of [...this.#entries.values()]) {
+      entry.isStanding = false
       if (entry.leaving === null) continue
       entry.leaving.isSent = false
       this.#endUnattached(entry)
     }
   }
 
+  /** A subscription stands: repeats what was not answered, and sends what has gathered meanwhile. */
   handleSuback(packet: SubackPacket): void {
     this.#asked.delete(packet.requestId)
     const entry = this.#entries.get(packet.subscriptionId)
@@ -155,6 +152,12 @@ export class Subscriptions {
       return
     }
     entry.state.handleSuback(packet)
+    entry.isStanding = true
+    this.#send(entry, entry.state.repeatAcks(this.#port.nextRequestId))
+    this.#flush(entry)
+    this.#sendUnsubscribe(entry)
+    // One that is about to end fails those who wait for it, with its end.
+    if (entry.leaving !== null) return
     const { opening } = entry
     entry.opening = null
     opening?.waiter.resolve(entry.state)
@@ -258,7 +261,7 @@ export class Subscriptions {
   /** Sends UNSUBSCRIBE for a subscription that is to end, once the broker has its acknowledgements. */
   #sendUnsubscribe(entry: Entry): void {
     const { state, leaving } = entry
-    if (leaving === null || leaving.isSent || !state.isAckIdle) return
+    if (!entry.isStanding || leaving === null || leaving.isSent || !state.isAckIdle) return
     leaving.isSent = true
     const requestId = this.#port.nextRequestId()
     this.#asked.set(requestId, { entry, what: 'unsubscribe' })
@@ -270,10 +273,19 @@ export class Subscriptions {
     this.#port.send({ type: PacketType.UNSUBSCRIBE, requestId, subscriptionId: state.id, forget: false })
   }
 
-  #sendAcks(state: SubscriptionState): void {
-    const entry = this.#entries.get(state.id)
-    if (entry === undefined) return
-    for (const packet of state.takeAcks(this.#port.nextRequestId)) {
+  #flush(entry: Entry): void {
+    if (!entry.isStanding) return
+    this.#sendAcks(entry)
+    const credit = entry.state.takeCredit()
+    if (credit !== undefined) this.#port.send(credit)
+  }
+
+  #sendAcks(entry: Entry): void {
+    if (entry.isStanding) this.#send(entry, entry.state.takeAcks(this.#port.nextRequestId))
+  }
+
+  #send(entry: Entry, acks: readonly AckPacket[]): void {
+    for (const packet of acks) {
       if (packet.requestId !== 0) this.#asked.set(packet.requestId, { entry, what: 'ack' })
       this.#port.send(packet)
     }
@@ -282,7 +294,7 @@ export class Subscriptions {
   /** What has gathered behind acknowledgements goes on: the next ones, then the end. */
   #afterAcks(entry: Entry): void {
     if (entry.leaving === null || !this.#port.isEstablished) return
-    this.#sendAcks(entry.state)
+    this.#sendAcks(entry)
     this.#sendUnsubscribe(entry)
   }
 

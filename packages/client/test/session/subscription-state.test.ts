@@ -86,6 +86,24 @@ test('granted, waiting and consumed credit add up to the prefetch, over connecti
   expect(state.subscribePacket(2)).toMatchObject({ creditMessages: 7 })
 })
 
+test('with a full queue there is credit for what comes again, so that its acknowledgement can be answered', () => {
+  const state = open({ prefetchMessages: 2, prefetchBytes: 10 })
+  state.handleDeliver(records(0, 'a', 'b', 'c'))
+  state.advance()
+  state.ack(offset(0))
+  expect(state.subscribePacket(1)).toMatchObject({ creditMessages: 1, creditBytes: 1 })
+  state.handleDeliver(records(0, 'a'))
+  expect(state.takeCredit(), 'a repetition takes no room').toMatchObject({ messages: 1 })
+  expect(state.takeCredit()).toBe(undefined)
+  state.handleDeliver(records(1, 'b'))
+  expect(state.takeCredit()).toMatchObject({ messages: 1 })
+  expect(drain(state)).toEqual([
+    [1, 'b'],
+    [2, 'c'],
+  ])
+  expect(open({ prefetchMessages: 2 }).subscribePacket(1)).toMatchObject({ creditMessages: 2 })
+})
+
 test('a subscription goes on from the end of what was delivered or caught up with', () => {
   const state = open({ name: null })
   expect(state.subscribePacket(1).from).toEqual({ kind: 'earliest' })

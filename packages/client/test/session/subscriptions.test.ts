@@ -73,11 +73,13 @@ describe('ending a subscription', () => {
   })
 
   test('before it stands fails those who wait for it to stand', () => {
-    const { answer, leave, pair, standing } = opened(false)
-    leave()
+    const { answer, leave, pair, standing, suback } = opened(false)
+    const left = leave()
+    expect(pair.take(), 'the broker may not know it yet').toEqual([])
+    suback()
     const asked = pair.take()[0] as Packet & { requestId: number }
     answer({ type: PacketType.UNSUBACK, requestId: asked.requestId })
-    expect(codeOf(standing)).toBe('CLOSED')
+    expect([codeOf(standing), left.value]).toEqual(['CLOSED', true])
   })
 
   test('of one that the broker does not know is done', () => {
@@ -97,7 +99,9 @@ describe('ending a subscription', () => {
     expect(left.isSettled).toBe(false)
     forgotten.session.handleOpen(1000)
     forgotten.session.handlePacket(connack(), 1000)
-    expect(forgotten.types()).toEqual([PacketType.CONNECT, PacketType.SUBSCRIBE, PacketType.UNSUBSCRIBE])
+    expect(forgotten.types()).toEqual([PacketType.CONNECT, PacketType.SUBSCRIBE])
+    forgotten.suback()
+    expect(forgotten.types()).toEqual([PacketType.UNSUBSCRIBE])
     forgotten.session.handleTick(11_000)
     expect(codeOf(left)).toBe('TIMEOUT')
   })
@@ -138,4 +142,44 @@ describe('opening a subscription', () => {
     refuse(again.requestId, 'OFFSET_OUT_OF_RANGE')
     expect(state.end?.code).toBe('OFFSET_OUT_OF_RANGE')
   })
+})
+
+test('on another connection acknowledgements, credit and the end wait until the subscription stands there', () => {
+  const { session, state, deliver, suback, types, pair, leave } = opened()
+  const flush = () => session.flush(1000)
+  deliver()
+  state.ack(0 as Offset)
+  flush()
+  expect(types()).toEqual([PacketType.ACK])
+  session.handleClosed()
+  session.handleOpen(1000)
+  session.handlePacket(connack(), 1000)
+  state.ack(1 as Offset)
+  deliver()
+  flush()
+  expect(types(), 'the broker may carry out SUBSCRIBE later').toEqual([PacketType.CONNECT, PacketType.SUBSCRIBE])
+  leave(true)
+  expect(types()).toEqual([])
+  suback()
+  const [ack, ...more] = pair.take() as (Packet & { requestId: number })[]
+  expect([ack!.type, more]).toEqual([PacketType.ACK, []])
+})
+
+test('what was consumed before a subscription stands again is given back as credit then', () => {
+  const { session, state, answer, suback, types } = opened()
+  answer({
+    type: PacketType.DELIVER,
+    subscriptionId: 1,
+    header: null,
+    ranges: null,
+    payload: batchAt(0, 't/a', ...'abcdef'),
+  })
+  session.handleClosed()
+  session.handleOpen(1000)
+  session.handlePacket(connack(), 1000)
+  expect(drain(state)).toHaveLength(6)
+  session.flush(1000)
+  expect(types()).toEqual([PacketType.CONNECT, PacketType.SUBSCRIBE])
+  suback()
+  expect(types()).toEqual([PacketType.CREDIT])
 })
