@@ -2,8 +2,10 @@ import { type Command, Option } from 'commander'
 import {
   collect,
   DEFAULT_ADDRESS,
+  DEFAULT_HTTP_ADDRESS,
   parseAddresses,
   parseFlag,
+  parseHttpAddress,
   parseKeepAlive,
   parseQos,
   parseSessionExpiry,
@@ -16,6 +18,10 @@ export function globalOptions(): readonly Option[] {
       .env('GOMQ_CONNECT')
       .argParser(parseAddresses)
       .default(parseAddresses(DEFAULT_ADDRESS), DEFAULT_ADDRESS),
+    new Option('--http <host:port>', "the broker's HTTP, for topics, sessions and subscriptions")
+      .env('GOMQ_HTTP')
+      .argParser(parseHttpAddress)
+      .default(parseHttpAddress(DEFAULT_HTTP_ADDRESS), DEFAULT_HTTP_ADDRESS),
     new Option('-t, --topic <topic>', 'topic to publish to; filter (+, #) to subscribe to or list, may be repeated')
       .env('GOMQ_TOPIC')
       .argParser(collect),

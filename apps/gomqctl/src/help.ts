@@ -46,6 +46,27 @@ Examples:
 
 A table on a terminal, tab-separated fields in a pipe.
 `,
+  topics: `
+Examples:
+  gomqctl topics                                          topic, offset of its retained message
+  gomqctl topics | cut -f 1 | grep ^orders/
+
+A topic whose messages are all in old files of the log may be missing, and one may stay for a while
+after its messages have gone.
+`,
+  sessions: `
+Examples:
+  gomqctl sessions --http 127.0.0.1:8000
+  gomqctl sessions --json | jq -r 'select(.connected | not) | .clientId'
+`,
+  subscriptions: `
+Examples:
+  gomqctl subscriptions                                   who lags behind, and by how much
+  gomqctl subscriptions --json | jq 'select(.lag > 1000)'
+
+LAG counts offsets to the end of the log, of all topics; UNACKED what was delivered and is not
+acknowledged.
+`,
   version: `
 Example:
   gomqctl version --json

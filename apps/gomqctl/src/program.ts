@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { commandFirst } from './command-first.js'
 import { list } from './commands/list.js'
+import { type ListName, lists } from './commands/lists.js'
 import { type PubOptions, pub } from './commands/pub.js'
 import { type SubOptions, sub } from './commands/sub.js'
 import { version } from './commands/version.js'
@@ -14,6 +15,7 @@ export interface Actions {
   pub(words: readonly string[], options: PubOptions, globals: GlobalOptions): Promise<void>
   sub(options: SubOptions, globals: GlobalOptions): Promise<void>
   list(globals: GlobalOptions): Promise<void>
+  lists(name: ListName, globals: GlobalOptions): Promise<void>
   version(globals: GlobalOptions, ownVersion: string): Promise<void>
 }
 
@@ -24,7 +26,7 @@ export function ownVersion(): string {
 }
 
 /** The command line. */
-export function buildProgram(actions: Actions = { pub, sub, list, version }): Command {
+export function buildProgram(actions: Actions = { pub, sub, list, lists, version }): Command {
   const program = new Command('gomqctl')
   // Commands inherit these when they are made.
   program
@@ -47,6 +49,7 @@ export function buildProgram(actions: Actions = { pub, sub, list, version }): Co
     .alias('ls')
     .description('print what is stored now; all topics without --topic')
     .action(() => actions.list(globalsOf(program)))
+  addLists(program, actions)
   program
     .command('version')
     .description('print the version of gomqctl, and of the broker if one answers')
@@ -111,8 +114,19 @@ function addSub(program: Command, actions: Actions): void {
     .action((options: SubOptions) => actions.sub(options, globalsOf(program)))
 }
 
+function addLists(program: Command, actions: Actions): void {
+  const add = (name: ListName, description: string) =>
+    program
+      .command(name)
+      .description(description)
+      .action(() => actions.lists(name, globalsOf(program)))
+  add('topics', 'print the topics that the broker knows, from its HTTP')
+  add('sessions', 'print what the broker keeps for client ids, from its HTTP')
+  add('subscriptions', 'print the durable subscriptions and how far each is, from its HTTP')
+}
+
 function globalsOf(program: Command): GlobalOptions {
-  const given = program.opts<Partial<GlobalOptions> & Pick<GlobalOptions, 'connect' | 'qos' | 'retain'>>()
+  const given = program.opts<Partial<GlobalOptions> & Pick<GlobalOptions, 'connect' | 'http' | 'qos' | 'retain'>>()
   return { ...given, topic: given.topic ?? [], json: given.json ?? false, quiet: given.quiet ?? false }
 }
 

@@ -22,6 +22,7 @@ async function run(args: readonly string[]): Promise<Run> {
     pub: record('pub'),
     sub: record('sub'),
     list: record('list'),
+    lists: record('lists'),
     version: record('version'),
   }
   let stdout = ''
@@ -44,7 +45,15 @@ async function run(args: readonly string[]): Promise<Run> {
 }
 
 const words = (line: string) => line.split(' ').filter((word) => word !== '')
-const defaults = { connect: ['gomq://127.0.0.1:9000'], topic: [], qos: 0, retain: false, json: false, quiet: false }
+const defaults = {
+  connect: ['gomq://127.0.0.1:9000'],
+  http: 'http://127.0.0.1:8000',
+  topic: [],
+  qos: 0,
+  retain: false,
+  json: false,
+  quiet: false,
+}
 let saved: NodeJS.ProcessEnv
 
 beforeEach(() => {
@@ -123,6 +132,14 @@ describe('other commands', () => {
     expect((await run(words(line))).calls).toEqual([['list', { ...defaults, json: line.includes('json') }]])
   })
 
+  test.each(['topics', 'sessions', 'subscriptions'])('%s is one of the lists of the broker', async (name) => {
+    expect((await run([name])).calls).toEqual([['lists', name, defaults]])
+    const elsewhere = { ...defaults, http: 'http://broker:81' }
+    expect((await run(['--http', 'broker:81', name])).calls).toEqual([['lists', name, elsewhere]])
+    process.env['GOMQ_HTTP'] = 'broker:81'
+    expect((await run([name])).calls).toEqual([['lists', name, elsewhere]])
+  })
+
   test('version is told its own version', async () => {
     expect((await run(['version'])).calls).toEqual([['version', defaults, ownVersion()]])
   })
@@ -192,15 +209,18 @@ describe('help', () => {
     expect(stdout).toMatch(/^Usage: gomqctl pub/)
   })
 
-  test.each(['pub', 'sub', 'list', 'version'])('the help of %s names defaults and shows an example', async (name) => {
-    const { stdout } = await run(['help', name])
-    expect(stdout).toContain('(default: 0, env: GOMQ_QOS)')
-    expect(stdout).toContain('(default: 127.0.0.1:9000, env: GOMQ_CONNECT)')
-    expect(stdout).toMatch(/Examples?:\n {2}\S*.*gomqctl/)
-  })
+  test.each(['pub', 'sub', 'list', 'topics', 'sessions', 'subscriptions', 'version'])(
+    'the help of %s names defaults and shows an example',
+    async (name) => {
+      const { stdout } = await run(['help', name])
+      expect(stdout).toContain('(default: 0, env: GOMQ_QOS)')
+      expect(stdout).toContain('(default: 127.0.0.1:9000, env: GOMQ_CONNECT)')
+      expect(stdout).toMatch(/Examples?:\n {2}\S*.*gomqctl/)
+    },
+  )
 
   test('no line of help is wider than a terminal of 100 columns', async () => {
-    for (const name of ['', 'pub', 'sub', 'list', 'version'])
+    for (const name of ['', ...buildProgram().commands.map((command) => command.name())])
       for (const line of (await run(['help', name])).stdout.split('\n'))
         expect(line.length, line).toBeLessThanOrEqual(100)
   })
@@ -230,6 +250,7 @@ describe('wrong arguments', () => {
     ['--will-qos 3 list', 'Use 0, 1 or 2.'],
     ['list extra', 'too many arguments'],
     ['--connect nonsense:99999 list', "'nonsense:99999' is no address; use host:port"],
+    ['--http host:0 topics', 'Use host:port, such as 127.0.0.1:8000.'],
     ['--from 3 list', "unknown option '--from'"],
   ])("'gomqctl %s' ends with 64 and says: %s", async (line, text) => {
     const { calls, exitCode, stdout, stderr } = await run(words(line))
