@@ -14,6 +14,7 @@ import {
 /** The options that every command takes. Each has an environment variable, which counts where the option is not given. */
 export function globalOptions(): readonly Option[] {
   return [
+    new Option('--context <name>', "context with options for what is not given; '' for none").env('GOMQ_CONTEXT'),
     new Option('-c, --connect <host:port>', 'the broker; several with commas between them are tried in turn')
       .env('GOMQ_CONNECT')
       .argParser(parseAddresses)

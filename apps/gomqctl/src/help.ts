@@ -8,7 +8,8 @@ Examples:
 
 Options stand before or after the command. Results go to stdout, all else to stderr.
 Exit codes: 0 done, 64 usage, 65 bad data, 69 no broker, 74 output failed, 75 try again,
-77 refused, 130 Ctrl-C.
+77 refused, 78 damaged contexts, 130 Ctrl-C. A value is taken from the option, else from its
+environment variable, else from the context, else it is the default.
 `
 
 /** What stands below the options in the help of each command, by its name. */
@@ -66,6 +67,38 @@ Examples:
 
 LAG counts offsets to the end of the log, of all topics; UNACKED what was delivered and is not
 acknowledged.
+`,
+  context: `
+Examples:
+  gomqctl context add prod -c mq.example:9000 --username bill --password-file ~/.mq
+  gomqctl context use prod
+  gomqctl --context test list
+
+Contexts are kept in $XDG_CONFIG_HOME/gomqctl/contexts.json (default: ~/.config), readable by you
+alone. What is given as an option or in the environment counts before a context.
+`,
+  'context add': `
+Example:
+  gomqctl context add prod -c mq.example:9000 --http mq.example:8000 --client-id me
+
+Takes what is written on the command line, not what is in the environment.
+`,
+  'context use': `
+Examples:
+  gomqctl context use prod
+  gomqctl context use                                     no context from now on
+`,
+  'context list': `
+Example:
+  gomqctl context list --json
+`,
+  'context show': `
+Example:
+  gomqctl context show prod
+`,
+  'context remove': `
+Example:
+  gomqctl context remove prod
 `,
   version: `
 Example:
