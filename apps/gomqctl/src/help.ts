@@ -100,6 +100,12 @@ Example:
 Example:
   gomqctl context remove prod
 `,
+  completion: `
+Examples:
+  source <(gomqctl completion bash)                       in ~/.bashrc
+  source <(gomqctl completion zsh)                        in ~/.zshrc
+  gomqctl completion fish > ~/.config/fish/completions/gomqctl.fish
+`,
   version: `
 Example:
   gomqctl version --json

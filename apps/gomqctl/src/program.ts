@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { commandFirst } from './command-first.js'
 import { descendantsOf, pathOf } from './command-tree.js'
+import { completion, SHELLS, type Shell } from './commands/completion.js'
 import { type ContextOptions, type ContextRequest, context } from './commands/context.js'
 import { list } from './commands/list.js'
 import { type ListName, lists } from './commands/lists.js'
@@ -21,6 +22,7 @@ export interface Actions {
   lists(name: ListName, globals: GlobalOptions): Promise<void>
   version(globals: GlobalOptions, ownVersion: string): Promise<void>
   context(request: ContextRequest, options: ContextOptions): Promise<void>
+  completion(shell: Shell, program: Command): Promise<void>
 }
 
 /** This program's version. */
@@ -30,7 +32,7 @@ export function ownVersion(): string {
 }
 
 /** The command line. */
-export function buildProgram(actions: Actions = { pub, sub, list, lists, version, context }): Command {
+export function buildProgram(actions: Actions = { pub, sub, list, lists, version, context, completion }): Command {
   const program = new Command('gomqctl')
   // Commands inherit these when they are made.
   program
@@ -59,6 +61,11 @@ export function buildProgram(actions: Actions = { pub, sub, list, lists, version
     .description('print the version of gomqctl, and of the broker if one answers')
     .action(() => actions.version(globalsOf(program), ownVersion()))
   addContext(program, actions)
+  program
+    .command('completion')
+    .description('print the script that completes commands and options in a shell')
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .action((shell: Shell) => actions.completion(shell, program))
   for (const command of descendantsOf(program)) {
     command.addHelpText('after', COMMAND_HELP[pathOf(command)] ?? '')
     command.helpOption('-h, --help', 'print this help')

@@ -30,6 +30,7 @@ async function run(args: readonly string[]): Promise<Run> {
     lists: record('lists'),
     version: record('version'),
     context: record('context'),
+    completion: record('completion'),
   }
   let stdout = ''
   let stderr = ''
@@ -148,6 +149,10 @@ describe('other commands', () => {
     expect((await run(['--http', 'broker:81', name])).calls).toEqual([['lists', name, elsewhere]])
     process.env['GOMQ_HTTP'] = 'broker:81'
     expect((await run([name])).calls).toEqual([['lists', name, elsewhere]])
+  })
+
+  test('completion is told the shell', async () => {
+    expect((await run(words('completion bash'))).calls[0]!.slice(0, 2)).toEqual(['completion', 'bash'])
   })
 
   test('version is told its own version', async () => {
@@ -333,6 +338,7 @@ describe('wrong arguments', () => {
     ['--keep-alive 65536 list', 'Use seconds, 0 to 65535.'],
     ['--session-expiry 50000d list', 'Use at most 49710d.'],
     ['--will-qos 3 list', 'Use 0, 1 or 2.'],
+    ['completion tcsh', 'Allowed choices are bash, zsh, fish.'],
     ['context', 'Usage: gomqctl context'],
     ['context ad', "unknown command 'ad'\n(Did you mean add?)"],
     ['context add', "missing required argument 'name'"],
