@@ -1,23 +1,36 @@
 import type { Command, Option } from 'commander'
+import { commandNamed, descendantsOf } from './command-tree.js'
 
 /**
  * The arguments with the command in front of all options, so that every option may stand before or after it:
  *
  *     --topic A --from earliest sub --count 3  ->  sub --topic A --from earliest --count 3
+ *     --json context --quiet list              ->  context list --json --quiet
  *
- * The command is the first argument that is neither an option nor the value of one; without a command nothing changes. Values are told
+ * The command is the first argument that is neither an option nor the value of one, and the next such one if that command has commands
+ * of its own; without a command nothing changes. Values are told
  * from commands by the options of the program and of all its commands, in which one name never means two things. From an unknown option
  * on nothing is certain: then nothing changes either, and commander says what is wrong.
  */
 export function commandFirst(args: readonly string[], program: Command): string[] {
-  const options = [program, ...program.commands].flatMap((command) => [...command.options])
-  const at = indexOfOperand(args, options)
-  if (at < 0) return [...args]
-  return [args[at]!, ...args.slice(0, at), ...args.slice(at + 1)]
+  const options = [program, ...descendantsOf(program)].flatMap((command) => [...command.options])
+  const path: string[] = []
+  const others = [...args]
+  let command: Command | undefined = program
+  let start = 0
+  while (command !== undefined && command.commands.length > 0) {
+    const at = indexOfOperand(others, start, options)
+    if (at < 0) break
+    const [word] = others.splice(at, 1)
+    path.push(word!)
+    command = commandNamed(command, word!)
+    start = at
+  }
+  return [...path, ...others]
 }
 
-function indexOfOperand(args: readonly string[], options: readonly Option[]): number {
-  for (let at = 0; at < args.length; at++) {
+function indexOfOperand(args: readonly string[], start: number, options: readonly Option[]): number {
+  for (let at = start; at < args.length; at++) {
     const arg = args[at]!
     if (arg === '--') return -1
     if (arg === '-' || !arg.startsWith('-')) return at

@@ -49,7 +49,7 @@ function readPassword(file: string): string {
       closeSync(descriptor)
     }
   } catch (cause) {
-    throw usage(`the password file cannot be read: ${(cause as Error).message}`, cause)
+    throw usage(`the password file '${file}' cannot be read: ${(cause as Error).message}`, cause)
   }
   if (length > PASSWORD_FILE_BYTES_MAX)
     throw usage(`the password file '${file}' has more than ${PASSWORD_FILE_BYTES_MAX} bytes; is it the right file?`)

@@ -102,7 +102,7 @@ const UNPRINTABLE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
 const UNPRINTABLE_IN_LINES = /(?![\n\t])[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
 
 /** Text in one line, without characters that would move the cursor or hide what follows. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(UNPRINTABLE, escaped)
 }
 

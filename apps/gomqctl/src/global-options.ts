@@ -2,8 +2,10 @@ import { type Command, Option } from 'commander'
 import {
   collect,
   DEFAULT_ADDRESS,
+  DEFAULT_HTTP_ADDRESS,
   parseAddresses,
   parseFlag,
+  parseHttpAddress,
   parseKeepAlive,
   parseQos,
   parseSessionExpiry,
@@ -12,10 +14,15 @@ import {
 /** The options that every command takes. Each has an environment variable, which counts where the option is not given. */
 export function globalOptions(): readonly Option[] {
   return [
+    new Option('--context <name>', "context with options for what is not given; '' for none").env('GOMQ_CONTEXT'),
     new Option('-c, --connect <host:port>', 'the broker; several with commas between them are tried in turn')
       .env('GOMQ_CONNECT')
       .argParser(parseAddresses)
       .default(parseAddresses(DEFAULT_ADDRESS), DEFAULT_ADDRESS),
+    new Option('--http <host:port>', "the broker's HTTP, for topics, sessions and subscriptions")
+      .env('GOMQ_HTTP')
+      .argParser(parseHttpAddress)
+      .default(parseHttpAddress(DEFAULT_HTTP_ADDRESS), DEFAULT_HTTP_ADDRESS),
     new Option('-t, --topic <topic>', 'topic to publish to; filter (+, #) to subscribe to or list, may be repeated')
       .env('GOMQ_TOPIC')
       .argParser(collect),

@@ -8,7 +8,8 @@ Examples:
 
 Options stand before or after the command. Results go to stdout, all else to stderr.
 Exit codes: 0 done, 64 usage, 65 bad data, 69 no broker, 74 output failed, 75 try again,
-77 refused, 130 Ctrl-C.
+77 refused, 78 damaged contexts, 130 Ctrl-C. A value is taken from the option, else from its
+environment variable, else from the context, else it is the default.
 `
 
 /** What stands below the options in the help of each command, by its name. */
@@ -45,6 +46,65 @@ Examples:
   gomqctl -t A list | cut -f 5                            offset, time, topic, key, value
 
 A table on a terminal, tab-separated fields in a pipe.
+`,
+  topics: `
+Examples:
+  gomqctl topics                                          topic, offset of its retained message
+  gomqctl topics | cut -f 1 | grep ^orders/
+
+A topic whose messages are all in old files of the log may be missing, and one may stay for a while
+after its messages have gone.
+`,
+  sessions: `
+Examples:
+  gomqctl sessions --http 127.0.0.1:8000
+  gomqctl sessions --json | jq -r 'select(.connected | not) | .clientId'
+`,
+  subscriptions: `
+Examples:
+  gomqctl subscriptions                                   who lags behind, and by how much
+  gomqctl subscriptions --json | jq 'select(.lag > 1000)'
+
+LAG counts offsets to the end of the log, of all topics; UNACKED what was delivered and is not
+acknowledged.
+`,
+  context: `
+Examples:
+  gomqctl context add prod -c mq.example:9000 --username bill --password-file ~/.mq
+  gomqctl context use prod
+  gomqctl --context test list
+
+Contexts are kept in $XDG_CONFIG_HOME/gomqctl/contexts.json (default: ~/.config), readable by you
+alone. What is given as an option or in the environment counts before a context.
+`,
+  'context add': `
+Example:
+  gomqctl context add prod -c mq.example:9000 --http mq.example:8000 --client-id me
+
+Takes what is written on the command line, not what is in the environment.
+`,
+  'context use': `
+Examples:
+  gomqctl context use prod
+  gomqctl context use                                     no context from now on
+`,
+  'context list': `
+Example:
+  gomqctl context list --json
+`,
+  'context show': `
+Example:
+  gomqctl context show prod
+`,
+  'context remove': `
+Example:
+  gomqctl context remove prod
+`,
+  completion: `
+Examples:
+  source <(gomqctl completion bash)                       in ~/.bashrc
+  source <(gomqctl completion zsh)                        in ~/.zshrc
+  gomqctl completion fish > ~/.config/fish/completions/gomqctl.fish
 `,
   version: `
 Example:

@@ -24,6 +24,8 @@ export interface ConnectionFlags {
 export interface GlobalOptions extends ConnectionFlags {
   /** Addresses of brokers as URLs, tried in turn; at least one. */
   readonly connect: readonly string[]
+  /** Where the broker's HTTP is, as URL without path. */
+  readonly http: string
   readonly topic: readonly string[]
   readonly qos: 0 | 1 | 2
   readonly retain: boolean
@@ -48,6 +50,22 @@ export function parseAddresses(text: string): readonly string[] {
       )
     return `${match[1] ?? 'gomq'}://${match[2]}:${port}`
   })
+}
+
+/** Where a broker answers HTTP unless `--http` says otherwise. */
+export const DEFAULT_HTTP_ADDRESS = '127.0.0.1:8000'
+
+const HTTP_ADDRESS = /^(?:(https?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s:/@?#[\]]+)(?::(\d{1,5}))?\/?$/
+
+/** `host`, `host:port` or a URL `http://` or `https://` without path, as URL. */
+export function parseHttpAddress(text: string): string {
+  const match = HTTP_ADDRESS.exec(text)
+  const scheme = match?.[1] ?? 'http'
+  const port = match?.[3] === undefined ? (scheme === 'https' ? 443 : 8000) : Number(match[3])
+  const url = `${scheme}://${match?.[2]}:${port}`
+  if (match === null || port < 1 || port > 65_535 || /^\d+$/.test(text) || !URL.canParse(url))
+    throw new InvalidArgumentError(`Use host:port, such as ${DEFAULT_HTTP_ADDRESS}.`)
+  return url
 }
 
 /** An address as people write it. */

@@ -1,10 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { commandFirst } from './command-first.js'
+import { descendantsOf, pathOf } from './command-tree.js'
+import { completion, SHELLS, type Shell } from './commands/completion.js'
+import { type ContextOptions, type ContextRequest, context } from './commands/context.js'
 import { list } from './commands/list.js'
+import { type ListName, lists } from './commands/lists.js'
 import { type PubOptions, pub } from './commands/pub.js'
 import { type SubOptions, sub } from './commands/sub.js'
 import { version } from './commands/version.js'
+import { applyContext, dropWeakerPassword, settingsFrom } from './context-options.js'
 import { addGlobalOptions } from './global-options.js'
 import { COMMAND_HELP, PROGRAM_HELP } from './help.js'
 import { type GlobalOptions, parseCount, parseDurationMs, parseFrom, parseHeader, parseTtlMs } from './options.js'
@@ -14,7 +19,10 @@ export interface Actions {
   pub(words: readonly string[], options: PubOptions, globals: GlobalOptions): Promise<void>
   sub(options: SubOptions, globals: GlobalOptions): Promise<void>
   list(globals: GlobalOptions): Promise<void>
+  lists(name: ListName, globals: GlobalOptions): Promise<void>
   version(globals: GlobalOptions, ownVersion: string): Promise<void>
+  context(request: ContextRequest, options: ContextOptions): Promise<void>
+  completion(shell: Shell, program: Command): Promise<void>
 }
 
 /** This program's version. */
@@ -24,7 +32,7 @@ export function ownVersion(): string {
 }
 
 /** The command line. */
-export function buildProgram(actions: Actions = { pub, sub, list, version }): Command {
+export function buildProgram(actions: Actions = { pub, sub, list, lists, version, context, completion }): Command {
   const program = new Command('gomqctl')
   // Commands inherit these when they are made.
   program
@@ -47,14 +55,22 @@ export function buildProgram(actions: Actions = { pub, sub, list, version }): Co
     .alias('ls')
     .description('print what is stored now; all topics without --topic')
     .action(() => actions.list(globalsOf(program)))
+  addLists(program, actions)
   program
     .command('version')
     .description('print the version of gomqctl, and of the broker if one answers')
     .action(() => actions.version(globalsOf(program), ownVersion()))
-  for (const command of program.commands) {
-    command.addHelpText('after', COMMAND_HELP[command.name()] ?? '')
+  addContext(program, actions)
+  program
+    .command('completion')
+    .description('print the script that completes commands and options in a shell')
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .action((shell: Shell) => actions.completion(shell, program))
+  for (const command of descendantsOf(program)) {
+    command.addHelpText('after', COMMAND_HELP[pathOf(command)] ?? '')
     command.helpOption('-h, --help', 'print this help')
-    command.showHelpAfterError(`Try 'gomqctl help ${command.name()}'.`)
+    command.showHelpAfterError(`Try 'gomqctl help ${pathOf(command).split(' ', 1)[0]}'.`)
+    if (command.commands.length > 0) command.helpCommand('help [command]', 'print this help, or that of a command')
   }
   return program
 }
@@ -111,8 +127,60 @@ function addSub(program: Command, actions: Actions): void {
     .action((options: SubOptions) => actions.sub(options, globalsOf(program)))
 }
 
+function addLists(program: Command, actions: Actions): void {
+  const add = (name: ListName, description: string) =>
+    program
+      .command(name)
+      .description(description)
+      .action(() => actions.lists(name, globalsOf(program)))
+  add('topics', 'print the topics that the broker knows, from its HTTP')
+  add('sessions', 'print what the broker keeps for client ids, from its HTTP')
+  add('subscriptions', 'print the durable subscriptions and how far each is, from its HTTP')
+}
+
+function addContext(program: Command, actions: Actions): void {
+  const contexts = program.command('context').description('keep options under a name, for one broker each')
+  const act = (request: ContextRequest) => {
+    const { json = false, quiet = false } = program.opts<Partial<ContextOptions>>()
+    return actions.context(request, { json, quiet })
+  }
+  contexts
+    .command('add')
+    .description('keep the options that are given as a context; a password, too, readable by you alone')
+    .argument('<name>')
+    .option('--replace', 'put it in the place of one that there is')
+    .action((name: string, { replace = false }: { replace?: boolean }) =>
+      act({ action: 'add', name, settings: settingsFrom(program), replace }),
+    )
+  contexts
+    .command('use')
+    .description('use a context from now on; none without a name')
+    .argument('[name]')
+    .action((name?: string) => act({ action: 'use', name }))
+  contexts
+    .command('list')
+    .alias('ls')
+    .description('print the contexts')
+    .action(() => act({ action: 'list' }))
+  contexts
+    .command('show')
+    .description('print a context, the one in use without a name; never its password')
+    .argument('[name]')
+    .action((name?: string) => act({ action: 'show', name }))
+  contexts
+    .command('remove')
+    .alias('rm')
+    .description('remove a context')
+    .argument('<name>')
+    .action((name: string) => act({ action: 'remove', name }))
+}
+
+/** What is given on the command line, in the environment and in the context that counts. */
 function globalsOf(program: Command): GlobalOptions {
-  const given = program.opts<Partial<GlobalOptions> & Pick<GlobalOptions, 'connect' | 'qos' | 'retain'>>()
+  applyContext(program)
+  type Given = Partial<GlobalOptions> &
+    Pick<GlobalOptions, 'connect' | 'http' | 'qos' | 'retain'> & { context?: string }
+  const { context: _, ...given } = dropWeakerPassword(program, program.opts<Given>())
   return { ...given, topic: given.topic ?? [], json: given.json ?? false, quiet: given.quiet ?? false }
 }
 

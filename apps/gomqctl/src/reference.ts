@@ -1,23 +1,21 @@
 import type { Command } from 'commander'
+import { descendantsOf, pathOf } from './command-tree.js'
 import { buildProgram } from './program.js'
 
 /** Columns of the printed help texts. */
 const WIDTH = 100
 
-/** The help of the program and of each command, as Markdown, for `docs/reference/gomqctl.md`. */
+/** The help of the program and of each command, as Markdown, for `docs/reference/gomqctl.md`. Options of all stand only with the program. */
 export function printHelp(): string {
   const program = buildProgram()
-  return [program, ...program.commands]
-    .map((command) => `### ${headingOf(command)}\n\n\`\`\`text\n${helpOf(command)}\n\`\`\``)
+  return [program, ...descendantsOf(program)]
+    .map((command) => `### ${`gomqctl ${pathOf(command)}`.trimEnd()}\n\n\`\`\`text\n${helpOf(command)}\n\`\`\``)
     .join('\n\n')
-}
-
-function headingOf(command: Command): string {
-  return command.parent === null ? 'gomqctl' : `gomqctl ${command.name()}`
 }
 
 function helpOf(command: Command): string {
   let text = ''
+  command.configureHelp({ showGlobalOptions: false })
   command.configureOutput({
     getOutHelpWidth: () => WIDTH,
     writeOut: (part) => {

@@ -9,6 +9,7 @@ import {
   parseFlag,
   parseFrom,
   parseHeader,
+  parseHttpAddress,
   parseKeepAlive,
   parseQos,
   parseSessionExpiry,
@@ -53,6 +54,25 @@ describe('--connect', () => {
     expect(withoutScheme('gomq://a:1')).toBe('a:1')
     expect(withoutScheme('gomqs://a:1')).toBe('gomqs://a:1')
   })
+})
+
+describe('--http', () => {
+  test.each([
+    ['127.0.0.1:8000', 'http://127.0.0.1:8000'],
+    ['localhost', 'http://localhost:8000'],
+    ['[::1]', 'http://[::1]:8000'],
+    ['http://broker:81/', 'http://broker:81'],
+    ['https://broker', 'https://broker:443'],
+  ])('%s is %s', (text, url) => {
+    expect(parseHttpAddress(text)).toBe(url)
+  })
+
+  test.each(['', '8000', ':8000', 'a:0', 'a:65536', 'gomq://a:1', 'a b', 'user@a:1', 'a:1/x', 'a?x', '::1'])(
+    "'%s' is refused",
+    (text) => {
+      expect(() => parseHttpAddress(text)).toThrow('Use host:port, such as 127.0.0.1:8000.')
+    },
+  )
 })
 
 describe('--qos', () => {

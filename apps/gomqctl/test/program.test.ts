@@ -1,4 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { descendantsOf, pathOf } from '../src/command-tree.js'
+import { contextFile, writeContexts } from '../src/context-file.js'
 import { explain } from '../src/exit.js'
 import { type Actions, buildProgram, ownVersion, parse } from '../src/program.js'
 
@@ -22,12 +27,15 @@ async function run(args: readonly string[]): Promise<Run> {
     pub: record('pub'),
     sub: record('sub'),
     list: record('list'),
+    lists: record('lists'),
     version: record('version'),
+    context: record('context'),
+    completion: record('completion'),
   }
   let stdout = ''
   let stderr = ''
   const program = buildProgram(actions)
-  for (const command of [program, ...program.commands])
+  for (const command of [program, ...descendantsOf(program)])
     command.configureOutput({
       writeOut: (text) => (stdout += text),
       writeErr: (text) => (stderr += text),
@@ -44,15 +52,27 @@ async function run(args: readonly string[]): Promise<Run> {
 }
 
 const words = (line: string) => line.split(' ').filter((word) => word !== '')
-const defaults = { connect: ['gomq://127.0.0.1:9000'], topic: [], qos: 0, retain: false, json: false, quiet: false }
+const defaults = {
+  connect: ['gomq://127.0.0.1:9000'],
+  http: 'http://127.0.0.1:8000',
+  topic: [],
+  qos: 0,
+  retain: false,
+  json: false,
+  quiet: false,
+}
 let saved: NodeJS.ProcessEnv
+let configHome: string
 
 beforeEach(() => {
   saved = { ...process.env }
+  configHome = mkdtempSync(join(tmpdir(), 'gomqctl-'))
   for (const name of Object.keys(process.env)) if (name.startsWith('GOMQ_')) delete process.env[name]
+  process.env['XDG_CONFIG_HOME'] = configHome
 })
 
 afterEach(() => {
+  rmSync(configHome, { recursive: true })
   for (const name of Object.keys(process.env)) delete process.env[name]
   Object.assign(process.env, saved)
 })
@@ -123,6 +143,18 @@ describe('other commands', () => {
     expect((await run(words(line))).calls).toEqual([['list', { ...defaults, json: line.includes('json') }]])
   })
 
+  test.each(['topics', 'sessions', 'subscriptions'])('%s is one of the lists of the broker', async (name) => {
+    expect((await run([name])).calls).toEqual([['lists', name, defaults]])
+    const elsewhere = { ...defaults, http: 'http://broker:81' }
+    expect((await run(['--http', 'broker:81', name])).calls).toEqual([['lists', name, elsewhere]])
+    process.env['GOMQ_HTTP'] = 'broker:81'
+    expect((await run([name])).calls).toEqual([['lists', name, elsewhere]])
+  })
+
+  test('completion is told the shell', async () => {
+    expect((await run(words('completion bash'))).calls[0]!.slice(0, 2)).toEqual(['completion', 'bash'])
+  })
+
   test('version is told its own version', async () => {
     expect((await run(['version'])).calls).toEqual([['version', defaults, ownVersion()]])
   })
@@ -164,6 +196,50 @@ describe('connection options', () => {
     expect((await run(['list', flag, first])).calls).toEqual([['list', { ...defaults, [name]: given }]])
   })
 
+  test('the context in use counts before a default, the environment before it, and an option before both', async () => {
+    const file = contextFile()
+    writeContexts(file, {
+      current: 'prod',
+      byName: new Map([
+        ['prod', { http: 'prod:1', qos: '1', topic: ['a', 'b'] }],
+        ['test', { http: 'test:2' }],
+      ]),
+    })
+    const prod = { ...defaults, http: 'http://prod:1', qos: 1, topic: ['a', 'b'] }
+    expect((await run(['list'])).calls).toEqual([['list', prod]])
+    process.env['GOMQ_QOS'] = '2'
+    expect((await run(['list'])).calls).toEqual([['list', { ...prod, qos: 2 }]])
+    expect((await run(words('list --qos 0 -t c'))).calls).toEqual([['list', { ...prod, qos: 0, topic: ['c'] }]])
+    delete process.env['GOMQ_QOS']
+    process.env['GOMQ_CONTEXT'] = 'test'
+    expect((await run(['list'])).calls).toEqual([['list', { ...defaults, http: 'http://test:2' }]])
+    expect((await run(words('--context prod list'))).calls).toEqual([['list', prod]])
+    expect((await run(['--context', '', 'list'])).calls).toEqual([['list', defaults]])
+  })
+
+  test('a context that is not there ends with 64, a damaged file with 78, and neither command runs', async () => {
+    expect(await run(words('--context nowhere list'))).toMatchObject({
+      calls: [],
+      exitCode: 64,
+      stderr: 'gomqctl: there is no context "nowhere"; add one with gomqctl context add\n',
+    })
+    writeContexts(contextFile(), { current: undefined, byName: new Map() })
+    writeFileSync(contextFile(), '{')
+    for (const line of ['list', '-t A pub x', '-t A sub', 'topics', 'version'])
+      expect(await run(words(line)), line).toMatchObject({ calls: [], exitCode: 78, stdout: '' })
+    expect(await run(['help'])).toMatchObject({ exitCode: 0 })
+  })
+
+  test('of a password and a password file the one from the stronger source counts', async () => {
+    writeContexts(contextFile(), { current: 'c', byName: new Map([['c', { password: 'kept' }]]) })
+    expect((await run(['list'])).calls).toEqual([['list', { ...defaults, password: 'kept' }]])
+    process.env['GOMQ_PASSWORD_FILE'] = 'f'
+    expect((await run(['list'])).calls).toEqual([['list', { ...defaults, passwordFile: 'f' }]])
+    expect((await run(words('list --password p'))).calls).toEqual([['list', { ...defaults, password: 'p' }]])
+    const both = { ...defaults, password: 'p', passwordFile: 'g' }
+    expect((await run(words('list --password p --password-file g'))).calls).toEqual([['list', both]])
+  })
+
   test('--no-clean-session is --clean-session 0, and counts before the environment', async () => {
     process.env['GOMQ_CLEAN_SESSION'] = '1'
     expect((await run(words('--no-clean-session list'))).calls).toEqual([
@@ -176,6 +252,37 @@ describe('connection options', () => {
     const { exitCode, stderr } = await run(['list'])
     expect(exitCode).toBe(64)
     expect(stderr).toContain("value '5' from env 'GOMQ_QOS' is invalid. Use 0, 1 or 2.")
+  })
+})
+
+describe('context', () => {
+  test.each([
+    [
+      'context add prod -c a:1 --client-id me',
+      { action: 'add', name: 'prod', settings: { connect: 'gomq://a:1', 'client-id': 'me' }, replace: false },
+    ],
+    [
+      '-c a:1 context --replace add prod',
+      { action: 'add', name: 'prod', settings: { connect: 'gomq://a:1' }, replace: true },
+    ],
+    ['context use prod', { action: 'use', name: 'prod' }],
+    ['context use', { action: 'use' }],
+    ['context list', { action: 'list' }],
+    ['context show', { action: 'show' }],
+    ['context rm prod', { action: 'remove', name: 'prod' }],
+  ])('%s is understood', async (line, request) => {
+    expect((await run(words(line))).calls).toEqual([['context', request, { json: false, quiet: false }]])
+  })
+
+  test('works although the context in use is not valid, so that it can be mended', async () => {
+    writeContexts(contextFile(), { current: 'c', byName: new Map([['c', { qos: '9' }]]) })
+    expect(await run(['list'])).toMatchObject({
+      exitCode: 78,
+      stderr: expect.stringMatching(/^gomqctl: context 'c' in .*: "qos" is not valid. Use 0, 1 or 2.\n$/),
+    })
+    expect((await run(words('--json context list'))).calls).toEqual([
+      ['context', { action: 'list' }, { json: true, quiet: false }],
+    ])
   })
 })
 
@@ -192,16 +299,19 @@ describe('help', () => {
     expect(stdout).toMatch(/^Usage: gomqctl pub/)
   })
 
-  test.each(['pub', 'sub', 'list', 'version'])('the help of %s names defaults and shows an example', async (name) => {
-    const { stdout } = await run(['help', name])
-    expect(stdout).toContain('(default: 0, env: GOMQ_QOS)')
-    expect(stdout).toContain('(default: 127.0.0.1:9000, env: GOMQ_CONNECT)')
-    expect(stdout).toMatch(/Examples?:\n {2}\S*.*gomqctl/)
-  })
+  test.each(['pub', 'sub', 'list', 'topics', 'sessions', 'subscriptions', 'version'])(
+    'the help of %s names defaults and shows an example',
+    async (name) => {
+      const { stdout } = await run(['help', name])
+      expect(stdout).toContain('(default: 0, env: GOMQ_QOS)')
+      expect(stdout).toContain('(default: 127.0.0.1:9000, env: GOMQ_CONNECT)')
+      expect(stdout).toMatch(/Examples?:\n {2}\S*.*gomqctl/)
+    },
+  )
 
   test('no line of help is wider than a terminal of 100 columns', async () => {
-    for (const name of ['', 'pub', 'sub', 'list', 'version'])
-      for (const line of (await run(['help', name])).stdout.split('\n'))
+    for (const name of ['', ...descendantsOf(buildProgram()).map(pathOf)])
+      for (const line of (await run([...words(name), '--help'])).stdout.split('\n'))
         expect(line.length, line).toBeLessThanOrEqual(100)
   })
 })
@@ -228,13 +338,18 @@ describe('wrong arguments', () => {
     ['--keep-alive 65536 list', 'Use seconds, 0 to 65535.'],
     ['--session-expiry 50000d list', 'Use at most 49710d.'],
     ['--will-qos 3 list', 'Use 0, 1 or 2.'],
+    ['completion tcsh', 'Allowed choices are bash, zsh, fish.'],
+    ['context', 'Usage: gomqctl context'],
+    ['context ad', "unknown command 'ad'\n(Did you mean add?)"],
+    ['context add', "missing required argument 'name'"],
     ['list extra', 'too many arguments'],
     ['--connect nonsense:99999 list', "'nonsense:99999' is no address; use host:port"],
+    ['--http host:0 topics', 'Use host:port, such as 127.0.0.1:8000.'],
     ['--from 3 list', "unknown option '--from'"],
   ])("'gomqctl %s' ends with 64 and says: %s", async (line, text) => {
     const { calls, exitCode, stdout, stderr } = await run(words(line))
     expect({ calls, exitCode, stdout }).toEqual({ calls: [], exitCode: 64, stdout: '' })
     expect(stderr).toContain(text)
-    if (line !== '') expect(stderr).toMatch(/^gomqctl: .*Try 'gomqctl help/s)
+    if (!text.startsWith('Usage')) expect(stderr).toMatch(/^gomqctl: .*Try 'gomqctl help/s)
   })
 })

@@ -7,13 +7,15 @@ const MAIN = fileURLToPath(new URL('../../../apps/gomqctl/bin/gomqctl.js', impor
 /** Makes the program believe that it writes to a terminal of 100 columns. */
 const TERMINAL =
   'data:text/javascript,for (const s of [process.stdout, process.stderr]) { s.isTTY = true; s.columns = 100 }'
+/** Where there are no contexts, whatever the one who runs the tests keeps. */
+const NO_CONTEXTS = '/nonexistent'
 const OUTPUT_WITHIN_MS = 20_000
 
 /** What a test may ask of gomqctl beside its arguments. */
 export interface GomqctlOptions {
   /** All of standard input; without it standard input is empty. */
   readonly input?: string | Uint8Array
-  readonly env?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string | undefined>>
   /** Standard output and error are a terminal. */
   readonly isTerminal?: boolean
 }
@@ -49,7 +51,7 @@ export class GomqctlProcess {
   constructor(broker: Pick<BrokerProcess, 'tcp'>, args: readonly string[], options: GomqctlOptions = {}) {
     const nodeArgs = options.isTerminal === true ? ['--import', TERMINAL] : []
     const child = spawn(process.execPath, [...nodeArgs, MAIN, ...args], {
-      env: { ...process.env, GOMQ_CONNECT: broker.tcp, ...options.env },
+      env: { ...process.env, XDG_CONFIG_HOME: NO_CONTEXTS, GOMQ_CONNECT: broker.tcp, ...options.env },
       stdio: 'pipe',
     })
     this.#child = child

@@ -1,5 +1,4 @@
 import type { Message } from '@gomq/client'
-import Table from 'cli-table3'
 import { withBroker } from '../connection.js'
 import { withoutSession } from '../connection-options.js'
 import { formatMessage, toRow } from '../format.js'
@@ -7,7 +6,9 @@ import { readable } from '../messages.js'
 import { Notes } from '../notes.js'
 import type { GlobalOptions } from '../options.js'
 import { Output } from '../output.js'
+import { tableOf } from '../table.js'
 
+const HEAD = ['OFFSET', 'TIME', 'TOPIC', 'KEY', 'VALUE']
 /** Columns that the other fields of a row take on a terminal, roughly. */
 const OTHER_COLUMNS = 56
 const VALUE_COLUMNS_MIN = 20
@@ -49,7 +50,7 @@ async function printTables(messages: AsyncIterable<Message>, output: Output): Pr
   let count = 0
   let rows: string[][] = []
   const printTable = async () => {
-    await output.write(Buffer.from(`${tableOf(rows)}\n`))
+    await output.write(Buffer.from(`${tableOf(HEAD, rows)}\n`))
     rows = []
   }
   for await (const message of messages) {
@@ -58,28 +59,4 @@ async function printTables(messages: AsyncIterable<Message>, output: Output): Pr
   }
   if (rows.length > 0) await printTable()
   return count
-}
-
-function tableOf(rows: string[][]): string {
-  // Columns without lines can be copied.
-  const lines = [
-    'top',
-    'bottom',
-    'left',
-    'right',
-    'mid',
-    'top-mid',
-    'top-left',
-    'top-right',
-    'bottom-mid',
-    'bottom-left',
-  ]
-  const corners = ['bottom-right', 'left-mid', 'mid-mid', 'right-mid']
-  const table = new Table({
-    head: ['OFFSET', 'TIME', 'TOPIC', 'KEY', 'VALUE'],
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    chars: { ...Object.fromEntries([...lines, ...corners].map((name) => [name, ''])), middle: '  ' },
-  })
-  table.push(...rows)
-  return table.toString().replace(/ +$/gm, '')
 }
