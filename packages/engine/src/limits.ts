@@ -6,8 +6,17 @@ export const PRODUCER_WINDOW_BATCHES = 64
 /** Idle time after which a producer is forgotten: 7 days. Stops random producer ids from filling the memory. */
 export const PRODUCER_IDLE_MS: number = 7 * 24 * 60 * 60 * 1000
 
-/** Producers that are known. Beyond it the longest idle are forgotten. Stops random producer ids from filling the memory within those days. */
+/** Producers that are known. Beyond it the longest idle are forgotten early. Stops random producer ids from filling the memory within those days. */
 export const PRODUCERS_MAX = 100_000
+
+/** Idle time before which no producer is forgotten, however many there are: 1 hour. A batch that is sent again by then is stored once. */
+export const PRODUCER_KEPT_MS: number = 60 * 60 * 1000
+
+/** Producers beyond which a new one is refused: so many within an hour are not forgotten, and not let in either. */
+export const PRODUCERS_LIMIT: number = 2 * PRODUCERS_MAX
+
+/** Milliseconds between two looks for producers to forget. A look walks over all of them. */
+export const PRODUCERS_LOOK_MS = 60_000
 
 /** Producers that one record forgets; when there are too many, those of one record go, so that a look at all of them is worth it. */
 export const PRODUCERS_FORGOTTEN_AT_ONCE = 10_000

@@ -57,16 +57,6 @@ export class Listing {
     return this.#context.state.retained.offsetOf(topic)
   }
 
-  /** Producers in the window: those that have published in the last 7 days. */
-  get producers(): number {
-    return this.#context.state.producers.count
-  }
-
-  /** Whether the batch would be recognised as one that is stored, or on its way. */
-  isKnown(batch: Uint8Array): boolean {
-    return this.#context.state.producers.judge(batch).kind === 'duplicate'
-  }
-
   /** The session of the client id; undefined if there is none. */
   session(clientId: string): SessionView | undefined {
     const { connections, state } = this.#context

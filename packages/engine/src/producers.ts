@@ -134,15 +134,21 @@ export class Producers {
     return idle
   }
 
-  /** Up to `count` producers that have been idle for longest. None with a batch that has not committed. */
-  longestIdle(count: number, highWatermark: number): number[] {
+  /** Whether the batch is of a producer that is not known. */
+  isUnknown(batch: Uint8Array): boolean {
+    const id = producerIdOf(batch)
+    return id !== 0 && !this.#producers.has(id)
+  }
+
+  /** Up to `count` producers that have been idle for longest, since `seenMs` at least. None with a batch that has not committed. */
+  longestIdle(count: number, seenMs: number, highWatermark: number): number[] {
     const offsets = new Float64Array(this.#producers.size)
     let i = 0
     for (const producer of this.#producers.values()) offsets[i++] = producer.lastOffset
     const first = offsets.sort()[count] ?? Number.POSITIVE_INFINITY
     const idle: number[] = []
-    for (const [id, { lastOffset, window }] of this.#producers)
-      if (lastOffset < first && window.at(-1)!.endOffset <= highWatermark) idle.push(id)
+    for (const [id, { lastOffset, lastSeenMs, window }] of this.#producers)
+      if (lastOffset < first && lastSeenMs <= seenMs && window.at(-1)!.endOffset <= highWatermark) idle.push(id)
     return idle
   }
 

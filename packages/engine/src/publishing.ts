@@ -14,14 +14,21 @@ import {
 import { isClearing } from './committed-state.js'
 import type { Connection } from './connection.js'
 import type { EngineContext } from './engine-context.js'
-import { PRODUCERS_FORGOTTEN_AT_ONCE, PRODUCERS_MAX, RETAINED_MAX } from './limits.js'
+import {
+  PRODUCER_KEPT_MS,
+  PRODUCERS_FORGOTTEN_AT_ONCE,
+  PRODUCERS_LIMIT,
+  PRODUCERS_LOOK_MS,
+  PRODUCERS_MAX,
+  RETAINED_MAX,
+} from './limits.js'
 import type { RetainedMessages } from './retained-messages.js'
 
 /** Takes batches in: checked, judged by the producer's window, appended; or handed to those who listen now. */
 export class Publishing {
   readonly #context: EngineContext
-  /** Whether a record that forgets producers is on its way. */
-  #isForgetting = false
+  /** When to look for producers to forget, if there are too many; never while a record that forgets some is on its way. */
+  #nextLookMs = 0
   #dropped = 0
 
   constructor(context: EngineContext) {
@@ -59,6 +66,12 @@ export class Publishing {
       if (endOffset <= delivery.highWatermark) this.acknowledge(connection.id, requestId, baseOffset)
       else queue.waitFor(endOffset, () => this.acknowledge(connection.id, requestId, baseOffset))
       return
+    }
+    if (state.producers.count >= PRODUCERS_LIMIT && state.producers.isUnknown(batch)) {
+      throw new GomqError(
+        'LIMIT_EXCEEDED',
+        `${PRODUCERS_LIMIT} producers and idempotency keys came within an hour, the limit; try again later, or publish without`,
+      )
     }
     queue.append(batch, topic, nowMs, connection.id, requestId)
     this.#remember(batch, nowMs)
@@ -100,17 +113,18 @@ export class Publishing {
     send(connectionId, { type: PacketType.PUBACK, requestId, baseOffset, epoch, durability })
   }
 
-  /** Takes an appended batch into its producer's window; when there are too many producers, those that have been idle for longest go. */
+  /** Takes an appended batch into its producer's window; when there are too many producers, those that have been idle for longest go, after an hour. */
   #remember(batch: Uint8Array, nowMs: number): void {
     const { state, queue, delivery } = this.#context
     const { producers } = state
     producers.apply(batch, delivery.highWatermark)
-    if (producers.count <= PRODUCERS_MAX || this.#isForgetting) return
-    const producerIds = producers.longestIdle(PRODUCERS_FORGOTTEN_AT_ONCE, delivery.highWatermark)
+    if (producers.count <= PRODUCERS_MAX || nowMs < this.#nextLookMs) return
+    const seenMs = nowMs - PRODUCER_KEPT_MS
+    const producerIds = producers.longestIdle(PRODUCERS_FORGOTTEN_AT_ONCE, seenMs, delivery.highWatermark)
+    this.#nextLookMs = producerIds.length === 0 ? nowMs + PRODUCERS_LOOK_MS : Number.POSITIVE_INFINITY
     if (producerIds.length === 0) return
-    this.#isForgetting = true
     queue.appendControl([{ kind: 'forgetProducers', producerIds }], nowMs, () => {
-      this.#isForgetting = false
+      this.#nextLookMs = 0
     })
   }
 

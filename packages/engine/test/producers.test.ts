@@ -139,9 +139,18 @@ describe('producers are forgotten', () => {
   test('the longest idle ones first when there are too many, and none with a batch on its way', () => {
     const bench = new Bench()
     for (const id of [5, 6, 7, 8, 5, 9]) bench.append(id, id === 5 && bench.logEnd > 0 ? 1 : 0)
-    expect(bench.producers.longestIdle(2, 100)).toEqual([6, 7])
-    expect(bench.producers.longestIdle(10, 4)).toEqual([6, 7, 8])
-    expect(bench.producers.longestIdle(0, 100)).toEqual([])
+    const later = Number.POSITIVE_INFINITY
+    expect(bench.producers.longestIdle(2, later, 100)).toEqual([6, 7])
+    expect(bench.producers.longestIdle(10, later, 4)).toEqual([6, 7, 8])
+    expect(bench.producers.longestIdle(0, later, 100)).toEqual([])
+  })
+
+  test('the longest idle ones, but none that was seen lately', () => {
+    const bench = new Bench()
+    bench.append(7, 0, 1, 0, 1000)
+    bench.append(8, 0, 1, 0, 2000)
+    bench.append(9, 0, 1, 0, 3000)
+    expect(bench.producers.longestIdle(10, 2000, 100)).toEqual([7, 8])
   })
 })
 

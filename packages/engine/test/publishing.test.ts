@@ -1,6 +1,12 @@
 import { encodeMsgpack, GomqError, NO_OFFSET, PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
-import { PRODUCER_WINDOW_BATCHES, PRODUCERS_FORGOTTEN_AT_ONCE, PRODUCERS_MAX } from '../src/limits.js'
+import {
+  PRODUCER_KEPT_MS,
+  PRODUCER_WINDOW_BATCHES,
+  PRODUCERS_FORGOTTEN_AT_ONCE,
+  PRODUCERS_LIMIT,
+  PRODUCERS_MAX,
+} from '../src/limits.js'
 import { batchOf, EngineBench } from './support/engine-bench.js'
 
 function withPublisher(log?: readonly Uint8Array[]): EngineBench {
@@ -166,8 +172,10 @@ test('a snapshot taken while many batches of a producer are on their way does no
 })
 
 describe('producers are bounded', () => {
-  /** Entry of a snapshot: a producer that published once, at `offset`. */
-  const entry = (id: number, offset: number) => encodeMsgpack([1, id, 0, 1, 1_000_000, offset, [0, offset, offset + 1]])
+  const START_MS = new EngineBench().nowMs
+  /** Entry of a snapshot: a producer that published once, at `offset`, by default just so long ago that it may be forgotten. */
+  const entry = (id: number, offset: number, seenMs = START_MS - PRODUCER_KEPT_MS) =>
+    encodeMsgpack([1, id, 0, 1, seenMs, offset, [0, offset, offset + 1]])
 
   test(`beyond ${PRODUCERS_MAX} the longest idle ones are forgotten, by a record`, () => {
     const bench = new EngineBench()
@@ -187,6 +195,24 @@ describe('producers are bounded', () => {
     expect(acks(bench), 'those that published lately are known').toHaveLength(2)
     bench.publish(1, 'a', ['m'], { id: 6, sequence: 1 })
     expect(bench.takeRefusal(1)).toBe('OUTCOME_UNKNOWN')
+  })
+
+  test('within an hour none is forgotten, so that a batch that is sent again is stored once; beyond a limit new ones are refused', () => {
+    const bench = new EngineBench()
+    for (let id = 1; id < PRODUCERS_LIMIT; id++)
+      bench.engine.restoreEntry(entry(id, id - PRODUCERS_LIMIT, START_MS - PRODUCER_KEPT_MS + 1))
+    bench.connect(1, 'p')
+    bench.publish(1, 'a', ['m'], { id: PRODUCERS_LIMIT })
+    bench.commitAll()
+    bench.publish(1, 'a', ['m'], { id: 1 })
+    expect(acks(bench), 'a new one, and a repetition').toHaveLength(2)
+    bench.publish(1, 'a', ['m'], { id: PRODUCERS_LIMIT + 1 })
+    expect(bench.takeRefusal(1)).toBe('LIMIT_EXCEEDED')
+    expect(bench.controlRecords().filter(({ kind }) => kind === 'forgetProducers')).toEqual([])
+    bench.publish(1, 'a', ['m'], { id: 2, sequence: 1 })
+    bench.publish(1, 'a', ['m'])
+    bench.commitAll()
+    expect(acks(bench), 'a known one, and one without an identity').toHaveLength(2)
   })
 
   test('as many as there may be are forgotten in one look when all are idle, in records of a bounded size', () => {

@@ -12,9 +12,6 @@ import {
 import type { Broker } from '../../broker.js'
 import { type Field, refuse } from './field.js'
 
-/** Producers above which no new key is taken: random keys, kept for 7 days each, do not fill the memory. */
-const PRODUCERS_MAX = 1_000_000
-
 /** Bits that can be compared: QoS, retain, expiring. */
 const COMPARED = Attribute.QOS_MASK | Attribute.RETAIN | Attribute.EXPIRING
 
@@ -26,7 +23,7 @@ export const IDEMPOTENCY_KEY: Field<string> = {
     maxLength: 255,
     pattern: '^[ -~]+$',
     description:
-      'Stores the message once however often the request is sent, for 7 days after the first time. Not for QoS 0 without retain.',
+      'Stores the message once however often the request is sent, for 7 days after the first time; for an hour at least when there are very many keys. Not for QoS 0 without retain.',
   },
   parse: (value) =>
     typeof value === 'string' && /^[ -~]{1,255}$/.test(value)
@@ -48,15 +45,8 @@ export function producerOfKey(key: string): ProducerId {
  * @throws GomqError LIMIT_EXCEEDED          too many keys
  */
 export async function publishOnce(broker: Broker, batch: Uint8Array): ReturnType<Broker['door']['publish']> {
-  const { listing, door } = broker
-  if (listing.producers >= PRODUCERS_MAX && !listing.isKnown(batch)) {
-    throw new GomqError(
-      'LIMIT_EXCEEDED',
-      `the broker remembers ${PRODUCERS_MAX} producers and idempotency keys, its limit; try again later or without a key`,
-    )
-  }
   // The log owns the batch once it is published.
-  const ack = await door.publish(batch)
+  const ack = await broker.door.publish(batch)
   const { baseOffset } = ack
   if (baseOffset < 0) throw reused('a producer of the native protocol has the same number')
   if (baseOffset < broker.logStartOffset) return ack
