@@ -203,6 +203,8 @@ export class Broker {
     const recovered = await recoverState({ fs, directory, crc32, log, engine, brokerLog })
     this.#driver.step(() => engine.start(this.nowMs()))
     await this.#synced(log.logEndOffset)
+    // Brokers that never live for long would replay more at each start.
+    this.#snapshots.handleAppended(recovered.replayedBytes)
     this.#door = this.#driver.openDoor('http')
     this.#pingDoor()
     this.#state = 'serving'

@@ -9,6 +9,7 @@ export interface RecoveredState {
   readonly replayedFrom: Offset
   readonly snapshotEntries: number
   readonly replayedBatches: number
+  readonly replayedBytes: number
 }
 
 /**
@@ -41,9 +42,11 @@ export async function recoverState(source: {
   }
   const replayedFrom = snapshot?.beginOffset ?? log.logStartOffset
   let replayedBatches = 0
+  let replayedBytes = 0
   await log.replay(replayedFrom, (batch) => {
     engine.replay(batch)
     replayedBatches++
+    replayedBytes += batch.byteLength
   })
-  return { replayedFrom, snapshotEntries, replayedBatches }
+  return { replayedFrom, snapshotEntries, replayedBatches, replayedBytes }
 }

@@ -93,6 +93,22 @@ describe('a broker on its log', () => {
     expect(rest.map(({ value }) => Number.parseInt(value, 10))).toEqual(Array.from({ length: 40 }, (_, i) => i + 60))
   })
 
+  test('brokers that crash before they have written enough for a snapshot do not replay more at each start', async () => {
+    const disk = memoryDisk()
+    const first = await openBroker({ disk, onFailure: () => undefined })
+    await publishAll(
+      first,
+      'a',
+      Array.from({ length: 30 }, () => 'x'.repeat(2_000)),
+    )
+    disk.crash()
+    await openBroker({ disk, snapshotIntervalBytes: 100 * 1024, onFailure: () => undefined })
+    expect(await disk.mount().list('data/snapshots')).toEqual([])
+    disk.crash()
+    await openBroker({ disk, snapshotIntervalBytes: 50 * 1024 })
+    await expect.poll(() => disk.mount().list('data/snapshots')).toHaveLength(1)
+  })
+
   test('a failed sync acknowledges nothing, closes every connection and ends the broker', async () => {
     const disk = memoryDisk()
     const failures: Error[] = []
