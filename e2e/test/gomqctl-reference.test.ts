@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { delimiter } from 'node:path'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { BrokerProcess } from './support/broker-process.js'
 
 const page = readFileSync(new URL('../../docs/reference/gomqctl.md', import.meta.url), 'utf8')
@@ -34,11 +35,18 @@ async function outputOf(command: string, environment: Readonly<Record<string, st
 
 test('docs/reference/gomqctl.md: every example prints what the page shows', async () => {
   await using broker = await BrokerProcess.start()
-  const environment = { GOMQ_CONNECT: broker.tcp, PATH: `${BIN}${delimiter}${process.env['PATH']}` }
+  const configHome = mkdtempSync(join(tmpdir(), 'gomqctl-'))
+  onTestFinished(() => rmSync(configHome, { recursive: true }))
+  const environment = {
+    GOMQ_CONNECT: broker.tcp,
+    GOMQ_HTTP: broker.httpUrl,
+    XDG_CONFIG_HOME: configHome,
+    PATH: `${BIN}${delimiter}${process.env['PATH']}`,
+  }
   const examples = examplesOf(page)
   expect(examples.length).toBeGreaterThan(10)
   for (const { command, output } of examples) {
-    const here = command.replace('127.0.0.1:9000', broker.tcp)
+    const here = command.replace('127.0.0.1:9000', broker.tcp).replace('127.0.0.1:8000', broker.httpUrl)
     expect((await outputOf(here, environment)).trimEnd(), command).toBe(output.trimEnd())
   }
 })

@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander'
 import {
-  collect,
   DEFAULT_ADDRESS,
   DEFAULT_HTTP_ADDRESS,
   parseAddresses,
@@ -9,6 +8,8 @@ import {
   parseKeepAlive,
   parseQos,
   parseSessionExpiry,
+  parseTopicFilter,
+  parseTopicName,
 } from './options.js'
 
 /** The options that every command takes. Each has an environment variable, which counts where the option is not given. */
@@ -25,7 +26,7 @@ export function globalOptions(): readonly Option[] {
       .default(parseHttpAddress(DEFAULT_HTTP_ADDRESS), DEFAULT_HTTP_ADDRESS),
     new Option('-t, --topic <topic>', 'topic to publish to; filter (+, #) to subscribe to or list, may be repeated')
       .env('GOMQ_TOPIC')
-      .argParser(collect),
+      .argParser(parseTopicFilter),
     new Option('-q, --qos <0|1|2>', '0: neither stored nor acknowledged; 1: stored and acknowledged; 2: exactly once')
       .env('GOMQ_QOS')
       .argParser(parseQos)
@@ -61,9 +62,9 @@ function connectionOptions(): readonly Option[] {
     new Option('--session-expiry <time>', 'how long the broker keeps the session: 3600s, 12h, 7d (default: 7d)')
       .env('GOMQ_SESSION_EXPIRY')
       .argParser(parseSessionExpiry),
-    new Option('--will-topic <topic>', 'topic of the message that the broker publishes if this client is lost').env(
-      'GOMQ_WILL_TOPIC',
-    ),
+    new Option('--will-topic <topic>', 'topic of the message that the broker publishes if this client is lost')
+      .env('GOMQ_WILL_TOPIC')
+      .argParser(parseTopicName),
     new Option('--will-message <text>', 'that message; empty by default').env('GOMQ_WILL_MESSAGE'),
     new Option('--will-qos <0|1|2>', 'its QoS (default: 1)').env('GOMQ_WILL_QOS').argParser(parseQos),
     new Option('--will-retain <0|1>', "1: keep it as the topic's last value (default: 0)")

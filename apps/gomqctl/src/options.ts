@@ -1,4 +1,5 @@
 import { GomqError, type SubscribeFrom } from '@gomq/client'
+import { validateTopicFilter, validateTopicName } from '@gomq/protocol'
 import { InvalidArgumentError } from 'commander'
 
 /** Who connects and what the broker keeps of it. Every command takes them. */
@@ -73,7 +74,7 @@ export function withoutScheme(url: string): string {
   return url.replace(/^gomq:\/\//, '')
 }
 
-/** The one topic of a command that takes exactly one. @throws GomqError INVALID_ARGUMENT */
+/** The one topic name of a command that takes exactly one. @throws GomqError INVALID_ARGUMENT */
 export function oneTopic(options: Pick<GlobalOptions, 'topic'>): string {
   const [topic, ...more] = options.topic
   if (topic === undefined)
@@ -83,12 +84,34 @@ export function oneTopic(options: Pick<GlobalOptions, 'topic'>): string {
       'INVALID_ARGUMENT',
       `pub takes one topic and ${more.length + 1} are given; publish to each by itself`,
     )
+  const complaint = complaintOf(validateTopicName, topic)
+  if (complaint !== undefined) throw new GomqError('INVALID_ARGUMENT', complaint)
   return topic
 }
 
-/** Adds a value of an option that may be repeated. */
-export function collect(value: string, previous: readonly string[] = []): string[] {
-  return [...previous, value]
+/** Adds a topic filter to those so far. A topic name is one; whether a command needs a name is its own question. */
+export function parseTopicFilter(text: string, previous: readonly string[] = []): string[] {
+  const complaint = complaintOf(validateTopicFilter, text)
+  if (complaint !== undefined) throw new InvalidArgumentError(complaint)
+  return [...previous, text]
+}
+
+/** A topic name. */
+export function parseTopicName(text: string): string {
+  const complaint = complaintOf(validateTopicName, text)
+  if (complaint !== undefined) throw new InvalidArgumentError(complaint)
+  return text
+}
+
+/** What the protocol's check has against a topic; undefined if it is one. */
+function complaintOf(check: (topic: string) => void, topic: string): string | undefined {
+  try {
+    check(topic)
+    return undefined
+  } catch (error) {
+    if (error instanceof GomqError) return error.message
+    throw error
+  }
 }
 
 /** QoS as it is written: 0, 1 or 2. */

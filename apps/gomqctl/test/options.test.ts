@@ -1,7 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 import { describe, expect, test } from 'vitest'
 import {
-  collect,
   oneTopic,
   parseAddresses,
   parseCount,
@@ -13,6 +12,8 @@ import {
   parseKeepAlive,
   parseQos,
   parseSessionExpiry,
+  parseTopicFilter,
+  parseTopicName,
   parseTtlMs,
   withoutScheme,
 } from '../src/options.js'
@@ -222,13 +223,28 @@ describe('--header', () => {
 })
 
 describe('--topic', () => {
-  test('topics add up in the order they are given', () => {
-    expect(collect('b', collect('a'))).toEqual(['a', 'b'])
+  test('filters add up in the order they are given', () => {
+    expect(parseTopicFilter('b/#', parseTopicFilter('a'))).toEqual(['a', 'b/#'])
+  })
+
+  test("what is no filter is refused with the protocol's words", () => {
+    expect(() => parseTopicFilter('')).toThrow(InvalidArgumentError)
+    expect(() => parseTopicFilter('a/#/b')).toThrow("'#' must be the whole last level, as in 'a/#'")
+  })
+
+  test('the topic of a will is a name', () => {
+    expect(parseTopicName('a/b')).toBe('a/b')
+    expect(() => parseTopicName('a/#')).toThrow(InvalidArgumentError)
   })
 
   test('a command that takes one topic refuses none and several, and says what to do', () => {
     expect(oneTopic({ topic: ['a'] })).toBe('a')
     expect(() => oneTopic({ topic: [] })).toThrow('--topic or GOMQ_TOPIC')
     expect(() => oneTopic({ topic: ['a', 'b'] })).toThrow('2 are given')
+    const wildcard = expect.objectContaining({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('a wildcard'),
+    })
+    expect(() => oneTopic({ topic: ['a/#'] })).toThrow(wildcard)
   })
 })

@@ -330,6 +330,8 @@ describe('wrong arguments', () => {
     ['-t A pub --ttl 0 x', 'at least 1ms'],
     ['-t A pub --count 0 x', 'Use a whole number from 1.'],
     ['-t A pub --interval often x', 'Use a number with a unit'],
+    ['-t A/#/b sub', `is invalid. topic filter "A/#/b": '#' must be the whole last level`],
+    ['--will-topic A/# list', 'holds a wildcard'],
     ['-t A sub --from yesterday', "Use 'new', 'earliest', an offset"],
     ['-t A sub --count 0', 'Use a whole number from 1.'],
     ['-t A sub --timeout soon', 'Use a number with a unit'],

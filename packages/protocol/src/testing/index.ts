@@ -1,1 +1,2 @@
+export { hostileText } from './hostile-text.js'
 export { SeededRandom } from './seeded-random.js'
