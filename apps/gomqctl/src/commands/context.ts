@@ -68,6 +68,11 @@ export function changed(
       throw new GomqError('INVALID_ARGUMENT', `there is a context '${name}' already; --replace puts this in its place`)
     if (Object.keys(request.settings).length === 0)
       throw new GomqError('INVALID_ARGUMENT', 'a context keeps options and none is given; give some, such as --connect')
+    if ('password' in request.settings && 'password-file' in request.settings)
+      throw new GomqError(
+        'INVALID_ARGUMENT',
+        '--password and --password-file are both given; a context keeps one of the two',
+      )
     return { current, byName: new Map(byName).set(name, request.settings) }
   }
   if (name !== undefined && !byName.has(name)) throw noContext(name, byName.keys())

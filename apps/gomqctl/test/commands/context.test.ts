@@ -21,6 +21,10 @@ describe('changes', () => {
       settings,
     )
     expect(() => changed(contexts, { action: 'add', name: 'e', settings: {}, replace: false })).toThrow('none is given')
+    const both = { password: 'p', 'password-file': '/f' }
+    expect(() => changed(contexts, { action: 'add', name: 'e', settings: both, replace: false })).toThrow(
+      'one of the two',
+    )
     expect(() => changed(contexts, { action: 'add', name: '../e', settings, replace: false })).toThrow('is no name')
   })
 
