@@ -10,12 +10,18 @@ const KEEPABLE = new Set(
     .map(({ long }) => long),
 )
 
-/** Where a value comes from, the strongest first; what a context says counts before a default alone. */
-const SOURCES: readonly (string | undefined)[] = ['cli', 'env', 'config', 'default', undefined]
+/**
+ * Where a value comes from, the strongest first. A context that was named on the command line counts before the environment; another one
+ * only before defaults.
+ */
+const SOURCES: readonly (string | undefined)[] = ['cli', 'named context', 'env', 'context', 'default', undefined]
+
+/** Who one is at one broker: what a context says of it is not shown to another. */
+const CREDENTIALS = new Set(['username', 'password', 'password-file'])
 
 /**
- * Takes from the context that counts what is given neither on the command line nor in the environment. That is the context named by
- * `--context` or GOMQ_CONTEXT, none if that is empty, else the one in use.
+ * Takes from the context that counts what is not given. That is the context named by `--context` or GOMQ_CONTEXT, none if that is empty, else
+ * the one in use. Its user and password stay out of it when `--connect` names another broker than the context does.
  *
  * @throws GomqError INVALID_ARGUMENT  there is no such context
  * @throws GomqError CONFIG_INVALID    the contexts, or a value in one, are damaged
@@ -28,13 +34,20 @@ export function applyContext(program: Command, file: string = contextFile()): vo
   if (name === undefined) return
   const settings = byName.get(name)
   if (settings === undefined) throw noContext(name, byName.keys())
+  const source = program.getOptionValueSource('context') === 'cli' ? 'named context' : 'context'
+  const { connect } = settings
+  const isElsewhere =
+    connect !== undefined &&
+    rankOf(program, 'connect') < rankOf(program, undefined, source) &&
+    !isBroker(program, String(connect))
   for (const [key, value] of Object.entries(settings)) {
+    if (isElsewhere && CREDENTIALS.has(key)) continue
     const option = KEEPABLE.has(`--${key}`) ? program.options.find(({ long }) => long === `--${key}`) : undefined
     const damaged = (why: string) =>
       new GomqError('CONFIG_INVALID', `context '${name}' in ${file}: ${JSON.stringify(key)} ${why}`)
     if (option === undefined) throw damaged('is no option that a context can hold')
-    if (rankOf(program, option.attributeName()) > rankOf(program, undefined, 'config'))
-      program.setOptionValueWithSource(option.attributeName(), parsedValue(option, value, damaged), 'config')
+    if (rankOf(program, option.attributeName()) > rankOf(program, undefined, source))
+      program.setOptionValueWithSource(option.attributeName(), parsedValue(option, value, damaged), source)
   }
 }
 
@@ -68,6 +81,13 @@ export function noContext(name: string, names: Iterable<string>): GomqError {
 
 function rankOf(program: Command, option: string | undefined, source?: string): number {
   return SOURCES.indexOf(option === undefined ? source : program.getOptionValueSource(option))
+}
+
+/** Whether `--connect` has the value that it would have with this text. */
+function isBroker(program: Command, text: string): boolean {
+  const option = program.options.find(({ long }) => long === '--connect')
+  const value = option?.parseArg?.(text, undefined) ?? text
+  return String(value) === String(program.getOptionValue('connect'))
 }
 
 function textOf(name: string, value: unknown): string | readonly string[] {

@@ -9,7 +9,8 @@ Examples:
 Options stand before or after the command. Results go to stdout, all else to stderr.
 Exit codes: 0 done, 64 usage, 65 bad data, 69 no broker, 74 output failed, 75 try again,
 77 refused, 78 damaged contexts, 130 Ctrl-C. A value is taken from the option, else from its
-environment variable, else from the context, else it is the default.
+environment variable, else from the context in use, else it is the default; one named by
+--context counts before the environment.
 `
 
 /** What stands below the options in the help of each command, by its name. */
@@ -75,7 +76,8 @@ Examples:
   gomqctl --context test list
 
 Contexts are kept in $XDG_CONFIG_HOME/gomqctl/contexts.json (default: ~/.config), readable by you
-alone. What is given as an option or in the environment counts before a context.
+alone. What is given as an option counts before a context, and the environment before one that
+is not named by --context. The user and password of a context go to its own broker only.
 `,
   'context add': `
 Example:

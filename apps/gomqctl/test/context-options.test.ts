@@ -2,10 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
-import { expect, onTestFinished, test } from 'vitest'
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { type ContextSettings, writeContexts } from '../src/context-file.js'
 import { applyContext, noContext, settingsFrom } from '../src/context-options.js'
 import { addGlobalOptions } from '../src/global-options.js'
+
+afterEach(() => vi.unstubAllEnvs())
 
 function programWith(...args: string[]): Command {
   const program = new Command().exitOverride()
@@ -55,6 +57,41 @@ test.each([
 ] as [ContextSettings, string][])('a context with %j is refused', (settings, said) => {
   const refused = expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(said) })
   expect(() => applyContext(programWith(), fileWith(settings))).toThrow(refused)
+})
+
+test('an option counts before the environment, and the environment before a context in use, not before one that is named', () => {
+  vi.stubEnv('GOMQ_USERNAME', 'environment')
+  const file = fileWith({ username: 'context', qos: '2' })
+  const usernameOf = (...args: string[]) => {
+    const program = programWith(...args)
+    applyContext(program, file)
+    return program.getOptionValue('username')
+  }
+  expect(usernameOf()).toBe('environment')
+  expect(usernameOf('--context', 'c')).toBe('context')
+  expect(usernameOf('--context', 'c', '--username', 'option')).toBe('option')
+})
+
+test('user and password of a context go to its own broker only', () => {
+  const file = fileWith({ connect: 'a:1', username: 'u', password: 'p', qos: '2' })
+  const given = (...args: string[]) => {
+    const program = programWith(...args)
+    applyContext(program, file)
+    const { username, password, qos } = program.opts()
+    return { username, password, qos }
+  }
+  expect(given()).toEqual({ username: 'u', password: 'p', qos: 2 })
+  expect(given('--connect', 'a:1')).toEqual({ username: 'u', password: 'p', qos: 2 })
+  expect(given('--connect', 'evil:1')).toEqual({ username: undefined, password: undefined, qos: 2 })
+  vi.stubEnv('GOMQ_CONNECT', 'evil:1')
+  expect(given()).toEqual({ username: undefined, password: undefined, qos: 2 })
+  expect(given('--context', 'c')).toEqual({ username: 'u', password: 'p', qos: 2 })
+})
+
+test('a context that names no broker is for every broker', () => {
+  const program = programWith('--connect', 'a:1')
+  applyContext(program, fileWith({ username: 'u' }))
+  expect(program.getOptionValue('username')).toBe('u')
 })
 
 test('who names a context that is not there is told which there are', () => {
