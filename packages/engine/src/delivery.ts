@@ -19,8 +19,9 @@ import type { RetainedMessages } from './retained-messages.js'
 import type { Subscription } from './subscription.js'
 import { TopicTrie } from './topic-trie.js'
 
-/** Topics whose matches are remembered between changes of the trie. */
+/** Topics whose matches are remembered between changes of the trie, and matches of all of them together. */
 const MATCH_CACHE_TOPICS_MAX = 10_000
+const MATCH_CACHE_ENTRIES_MAX = 1_000_000
 
 /**
  * Brings committed batches to subscriptions. A tailing one is found through the trie when a batch commits; one without credit, or
@@ -32,7 +33,8 @@ export class Delivery {
   readonly #outbox: Outbox
   readonly #retained: RetainedMessages
   readonly #trie = new TopicTrie<Subscription>()
-  #matches = new Map<string, readonly Subscription[]>()
+  readonly #matches = new Map<string, readonly Subscription[]>()
+  #matchEntries = 0
   readonly #reads = new Map<number, Subscription>()
   #nextToken = 1
   #highWatermark: Offset
@@ -51,7 +53,7 @@ export class Delivery {
   /** Begins deliveries to a subscription whose SUBACK was sent. */
   attach(subscription: Subscription): void {
     for (const filter of subscription.filters) this.#trie.add(filter, subscription)
-    this.#matches.clear()
+    this.#forgetMatches()
     subscription.state = 'catchingUp'
     this.pump(subscription)
   }
@@ -60,7 +62,7 @@ export class Delivery {
   detach(subscription: Subscription): void {
     if (subscription.state !== 'waiting') {
       for (const filter of subscription.filters) this.#trie.remove(filter, subscription)
-      this.#matches.clear()
+      this.#forgetMatches()
     }
     if (subscription.readToken !== 0) this.#reads.delete(subscription.readToken)
     subscription.readToken = 0
@@ -247,11 +249,20 @@ export class Delivery {
     })
   }
 
+  #forgetMatches(): void {
+    this.#matches.clear()
+    this.#matchEntries = 0
+  }
+
   #matching(topic: string): readonly Subscription[] {
     let matching = this.#matches.get(topic)
     if (matching === undefined) {
       matching = [...this.#trie.match(topic)]
-      if (this.#matches.size >= MATCH_CACHE_TOPICS_MAX) this.#matches.clear()
+      this.#matchEntries += matching.length
+      if (this.#matches.size >= MATCH_CACHE_TOPICS_MAX || this.#matchEntries > MATCH_CACHE_ENTRIES_MAX) {
+        this.#forgetMatches()
+        this.#matchEntries = matching.length
+      }
       this.#matches.set(topic, matching)
     }
     return matching
