@@ -82,10 +82,12 @@ export class EngineBench {
   /** Connections that read compressed batches. */
   readonly #readers = new Set<number>()
   readonly #authorizer: Authorizer | undefined
+  readonly #decompresses: boolean
 
   /** @param log  a committed log to start from */
-  constructor(init: { authorizer?: Authorizer; log?: readonly Uint8Array[] } = {}) {
+  constructor(init: { authorizer?: Authorizer; log?: readonly Uint8Array[]; decompresses?: boolean } = {}) {
     this.#authorizer = init.authorizer
+    this.#decompresses = init.decompresses ?? true
     this.log.push(...(init.log ?? []))
     this.highWatermark = this.logEnd
     this.engine = this.#boot()
@@ -317,7 +319,7 @@ export class EngineBench {
       brokerVersion: '0.0.0',
       epoch: epoch(this.#epoch),
       crc32,
-      inflate,
+      ...(this.#decompresses && { inflate }),
       random: new SeededRandom(this.#epoch),
       limits: { messageBytesMax: 100_000 },
       durability: 'synced',
