@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -55,6 +55,13 @@ export class ServerProcess {
       () => [fileURLToPath(new URL('./bare-http.js', import.meta.url))],
       'http',
     )
+  }
+
+  /** Bytes that the segments of a broker's log take on the disk. */
+  get logBytes(): number {
+    const folder = join(this.#directory, 'log')
+    const segments = readdirSync(folder).filter((name) => name.endsWith('.log'))
+    return segments.reduce((bytes, name) => bytes + statSync(join(folder, name)).size, 0)
   }
 
   static async #start(

@@ -11,6 +11,8 @@ export interface WorkerTask {
   readonly address: string
   readonly messages: number
   readonly messageBytes: number
+  /** Undefined: messages of one byte repeated, uncompressed. Otherwise JSON, compressed so by the client. */
+  readonly compression?: 'none' | 'deflate' | undefined
 }
 
 /** What it says: that it is ready to be started, how far it is, what it measured. */

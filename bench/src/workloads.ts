@@ -19,6 +19,8 @@ export interface Figure {
   readonly serverRssMiB: number
   /** Resident set at the end less that after a tenth of the messages; flat means bounded. */
   readonly serverRssGrowthMiB: number
+  /** Bytes of the log for each byte of the messages' values; only where compression is measured. */
+  readonly storedShare?: number
 }
 
 /** What a workload needs from the harness. */
@@ -28,6 +30,8 @@ export interface WorkloadContext {
   readonly messageBytes: number
   /** Seconds after which a workload of one system is given up. */
   readonly timeLimitSec: number
+  /** Of JSON messages; undefined: messages that say nothing, uncompressed, and the floor beside it. */
+  readonly compression: 'none' | 'deflate' | undefined
   onProgress(done: number, total: number): void
 }
 
@@ -72,8 +76,14 @@ export const WORKLOADS: Readonly<Record<string, (context: WorkloadContext) => Pr
   http,
 }
 
+/** Workloads that `--compression` is for. */
+export const COMPRESSIBLE: readonly string[] = ['publish', 'end-to-end', 'catch-up']
+
 function both(workload: Workload): (context: WorkloadContext) => Promise<Figure[]> {
-  return async (context) => [await workload(FLOOR, context), await workload(GOMQ, context)]
+  return async (context) => {
+    if (context.compression !== undefined) return [await workload(GOMQ, context)]
+    return [await workload(FLOOR, context), await workload(GOMQ, context)]
+  }
 }
 
 async function publish(system: System, context: WorkloadContext): Promise<Figure> {
@@ -173,7 +183,13 @@ async function measure(
     let rssEarly = 0
     const run = async (role: WorkerTask['role']) => {
       const worker = new WorkerProcess(
-        { role, address: server.address, messages: context.messages, messageBytes: context.messageBytes },
+        {
+          role,
+          address: server.address,
+          messages: context.messages,
+          messageBytes: context.messageBytes,
+          compression: context.compression,
+        },
         (done) => {
           if (rssEarly === 0 && done >= context.messages / 10) rssEarly = server.rssBytes
           context.onProgress(done, context.messages)
@@ -202,6 +218,7 @@ async function measure(
       clientCpuSec: results.reduce((sum, result) => sum + result.cpuSec, 0),
       serverRssMiB: Math.round(server.rssBytesMax / 2 ** 20),
       serverRssGrowthMiB: Math.round(growth / 2 ** 20),
+      ...(context.compression && { storedShare: server.logBytes / (context.messages * context.messageBytes) }),
     }
   } finally {
     clearTimeout(timer)

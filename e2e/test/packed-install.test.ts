@@ -9,7 +9,7 @@ import { finish, type PackageName, type PackedFiles, PackedProject, packAll } fr
 const JAVASCRIPT = `
 import { connect, GomqError } from '@gomq/client'
 
-const mq = await connect(process.argv[2], { clientId: 'packed-js' })
+const mq = await connect(process.argv[2], { clientId: 'packed-js', compression: 'deflate' })
 const ack = await mq.publish('packed/js', { id: 7, tags: ['a', 'b'] }, { qos: 1, key: 'c42', headers: { trace: 'x' } })
 await mq.publish('packed/js', 'as text', { qos: 1 })
 await mq.publish('packed/js', new Uint8Array([0, 255]), { qos: 1 })
@@ -34,7 +34,7 @@ const TYPESCRIPT = `
 import { connect, GomqError } from '@gomq/client'
 
 export async function run(url: string, signal: AbortSignal): Promise<number> {
-  await using mq = await connect(url, { clientId: 'packed-ts' })
+  await using mq = await connect(url, { clientId: 'packed-ts', compression: 'deflate' })
   const ack = await mq.publish('packed/ts', { id: 7 }, { qos: 1, key: 'c42', retain: false, headers: { trace: 'x' }, signal })
   const durability: 'replicated' | 'synced' | 'written' = ack.durability
   const offset: number = ack.offset

@@ -1,5 +1,14 @@
 import type { Authorizer, Listing } from '@gomq/engine'
-import { type Crc32, encodeFrame, epoch, GomqError, type Offset, PacketType, type Random } from '@gomq/protocol'
+import {
+  type Crc32,
+  encodeFrame,
+  epoch,
+  GomqError,
+  type Inflate,
+  type Offset,
+  PacketType,
+  type Random,
+} from '@gomq/protocol'
 import { type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Door } from './door.js'
@@ -19,6 +28,8 @@ export interface BrokerOptions {
   readonly fs: FileSystem
   readonly directory: string
   readonly crc32: Crc32
+  /** Reads compressed batches for clients that do not. Without it clients are not granted compression. */
+  readonly inflate?: Inflate
   readonly scheduler: Scheduler
   /** For identities: of the store, and of clients that bring none. */
   readonly random: Random
@@ -215,13 +226,14 @@ export class Broker {
   }
 
   #engineOptions(epochNumber: number): EngineDriverOptions['engine'] {
-    const { brokerId, brokerVersion, crc32, random, messageBytesMax, authorizer } = this.#options
+    const { brokerId, brokerVersion, crc32, inflate, random, messageBytesMax, authorizer } = this.#options
     const { logStartOffset, logEndOffset, lastAppendTimeMs } = this.#log
     return {
       brokerId,
       brokerVersion,
       epoch: epoch(epochNumber),
       crc32,
+      ...(inflate !== undefined && { inflate }),
       random,
       limits: { messageBytesMax },
       durability: 'synced',

@@ -7,7 +7,7 @@ const PASSWORD_FILE_BYTES_MAX = 4096
 
 /** What the flags come to for the client. Reads the password file. @throws GomqError INVALID_ARGUMENT */
 export function connectOptionsOf(flags: ConnectionFlags): ConnectOptions {
-  const { clientId, username, keepAlive, cleanSession, sessionExpiry } = flags
+  const { clientId, username, keepAlive, cleanSession, sessionExpiry, compression } = flags
   const password = passwordOf(flags)
   const will = willOf(flags)
   if (password !== undefined && username === undefined)
@@ -21,6 +21,7 @@ export function connectOptionsOf(flags: ConnectionFlags): ConnectOptions {
     ...(keepAlive !== undefined && { keepAliveSec: keepAlive }),
     ...(cleanSession !== undefined && { cleanSession }),
     ...(sessionExpiry !== undefined && { sessionExpirySec: sessionExpiry }),
+    ...(compression !== undefined && { compression }),
     ...(will !== undefined && { will }),
   }
 }

@@ -62,6 +62,9 @@ function connectionOptions(): readonly Option[] {
     new Option('--session-expiry <time>', 'how long the broker keeps the session: 3600s, 12h, 7d (default: 7d)')
       .env('GOMQ_SESSION_EXPIRY')
       .argParser(parseSessionExpiry),
+    new Option('--compression <how>', 'deflate: what is published travels and is stored compressed; none: it does not')
+      .env('GOMQ_COMPRESSION')
+      .choices(['none', 'deflate']),
     new Option('--will-topic <topic>', 'topic of the message that the broker publishes if this client is lost')
       .env('GOMQ_WILL_TOPIC')
       .argParser(parseTopicName),

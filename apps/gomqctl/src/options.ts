@@ -1,4 +1,4 @@
-import { GomqError, type SubscribeFrom } from '@gomq/client'
+import { type Compression, GomqError, type SubscribeFrom } from '@gomq/client'
 import { validateTopicFilter, validateTopicName } from '@gomq/protocol'
 import { InvalidArgumentError } from 'commander'
 
@@ -15,6 +15,8 @@ export interface ConnectionFlags {
   readonly cleanSession?: boolean
   /** Seconds that the session outlives the connection. */
   readonly sessionExpiry?: number
+  /** How what is published is compressed. */
+  readonly compression?: Compression
   readonly willTopic?: string
   readonly willMessage?: string
   readonly willQos?: 0 | 1 | 2

@@ -25,6 +25,7 @@ test('every flag reaches the client under its name', () => {
       keepAlive: 0,
       cleanSession: false,
       sessionExpiry: 9,
+      compression: 'deflate',
       willTopic: 'w',
       willMessage: 'bye',
       willQos: 0,
@@ -37,6 +38,7 @@ test('every flag reaches the client under its name', () => {
     keepAliveSec: 0,
     cleanSession: false,
     sessionExpirySec: 9,
+    compression: 'deflate',
     will: { topic: 'w', value: 'bye', qos: 0, retain: true },
   })
 })

@@ -27,13 +27,13 @@ const EVERYTHING = [
   ...['--connect', 'a:1,gomqs://b:2', '--http', 'https://c', '--topic', 'a b', '--topic', 'c,d', '--qos', '2'],
   ...['--retain', '1', '--client-id', 'me', '--username', 'u', '--password', 'p', '--keep-alive', '0'],
   ...['--clean-session', '1', '--session-expiry', '7d', '--will-topic', 'w', '--will-message', '', '--will-qos', '0'],
-  ...['--will-retain', '0', '--json', '--quiet', '--context', 'c'],
+  ...['--will-retain', '0', '--compression', 'deflate', '--json', '--quiet', '--context', 'c'],
 ]
 
 test('what a context keeps means the same when it is used', () => {
   const given = programWith(...EVERYTHING)
   const settings = settingsFrom(given)
-  expect(Object.keys(settings)).toHaveLength(15)
+  expect(Object.keys(settings)).toHaveLength(16)
   const used = programWith('--context', 'c', '--json', '--quiet')
   applyContext(used, fileWith(settings))
   expect(used.opts()).toEqual(given.opts())

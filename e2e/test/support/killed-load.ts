@@ -1,4 +1,4 @@
-import { connect, type GomqClient, GomqError } from '@gomq/client'
+import { type Compression, connect, type GomqClient, GomqError } from '@gomq/client'
 import type { Deliveries } from './deliveries.js'
 import type { Ledger } from './ledger.js'
 
@@ -10,8 +10,15 @@ export const RECONNECT = { minMs: 10, maxMs: 100 }
 const STALLED_MS = 15_000
 
 /** Publishes `name:0`, `name:1`, ... to `load/<name>` until it is stopped, and tells the ledger how each publish settled. */
-export async function produce(url: string, name: string, qos: 1 | 2, ledger: Ledger, stop: AbortSignal): Promise<void> {
-  await using mq: GomqClient = await connect(url, { clientId: name, reconnect: RECONNECT })
+export async function produce(
+  url: string,
+  name: string,
+  qos: 1 | 2,
+  ledger: Ledger,
+  stop: AbortSignal,
+  compression: Compression = 'none',
+): Promise<void> {
+  await using mq: GomqClient = await connect(url, { clientId: name, reconnect: RECONNECT, compression })
   const waiting = new Set<Promise<void>>()
   for (let sequence = 0; !stop.aborted; sequence++) {
     const settled = mq

@@ -25,7 +25,7 @@ export class RawPeer {
   }
 
   /** Connects and says hello with request id 1. */
-  static async connect(address: string, clientId: string): Promise<RawPeer> {
+  static async connect(address: string, clientId: string, features: string[] = []): Promise<RawPeer> {
     const [host, port] = address.split(':')
     const socket = connectTcp({ host: host!, port: Number(port), noDelay: true })
     await once(socket, 'connect')
@@ -35,7 +35,7 @@ export class RawPeer {
       requestId: 1,
       versionMin: 1,
       versionMax: 1,
-      features: [],
+      features,
       clientId,
       namespace: null,
       authMethod: null,

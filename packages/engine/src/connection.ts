@@ -21,6 +21,8 @@ export class Connection {
   isSessionKept: boolean = false
   /** Whether it leaves a will. */
   hasWill: boolean = false
+  /** Whether the client reads compressed batches, and may publish them. */
+  readsDeflate: boolean = false
   /** Whether the driver's output is above its bound. */
   isBlocked: boolean = false
   readonly subscriptions: Map<number, Subscription> = new Map()

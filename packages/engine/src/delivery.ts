@@ -2,6 +2,8 @@ import {
   Attribute,
   attributesOf,
   baseOffsetOf,
+  Compression,
+  compressionOf,
   isControl,
   isExpired,
   nextOffsetOf,
@@ -15,6 +17,7 @@ import {
 } from '@gomq/protocol'
 import { OUTSTANDING_RANGES_MAX, READ_BYTES_MAX, SPARSE_READ_BYTES_MAX } from './limits.js'
 import type { EngineReadResult, Outbox } from './outbox.js'
+import type { ReadableBatches } from './readable-batches.js'
 import type { RetainedMessages } from './retained-messages.js'
 import type { Subscription } from './subscription.js'
 import { TopicTrie } from './topic-trie.js'
@@ -32,6 +35,7 @@ export class Delivery {
   nowMs: number = 0
   readonly #outbox: Outbox
   readonly #retained: RetainedMessages
+  readonly #readable: ReadableBatches | undefined
   readonly #trie = new TopicTrie<Subscription>()
   readonly #matches = new Map<string, readonly Subscription[]>()
   #matchEntries = 0
@@ -39,9 +43,11 @@ export class Delivery {
   #nextToken = 1
   #highWatermark: Offset
 
-  constructor(outbox: Outbox, retained: RetainedMessages, highWatermark: Offset) {
+  /** @param readable  for clients that do not read compressed batches */
+  constructor(outbox: Outbox, retained: RetainedMessages, highWatermark: Offset, readable?: ReadableBatches) {
     this.#outbox = outbox
     this.#retained = retained
+    this.#readable = readable
     this.#highWatermark = highWatermark
   }
 
@@ -90,10 +96,11 @@ export class Delivery {
   fanOut(batch: Uint8Array, topic: string): void {
     for (const subscription of this.#matching(topic)) {
       if (subscription.state !== 'tailing' || subscription.connection.isBlocked || !subscription.hasCredit) continue
-      const count = recordCountOf(batch)
+      const readable = this.#readableFor(subscription, batch)
+      const count = recordCountOf(readable)
       subscription.creditMessages -= count
-      subscription.creditBytes -= recordsBytesOf(batch, 0, count)
-      this.#send(subscription, null, null, batch)
+      subscription.creditBytes -= recordsBytesOf(readable, 0, count)
+      this.#send(subscription, null, null, readable)
     }
   }
 
@@ -150,6 +157,8 @@ export class Delivery {
     const end = base + recordCountOf(batch)
     const redelivers = base < subscription.resumeAt
     let from = Math.max(base, subscription.position)
+    batch = this.#readableFor(subscription, batch)
+    const isCompressed = compressionOf(batch) !== Compression.NONE
     if (!redelivers && from === base && subscription.earlyAcks.isEmpty && this.#fitsWhole(subscription, batch)) {
       this.#account(subscription, batch, 0, end - base)
       subscription.position = next
@@ -162,15 +171,19 @@ export class Delivery {
     for (let i = 0; i < wanted.length && isComplete; i += 2) {
       const rangeFrom = wanted[i]!
       const rangeTo = wanted[i + 1]!
-      if (!subscription.hasCredit || subscription.connection.isBlocked) {
+      // Each part of a compressed batch takes the whole of it along: it goes once, and what exceeds the credit is owed.
+      const isUnderWay = isCompressed && i > 0
+      if (!isUnderWay && (!subscription.hasCredit || subscription.connection.isBlocked)) {
         from = rangeFrom
         isComplete = false
         break
       }
-      const fitting = Math.min(
-        rangeTo - rangeFrom,
-        recordsWithin(batch, rangeFrom - base, subscription.creditMessages, subscription.creditBytes),
-      )
+      const fitting = isCompressed
+        ? rangeTo - rangeFrom
+        : Math.min(
+            rangeTo - rangeFrom,
+            recordsWithin(batch, rangeFrom - base, subscription.creditMessages, subscription.creditBytes),
+          )
       ranges.push(rangeFrom - base, rangeFrom - base + fitting)
       this.#account(subscription, batch, rangeFrom - base, rangeFrom - base + fitting)
       if (rangeFrom + fitting < rangeTo) {
@@ -180,11 +193,21 @@ export class Delivery {
     }
     subscription.position = (isComplete ? next : from) as Offset
     this.#passEarlyAcks(subscription)
-    if (ranges.length > 0) {
+    if (ranges.length > 0 && isCompressed) this.#send(subscription, null, ranges, batch)
+    else if (ranges.length > 0) {
       const part = partOfBatch(batch, ranges)
       this.#send(subscription, part.header, part.ranges, part.payload)
     }
     return isComplete
+  }
+
+  /** The batch as the subscription's client reads it; as it is while nothing can be sent. */
+  #readableFor(subscription: Subscription, batch: Uint8Array): Uint8Array {
+    const { connection } = subscription
+    if (compressionOf(batch) === Compression.NONE || connection.readsDeflate || this.#readable === undefined)
+      return batch
+    if (connection.isBlocked || !subscription.hasCredit) return batch
+    return this.#readable.of(batch)
   }
 
   /** Below its start a subscription is given only what stands in `unacked`: reading goes on where that is, not through all between. */

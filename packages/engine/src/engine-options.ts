@@ -1,4 +1,4 @@
-import type { Crc32, Durability, Epoch, Offset, Random } from '@gomq/protocol'
+import type { Crc32, Durability, Epoch, Inflate, Offset, Random } from '@gomq/protocol'
 import type { Authorizer } from './authorizer.js'
 import type { Outbox } from './outbox.js'
 
@@ -9,6 +9,8 @@ export interface EngineOptions {
   /** Epoch of this reign; above every epoch in the log. */
   readonly epoch: Epoch
   readonly crc32: Crc32
+  /** Reads compressed batches for those who do not. Without it clients are not granted compression. */
+  readonly inflate?: Inflate
   /** For the ids of clients that bring none. */
   readonly random: Random
   readonly limits: {

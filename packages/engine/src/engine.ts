@@ -23,6 +23,7 @@ import { CLIENTS_LOST_GRACE_MS, PRODUCERS_FORGOTTEN_AT_ONCE } from './limits.js'
 import { Listing } from './listing.js'
 import type { EngineReadResult } from './outbox.js'
 import { Publishing } from './publishing.js'
+import { ReadableBatches } from './readable-batches.js'
 import { SessionKeeper } from './session-keeper.js'
 import { Subscribing } from './subscribing.js'
 
@@ -52,7 +53,7 @@ export class Engine {
   #nextSweepMs = 0
 
   constructor(options: EngineOptions) {
-    const { outbox, crc32, epoch, logEndOffset, lastAppendTimeMs } = options
+    const { outbox, crc32, inflate, epoch, logEndOffset, lastAppendTimeMs } = options
     const connections = new Connections()
     const state = new CommittedState()
     this.#context = {
@@ -61,7 +62,7 @@ export class Engine {
       state,
       queue: new CommitQueue({ outbox, crc32, epoch, logEndOffset, lastAppendTimeMs }),
       connections,
-      delivery: new Delivery(outbox, state.retained, logEndOffset),
+      delivery: new Delivery(outbox, state.retained, logEndOffset, inflate && new ReadableBatches(inflate, crc32)),
       send: (connectionId, packet) => {
         if (connections.get(connectionId) !== undefined) outbox.send(connectionId, packet)
       },

@@ -1,8 +1,11 @@
 import {
   Attribute,
   attributesOf,
+  Compression,
   checkBatch,
   clearRetain,
+  compressionOf,
+  DEFLATE_FEATURE,
   GomqError,
   type Offset,
   PacketType,
@@ -23,6 +26,8 @@ import {
   RETAINED_MAX,
 } from './limits.js'
 import type { RetainedMessages } from './retained-messages.js'
+
+const NOT_GRANTED = `the batch is compressed and the connection was not granted the feature '${DEFLATE_FEATURE}'; ask for it in CONNECT, or publish uncompressed`
 
 /** Takes batches in: checked, judged by the producer's window, appended; or handed to those who listen now. */
 export class Publishing {
@@ -49,6 +54,8 @@ export class Publishing {
     const { batch, requestId } = packet
     const topic = checkBatch(batch, options.limits, options.crc32)
     const attributes = attributesOf(batch)
+    if (compressionOf(batch) !== Compression.NONE && !connection.readsDeflate)
+      throw new GomqError('UNSUPPORTED_FEATURE', NOT_GRANTED)
     const refusal = this.#refusal(connection, batch, topic)
     if (refusal !== undefined) {
       if (requestId !== 0 || (attributes & Attribute.QOS_MASK) !== 0) throw refusal

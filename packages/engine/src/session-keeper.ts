@@ -1,7 +1,10 @@
 import {
   CLIENT_ID_BYTES_MAX,
+  Compression,
   type ConnectPacket,
   checkBatch,
+  compressionOf,
+  DEFLATE_FEATURE,
   frameBytesMaxFor,
   GomqError,
   PacketType,
@@ -178,13 +181,14 @@ export class SessionKeeper {
     const asked = packet.keepAliveSec === 0 ? KEEP_ALIVE_SEC_MAX : packet.keepAliveSec
     const keepAliveSec = Math.min(asked, KEEP_ALIVE_SEC_MAX)
     connection.state = 'established'
+    connection.readsDeflate = options.inflate !== undefined && packet.features.includes(DEFLATE_FEATURE)
     connection.keepAliveMs = keepAliveSec * 1000
     connections.watch(connection)
     send(connection.id, {
       type: PacketType.CONNACK,
       requestId: packet.requestId,
       version: PROTOCOL_VERSION,
-      features: [],
+      features: connection.readsDeflate ? [DEFLATE_FEATURE] : [],
       clientId: connection.clientId,
       sessionPresent,
       brokerId: options.brokerId,
@@ -239,6 +243,8 @@ export class SessionKeeper {
     const topic = checkBatch(will, options.limits, options.crc32)
     if (recordCountOf(will) !== 1)
       throw new GomqError('MALFORMED_BATCH', `the will holds ${recordCountOf(will)} records; it is one message`)
+    if (compressionOf(will) !== Compression.NONE)
+      throw new GomqError('MALFORMED_BATCH', 'the will is compressed; send it uncompressed')
     if (topic.startsWith('$'))
       throw new GomqError(
         'NOT_AUTHORIZED',

@@ -3,6 +3,8 @@ export interface Subscriber {
   /** Number of the connection. */
   readonly id: number
   readonly clientId: string
+  /** Whether it is given compressed batches as they are. */
+  readonly readsDeflate: boolean
   /** Whether the driver's output is above its bound: nothing is delivered then. */
   readonly isBlocked: boolean
 }

@@ -1,4 +1,4 @@
-import { type Packet, PacketType, topicMatches } from '@gomq/protocol'
+import { DEFLATE_FEATURE, type Packet, PacketType, topicMatches } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { expect, test } from 'vitest'
 import { EngineBench } from './support/engine-bench.js'
@@ -53,7 +53,7 @@ function runProgram(seed: number): void {
   }))
   let nextConnection = 10
   let published = 0
-  bench.connect(1, null)
+  bench.connect(1, null, { features: [DEFLATE_FEATURE] })
 
   const collect = () => {
     for (const consumer of consumers)
@@ -64,7 +64,7 @@ function runProgram(seed: number): void {
     consumer.delivered = []
     for (const offsets of consumer.asked.values()) for (const offset of offsets) consumer.unknown.add(offset)
     consumer.asked.clear()
-    bench.connect(consumer.connectionId, consumer.clientId)
+    bench.connect(consumer.connectionId, consumer.clientId, { features: random.chance(0.5) ? [DEFLATE_FEATURE] : [] })
     bench.subscribe(consumer.connectionId, 1, consumer.filters, {
       name: 's',
       from: { kind: 'earliest' },
@@ -84,6 +84,7 @@ function runProgram(seed: number): void {
         1,
         topic,
         Array.from({ length: count }, () => `m${published++}`),
+        { isCompressed: random.chance(0.4) },
       )
       for (let i = 0; i < count; i++) topicOfOffset.set(base + i, topic)
     } else if (operation < 50) bench.commit(bench.log.length - random.below(3))
@@ -112,7 +113,7 @@ function runProgram(seed: number): void {
       for (const offset of topicOfOffset.keys()) if (offset >= bench.highWatermark) topicOfOffset.delete(offset)
       bench.crash()
       for (const each of consumers) each.connectionId = undefined
-      bench.connect(1, null)
+      bench.connect(1, null, { features: [DEFLATE_FEATURE] })
     } else if (consumer.connectionId !== undefined) {
       bench.engine.handleBlocked(consumer.connectionId)
       bench.commit(bench.log.length)

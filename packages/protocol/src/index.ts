@@ -1,6 +1,7 @@
 export * from './batch/batch-builder.js'
 export * from './batch/batch-part.js'
 export * from './batch/check.js'
+export * from './batch/compression.js'
 export * from './batch/delivered-records.js'
 export * from './batch/header.js'
 export * from './batch/record.js'

@@ -24,6 +24,18 @@ export const RECORD_OVERHEAD_BYTES_MAX: number = 64 * 1024
 /** Headers of one record. Stops hash flooding by header names. */
 export const RECORD_HEADERS_MAX = 64
 
+/**
+ * Bytes of a compressed batch when it is not compressed: 1 MiB, header, topic and table included. Stops a small batch from growing without end
+ * where it is decompressed (a bomb), and bounds how long that holds up others: about 3 ms.
+ */
+export const INFLATED_BATCH_BYTES_MAX: number = 1024 * 1024
+
+/** Bytes that one byte of a DEFLATE stream can stand for: the longest copy has 258 bytes and takes two bits [RFC 1951]. */
+export const DEFLATE_RATIO_MAX = 1032
+
+/** Bytes of records below which a batch is not compressed: setting up the compressor would take longer than it saves. */
+export const COMPRESSED_RECORDS_BYTES_MIN = 1024
+
 /** Bytes of a frame before the connection is established: 64 KiB. Stops strangers from making the broker buffer (CVE-2017-7651). */
 export const CONNECT_FRAME_BYTES_MAX: number = 64 * 1024
 

@@ -118,6 +118,10 @@ export const samplePackets: [name: string, packet: Packet][] = [
   ['disconnect', { type: PacketType.DISCONNECT, code: 'SHUTTING_DOWN', message: 'the broker stops' }],
   ['disconnect-normal', { type: PacketType.DISCONNECT, code: null, message: '' }],
   ['deliver', { type: PacketType.DELIVER, subscriptionId: 1, header: null, ranges: null, payload: plainBatch(3) }],
+  [
+    'deliver-compressed',
+    { type: PacketType.DELIVER, subscriptionId: 1, header: null, ranges: [0, 1, 2, 3], payload: plainBatch(3) },
+  ],
   ['deliver-part', { type: PacketType.DELIVER, subscriptionId: 1, ...part }],
   ['ack', { type: PacketType.ACK, requestId: 8, subscriptionId: 1, ranges: [12, 15, 20, 21] }],
   ['acked', { type: PacketType.ACKED, requestId: 8 }],

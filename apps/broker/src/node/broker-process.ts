@@ -1,6 +1,6 @@
 import type { Authorizer } from '@gomq/engine'
 import { GomqError } from '@gomq/protocol'
-import { crc32, systemRandom } from '@gomq/protocol/node'
+import { crc32, inflate, systemRandom } from '@gomq/protocol/node'
 import type { FileSystem } from '@gomq/storage'
 import { nodeFileSystem } from '@gomq/storage/node'
 import type { FastifyInstance } from 'fastify'
@@ -60,6 +60,7 @@ export class BrokerProcess {
       fs: parts.fs ?? nodeFileSystem(),
       directory: configuration.dataDir,
       crc32,
+      inflate,
       scheduler: new NodeScheduler(),
       random: systemRandom,
       log,

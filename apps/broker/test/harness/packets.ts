@@ -2,12 +2,15 @@ import {
   Attribute,
   BatchBuilder,
   type ConnectPacket,
+  deflatedBatch,
   type Packet,
   PacketType,
   type ProducerId,
+  recordsStartOf,
   type SubscribePacket,
+  stampProducer,
 } from '@gomq/protocol'
-import { crc32 } from '@gomq/protocol/node'
+import { crc32, deflate } from '@gomq/protocol/node'
 
 export function connectPacket(fields: Partial<ConnectPacket> = {}): ConnectPacket {
   return {
@@ -70,4 +73,24 @@ export function batchOf(topic: string, values: (string | Uint8Array)[], input: B
 
 export function publishPacket(requestId: number, batch: Uint8Array): Packet {
   return { type: PacketType.PUBLISH, requestId, batch }
+}
+
+/** A batch of text messages, compressed; each is filled up with spaces, so that this gains something. */
+export function compressedBatchOf(topic: string, values: string[], input: BatchInput = {}): Uint8Array {
+  const plain = batchOf(
+    topic,
+    values.map((value) => value.padEnd(1100)),
+    input,
+  )
+  const batch = deflatedBatch(plain, deflate, crc32)
+  stampProducer(batch, { producerId: 0 as ProducerId, producerEpoch: 0, firstSequence: 0 }, crc32)
+  return batch
+}
+
+/** A compressed batch with sound checksums and nothing behind them. */
+export function lyingBatchOf(topic: string, values: string[]): Uint8Array {
+  const batch = compressedBatchOf(topic, values)
+  batch.fill(0xff, recordsStartOf(batch))
+  stampProducer(batch, { producerId: 0 as ProducerId, producerEpoch: 0, firstSequence: 0 }, crc32)
+  return batch
 }

@@ -25,9 +25,9 @@ export class TcpClient {
   }
 
   /** A connection that has completed CONNECT. */
-  static async connect(port: number, clientId: string | null = null): Promise<TcpClient> {
+  static async connect(port: number, clientId: string | null = null, features: string[] = []): Promise<TcpClient> {
     const client = await TcpClient.open(port)
-    client.send(connectPacket({ clientId }))
+    client.send(connectPacket({ clientId, features }))
     await client.queue.take(PacketType.CONNACK)
     return client
   }

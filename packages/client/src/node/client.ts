@@ -1,5 +1,5 @@
 import { GomqError, type Offset } from '@gomq/protocol'
-import { crc32, systemRandom } from '@gomq/protocol/node'
+import { crc32, deflate, inflate, systemRandom } from '@gomq/protocol/node'
 import type { PublishAck } from '../session/publish-batch.js'
 import type { PublishRequest } from '../session/publish-request.js'
 import { ClientSession } from '../session/session.js'
@@ -81,6 +81,8 @@ export class GomqClient {
       agent: 'gomq-client-node/0.1.0',
       random: systemRandom,
       crc32,
+      inflate,
+      deflate: options.compression === 'deflate' ? deflate : undefined,
       outbox: {
         send: (packet) => this.#link.send(packet),
         disconnect: (error) => this.#link.disconnect(error ?? closedError()),

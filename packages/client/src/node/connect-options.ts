@@ -20,6 +20,9 @@ export interface WillOptions extends Pick<PublishOptions, 'qos' | 'key' | 'retai
   readonly delaySec?: number
 }
 
+/** How what is published is compressed. */
+export type Compression = 'none' | 'deflate'
+
 /** How a client connects and what it bounds. */
 export interface ConnectOptions {
   /** Identity of the client, needed for durable subscriptions. Without it the broker makes one up. */
@@ -51,6 +54,12 @@ export interface ConnectOptions {
   readonly publishTimeoutMs?: number
   /** Bytes of unsettled messages beyond which publishes wait; 4 MiB by default. */
   readonly bufferBytesMax?: number
+  /**
+   * 'deflate': batches of 1 KiB and more are compressed where that saves a tenth; they take less of the network and of the broker's disk, and
+   * CPU of this process: about 0.4 ms for 128 KiB, in the event loop. Retained messages and wills are not. 'none' by default. Whoever
+   * subscribes reads both.
+   */
+  readonly compression?: Compression
   /** Pause before connecting again: from `minMs` (100), doubled each time, up to `maxMs` (5,000), half of it by chance. */
   readonly reconnect?: { readonly minMs?: number; readonly maxMs?: number }
   /** Ends the attempt to connect. */
@@ -72,6 +81,7 @@ export interface ResolvedConnectOptions {
   readonly requestTimeoutMs: number
   readonly publishTimeoutMs: number
   readonly bufferBytesMax: number
+  readonly compression: Compression
   readonly reconnectMinMs: number
   readonly reconnectMaxMs: number
 }
@@ -105,9 +115,15 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
       1,
       Number.MAX_SAFE_INTEGER,
     ),
+    compression: compressionOption(options.compression ?? 'none'),
     reconnectMinMs: integerOption('reconnect.minMs', reconnect?.minMs ?? 100, 0, TIMEOUT_MS_MAX),
     reconnectMaxMs: integerOption('reconnect.maxMs', reconnect?.maxMs ?? 5_000, 0, TIMEOUT_MS_MAX),
   }
+}
+
+function compressionOption(compression: Compression): Compression {
+  if (compression === 'none' || compression === 'deflate') return compression
+  throw new GomqError('INVALID_ARGUMENT', `compression is '${compression}'; it must be 'none' or 'deflate'`)
 }
 
 function resolveWill(will: WillOptions): Will {

@@ -9,7 +9,7 @@ export {
 export type { PublishAck } from '../session/publish-batch.js'
 export { type ClientEvents, GomqClient } from './client.js'
 export { connect } from './connect.js'
-export type { ConnectOptions, WillOptions } from './connect-options.js'
+export type { Compression, ConnectOptions, WillOptions } from './connect-options.js'
 export { Message, type ReplyOptions } from './message.js'
 export type { PublishOptions, SubscribeFrom, SubscribeOptions } from './options.js'
 export type { RequestOptions } from './requester.js'

@@ -36,7 +36,10 @@ export interface SubscribeOptions {
   readonly retained?: boolean
   /** 'manual' (default): call `message.ack()`. 'auto': a message is acknowledged when the next one is asked for. */
   readonly ack?: 'manual' | 'auto'
-  /** How much may be delivered ahead of the iterator; 8,192 messages and 4 MiB by default. */
+  /**
+   * How much may be delivered ahead of the iterator; 8,192 messages and 4 MiB by default. A compressed batch comes whole, also where it
+   * exceeds that.
+   */
   readonly prefetch?: { readonly messages?: number; readonly bytes?: number }
   /** Ends the iteration after what is stored now. */
   readonly untilEnd?: boolean

@@ -2,6 +2,8 @@ import {
   BatchBuilder,
   type ConnectPacket,
   type Crc32,
+  DEFLATE_FEATURE,
+  type Inflate,
   PacketType,
   PROTOCOL_VERSION,
   type ProducerId,
@@ -33,6 +35,8 @@ export interface IntroductionOptions {
   readonly will: Will | null
   readonly random: Random
   readonly crc32: Crc32
+  /** Missing: compressed batches are neither asked for nor published. */
+  readonly inflate?: Inflate | undefined
 }
 
 /** Makes the CONNECT of each connection. */
@@ -57,7 +61,8 @@ export class Introduction {
       requestId,
       versionMin: PROTOCOL_VERSION,
       versionMax: PROTOCOL_VERSION,
-      features: [],
+      // Whether or not it compresses itself: what others have compressed need not be decompressed by the broker.
+      features: this.#options.inflate === undefined ? [] : [DEFLATE_FEATURE],
       clientId,
       namespace: null,
       authMethod,

@@ -2,9 +2,11 @@ import {
   Attribute,
   BatchBuilder,
   type Crc32,
+  type Deflate,
   type Epoch,
   type ErrorPacket,
   GomqError,
+  type Inflate,
   NO_OFFSET,
   type Packet,
   PacketType,
@@ -25,6 +27,9 @@ import type { Waiter } from './waiter.js'
 export interface ProducerPort {
   readonly random: Random
   readonly crc32: Crc32
+  /** Compresses batches while the broker takes them so; undefined: never. */
+  readonly deflate?: Deflate | undefined
+  readonly inflate?: Inflate | undefined
   /** Bytes of records that may be unsettled before publishes wait. */
   readonly bufferBytesMax: number
   nextRequestId(): number
@@ -54,6 +59,8 @@ export class Producer {
   readonly #builders = new Map<string, BatchBuilder>()
   #bufferedBytes = 0
   #window = 1
+  /** Set while the broker takes compressed batches. */
+  #deflate: Deflate | undefined
   #isRecovering = false
   #needsNewIdentity = false
   readonly #paced: Waiter<void>[] = []
@@ -139,9 +146,17 @@ export class Producer {
     this.#admit()
   }
 
-  /** A connection stands: all that was not answered goes out again, with the same bytes and in order. */
-  handleConnected(inflightBatchesMax: number): void {
+  /**
+   * A connection stands: all that was not answered goes out again, with the same bytes and in order.
+   * @param takesDeflate  whether the broker takes compressed batches; if not, what was compressed for another goes out uncompressed, which is
+   *                      the same batch to both: its sequence stays
+   */
+  handleConnected(inflightBatchesMax: number, takesDeflate: boolean = false): void {
     this.#window = inflightBatchesMax
+    const { deflate, inflate, crc32 } = this.#port
+    this.#deflate = takesDeflate ? deflate : undefined
+    if (!takesDeflate && inflate !== undefined)
+      for (const batch of [...this.#inflight, ...this.#queue]) batch.decompress(inflate, crc32)
     for (const batch of this.#inflight) if (!batch.isSurvivor) this.#send(batch)
     this.#recoverIfAnswered()
     this.flush()
@@ -236,7 +251,7 @@ export class Producer {
   }
 
   #seal(batch: PublishBatch): void {
-    const builder = batch.seal()
+    const builder = batch.seal(this.#deflate)
     if (builder === null) return
     if (this.#openByTopic.get(builder.topic) === batch) this.#openByTopic.delete(builder.topic)
     const { topic, attributes, ttlMs } = builder

@@ -1,9 +1,14 @@
 import {
   Attribute,
   type BatchBuilder,
+  type Crc32,
+  type Deflate,
   type Durability,
+  deflatedBatch,
   type Epoch,
   type GomqError,
+  type Inflate,
+  inflatedBatch,
   NO_OFFSET,
   type Offset,
   type RecordInput,
@@ -100,16 +105,25 @@ export class PublishBatch {
     return bytes
   }
 
-  /** Closes the batch to further records. Gives its builder back, or null when it was sealed before. */
-  seal(): BatchBuilder | null {
+  /**
+   * Closes the batch to further records. Gives its builder back, or null when it was sealed before.
+   * @param deflate  compresses the batch, where that gains something; undefined: it stays as it is
+   */
+  seal(deflate?: Deflate): BatchBuilder | null {
     const builder = this.#builder
     if (builder === null) return null
     this.#builder = null
-    this.#bytes = builder.finish(
+    const bytes = builder.finish(
       { baseTimestampMs: this.#openedMs, producerId: 0 as never, producerEpoch: 0, firstSequence: 0 },
       noCrc,
     )
+    this.#bytes = deflate === undefined ? bytes : deflatedBatch(bytes, deflate, noCrc)
     return builder
+  }
+
+  /** Undoes the compression of a sealed batch; it keeps its sequence. Again, or before it is sealed: nothing. */
+  decompress(inflate: Inflate, crc32: Crc32): void {
+    if (this.#bytes !== null) this.#bytes = inflatedBatch(this.#bytes, inflate, crc32)
   }
 
   /** The sealed batch. */

@@ -1,4 +1,12 @@
-import { type ConnackPacket, type ErrorCode, GomqError, type Packet, PacketType } from '@gomq/protocol'
+import {
+  type ConnackPacket,
+  DEFLATE_FEATURE,
+  type Deflate,
+  type ErrorCode,
+  GomqError,
+  type Packet,
+  PacketType,
+} from '@gomq/protocol'
 import { Introduction, type IntroductionOptions } from './introduction.js'
 import { KeepAlive } from './keep-alive.js'
 import { LAG_INTERVAL_MS } from './limits.js'
@@ -14,6 +22,8 @@ import type { Waiter } from './waiter.js'
 export interface SessionOptions extends IntroductionOptions {
   readonly requestTimeoutMs: number
   readonly bufferBytesMax: number
+  /** Compresses what is published, where the broker grants it; missing: nothing is. Needs `inflate`. */
+  readonly deflate?: Deflate | undefined
   readonly outbox: SessionOutbox
 }
 
@@ -50,6 +60,7 @@ export class ClientSession {
     const isEstablished = () => this.#state === 'established'
     this.#subscriptions = new Subscriptions({
       crc32: options.crc32,
+      inflate: options.inflate,
       requestTimeoutMs: options.requestTimeoutMs,
       nextRequestId: this.#nextRequestId,
       send: (packet) => this.#send(packet),
@@ -60,6 +71,8 @@ export class ClientSession {
     this.producer = new Producer({
       random: options.random,
       crc32: options.crc32,
+      deflate: options.deflate,
+      inflate: options.inflate,
       bufferBytesMax: options.bufferBytesMax,
       nextRequestId: this.#nextRequestId,
       send: (packet) => this.#send(packet),
@@ -196,7 +209,7 @@ export class ClientSession {
       this.#introduction.handleEstablished()
       this.#keepAlive.start(packet.keepAliveSec, this.#nowMs)
       this.#subscriptions.handleConnected()
-      this.producer.handleConnected(packet.inflightBatchesMax)
+      this.producer.handleConnected(packet.inflightBatchesMax, packet.features.includes(DEFLATE_FEATURE))
       // Last: whoever is told may call the session.
       this.#outbox.connected(packet)
     } else if (packet.type === PacketType.ERROR || packet.type === PacketType.DISCONNECT) {

@@ -5,6 +5,7 @@ import {
   type DeliverPacket,
   type ErrorPacket,
   GomqError,
+  type Inflate,
   type LagrespPacket,
   type Packet,
   PacketType,
@@ -18,6 +19,8 @@ import type { Waiter } from './waiter.js'
 /** What the subscriptions need from their session. */
 export interface SubscriptionsPort {
   readonly crc32: Crc32
+  /** Missing: the broker sends nothing compressed. */
+  readonly inflate: Inflate | undefined
   /** Milliseconds that opening and ending a subscription may take, reconnecting included. */
   readonly requestTimeoutMs: number
   readonly isEstablished: boolean
@@ -173,10 +176,12 @@ export class Subscriptions {
     const entry = this.#entries.get(packet.subscriptionId)
     // Ended here while the broker was still sending.
     if (entry === undefined) return
+    const { header, ranges, payload } = packet
+    const { crc32, inflate } = this.#port
     const records =
-      packet.header === null
-        ? DeliveredRecords.ofBatch(packet.payload, this.#port.crc32)
-        : DeliveredRecords.ofPart(packet.header, packet.ranges ?? [], packet.payload)
+      header === null
+        ? DeliveredRecords.ofBatch(payload, crc32, { ranges, inflate })
+        : DeliveredRecords.ofPart(header, ranges ?? [], payload)
     entry.state.handleDeliver(records)
   }
 

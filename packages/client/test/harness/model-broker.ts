@@ -14,7 +14,7 @@ import {
   stampLeader,
   topicOf,
 } from '@gomq/protocol'
-import { crc32 } from '@gomq/protocol/node'
+import { crc32, inflate } from '@gomq/protocol/node'
 
 /** A message as the model has stored it. */
 export interface Stored {
@@ -62,7 +62,7 @@ export class ModelBroker {
       if (first !== producer.sequence) return refuse('OUT_OF_SEQUENCE')
       base = this.stored.length
       stampLeader(batch, base as Offset, 1 as Epoch, 0)
-      const records = DeliveredRecords.ofBatch(batch, crc32)
+      const records = DeliveredRecords.ofBatch(batch, crc32, { inflate })
       for (let i = 0; i < recordCountOf(batch); i++)
         this.stored.push({
           topic: topicOf(batch),

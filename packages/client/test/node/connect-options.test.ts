@@ -18,6 +18,7 @@ test('every option has the default that its documentation names', () => {
     requestTimeoutMs: 10_000,
     publishTimeoutMs: 30_000,
     bufferBytesMax: 4 * 1024 * 1024,
+    compression: 'none',
     reconnectMinMs: 100,
     reconnectMaxMs: 5000,
   })
@@ -27,6 +28,7 @@ test.each<ConnectOptions>([
   { keepAliveSec: 65_536 },
   { connectTimeoutMs: 0 },
   { bufferBytesMax: 0.5 },
+  { compression: 'gzip' as never },
   { reconnect: { minMs: -1 } },
   { cleanSession: false },
   { password: 'p' },

@@ -4,7 +4,9 @@ import {
   baseOffsetOf,
   type ConnackPacket,
   type ConnectPacket,
+  DEFLATE_FEATURE,
   DeliveredRecords,
+  deflatedBatch,
   type ErrorCode,
   epoch,
   isControl,
@@ -17,12 +19,15 @@ import {
   type StartPosition,
   topicOf,
 } from '@gomq/protocol'
-import { crc32 } from '@gomq/protocol/node'
+import { crc32, deflate, inflate } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import type { Authorizer } from '../../src/authorizer.js'
 import { type ControlRecord, decodeControlBatch } from '../../src/control-record.js'
 import { Engine } from '../../src/engine.js'
 import type { EngineRead } from '../../src/outbox.js'
+
+/** Length of the values of compressed batches. */
+export const FILLED_LENGTH = 1100
 
 /** Connection of {@link EngineBench.publishFrom}. */
 const PUBLISHER = 900
@@ -35,14 +40,18 @@ export interface BatchShape {
   readonly qos?: number
   readonly retain?: boolean
   readonly ttlMs?: number
+  /** Compressed; its values are filled up with spaces, so that this gains something. */
+  readonly isCompressed?: boolean
 }
 
 /** A batch as a client packs it. */
 export function batchOf(topic: string, values: readonly string[], shape: BatchShape = {}): Uint8Array {
   const attributes = (shape.qos ?? 1) | (shape.retain === true ? Attribute.RETAIN : 0)
   const builder = new BatchBuilder(topic, attributes, shape.ttlMs ?? 0)
-  for (const value of values) builder.append({ timestampDeltaMs: 0, key: null, value, headers: null })
-  return builder.finish(
+  const width = shape.isCompressed === true ? FILLED_LENGTH : 0
+  for (const value of values)
+    builder.append({ timestampDeltaMs: 0, key: null, value: value.padEnd(width), headers: null })
+  const batch = builder.finish(
     {
       baseTimestampMs: 1_000_000,
       producerId: producerId(shape.id ?? 0),
@@ -51,6 +60,7 @@ export function batchOf(topic: string, values: readonly string[], shape: BatchSh
     },
     crc32,
   )
+  return shape.isCompressed === true ? deflatedBatch(batch, deflate, crc32) : batch
 }
 
 /** An engine on a log that is an array, driven by hand: nothing commits and no read is answered before the test says so. */
@@ -69,11 +79,15 @@ export class EngineBench {
   #epoch = 1
   #nextRequest = 1
   #hasPublisher = false
+  /** Connections that read compressed batches. */
+  readonly #readers = new Set<number>()
   readonly #authorizer: Authorizer | undefined
+  readonly #decompresses: boolean
 
   /** @param log  a committed log to start from */
-  constructor(init: { authorizer?: Authorizer; log?: readonly Uint8Array[] } = {}) {
+  constructor(init: { authorizer?: Authorizer; log?: readonly Uint8Array[]; decompresses?: boolean } = {}) {
     this.#authorizer = init.authorizer
+    this.#decompresses = init.decompresses ?? true
     this.log.push(...(init.log ?? []))
     this.highWatermark = this.logEnd
     this.engine = this.#boot()
@@ -108,6 +122,7 @@ export class EngineBench {
   /** A connection that has sent CONNECT; nothing commits. */
   sendConnect(connectionId: number, clientId: string | null, fields: Partial<ConnectPacket> = {}): void {
     this.engine.handleOpen(connectionId, { remote: `client-${connectionId}` }, this.nowMs)
+    if (fields.features?.includes(DEFLATE_FEATURE)) this.#readers.add(connectionId)
     this.packet(connectionId, {
       type: PacketType.CONNECT,
       requestId: this.requestId(),
@@ -274,14 +289,15 @@ export class EngineBench {
   /** Offset and text of each message delivered to a connection since the last call, by subscription. */
   takeDelivered(connectionId: number): { subscriptionId: number; topic: string; offset: number; text: string }[] {
     const delivered: { subscriptionId: number; topic: string; offset: number; text: string }[] = []
+    const reader = this.#readers.has(connectionId) ? inflate : undefined
     for (const packet of this.take(connectionId)) {
       if (packet.type !== PacketType.DELIVER) continue
       const records =
         packet.header === null
-          ? DeliveredRecords.ofBatch(packet.payload, crc32)
+          ? DeliveredRecords.ofBatch(packet.payload, crc32, { ranges: packet.ranges, inflate: reader })
           : DeliveredRecords.ofPart(packet.header, packet.ranges!, packet.payload)
       for (let i = 0; i < records.count; i++) {
-        const text = new TextDecoder().decode(records.record(i).value)
+        const text = new TextDecoder().decode(records.record(i).value).trimEnd()
         delivered.push({
           subscriptionId: packet.subscriptionId,
           topic: records.topic,
@@ -303,6 +319,7 @@ export class EngineBench {
       brokerVersion: '0.0.0',
       epoch: epoch(this.#epoch),
       crc32,
+      ...(this.#decompresses && { inflate }),
       random: new SeededRandom(this.#epoch),
       limits: { messageBytesMax: 100_000 },
       durability: 'synced',

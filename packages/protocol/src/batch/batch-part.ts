@@ -1,5 +1,6 @@
 import { readU32, writeU32 } from '../bytes.js'
 import { invariant } from '../errors.js'
+import { Compression, compressionOf } from './compression.js'
 import { recordCountOf, recordsStartOf, tableStartOf } from './header.js'
 
 /**
@@ -19,9 +20,11 @@ export interface BatchPart {
  *
  *     partOfBatch(batch, [0, 2, 5, 6])   // records 0, 1 and 5
  *
+ * @param batch   not compressed: such a one is delivered whole
  * @param ranges  ascending half-open pairs within [0, recordCount), not empty
  */
 export function partOfBatch(batch: Uint8Array, ranges: number[]): BatchPart {
+  invariant(compressionOf(batch) === Compression.NONE, 'a compressed batch has no parts')
   const table = tableStartOf(batch)
   const records = recordsStartOf(batch)
   const recordCount = recordCountOf(batch)

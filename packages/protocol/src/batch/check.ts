@@ -1,8 +1,9 @@
 import { readU32 } from '../bytes.js'
 import type { Crc32 } from '../crc32.js'
 import { GomqError } from '../errors.js'
-import { BATCH_RECORDS_MAX, RECORD_OVERHEAD_BYTES_MAX } from '../limits.js'
+import { BATCH_RECORDS_MAX, frameBytesMaxFor, RECORD_OVERHEAD_BYTES_MAX } from '../limits.js'
 import { validateTopicName } from '../topic-name.js'
+import { Compression, compressionOf, inflatedBatchBytesOf, whyNotInflated } from './compression.js'
 import {
   Attribute,
   attributesOf,
@@ -30,9 +31,10 @@ import {
   ttlMsOf,
   versionOf,
 } from './header.js'
+import { RECORD_BYTES_MIN } from './record.js'
 
-/** Bytes of the smallest record: an array of four with an empty value. */
-const RECORD_BYTES_MIN = 5
+/** Bytes that a packet may need around a batch: type, ids, lengths. */
+const PACKET_BYTES_MAX = 64
 
 /** What {@link checkBatch} allows. */
 export interface BatchBounds {
@@ -42,7 +44,7 @@ export interface BatchBounds {
 
 /**
  * Checks a batch that came from outside, and returns its topic: format, features, bounds, positions, topic name and the producer's
- * checksum. All that a broker checks before it appends; the records stay closed.
+ * checksum. All that a broker checks before it appends; the records stay closed, compressed ones too: the table states their sizes.
  *
  * @throws GomqError MALFORMED_BATCH      the bytes break the format or the checksum
  * @throws GomqError UNSUPPORTED_FEATURE  a feature, an attribute or a compression that this version does not know
@@ -53,22 +55,32 @@ export function checkBatch(batch: Uint8Array, bounds: BatchBounds, crc32: Crc32)
   checkShape(batch)
   const count = recordCountOf(batch)
   const attributes = attributesOf(batch)
-  if (attributes & (Attribute.SPARSE | Attribute.DELAYED | Attribute.ATOMIC_CONTINUES | Attribute.COMPRESSION_MASK)) {
+  if (
+    attributes & (Attribute.SPARSE | Attribute.DELAYED | Attribute.ATOMIC_CONTINUES) ||
+    compressionOf(batch) > Compression.DEFLATE
+  ) {
     throw new GomqError(
       'UNSUPPORTED_FEATURE',
-      `the batch has attributes 0x${attributes.toString(16)}; this broker takes QoS, retain, keyed and expiring`,
+      `the batch has attributes 0x${attributes.toString(16)}; this broker takes QoS, retain, keyed, expiring and deflate`,
     )
   }
   if (attributes & Attribute.CONTROL) malformed('it is marked as a control batch, which only a broker writes')
   if ((attributes & Attribute.QOS_MASK) === 3) malformed('its QoS is 3; QoS is 0, 1 or 2')
   if (attributes & Attribute.RETAIN && count !== 1)
     malformed(`it is retained and holds ${count} records; a retained batch holds one`)
+  if (attributes & Attribute.RETAIN && compressionOf(batch) !== Compression.NONE)
+    malformed('it is retained and compressed; a retained message is looked at by the broker, so send it uncompressed')
   checkTtl(batch, attributes)
   if (lastOffsetDeltaOf(batch) !== count - 1)
     malformed(`its last offset delta is ${lastOffsetDeltaOf(batch)} for ${count} records`)
   if (!Number.isSafeInteger(producerIdOf(batch)) || !Number.isSafeInteger(baseTimestampMsOf(batch)))
     malformed('its producer id or its base timestamp is above 2^53 - 1')
-  checkTable(batch, count, bounds.messageBytesMax)
+  const recordsBytes = checkTable(batch, count, bounds.messageBytesMax)
+  if (compressionOf(batch) !== Compression.NONE) checkCompressed(batch, bounds.messageBytesMax)
+  else if (recordsBytes !== batch.byteLength - recordsStartOf(batch))
+    malformed(
+      `its records end at ${recordsBytes} and there are ${batch.byteLength - recordsStartOf(batch)} bytes of them`,
+    )
   if (bodyCrc(batch, crc32) !== bodyCrcOf(batch))
     malformed('the checksum of its body does not match; it was damaged on its way')
   const topic = readTopic(batch)
@@ -121,7 +133,8 @@ export function checkShape(batch: Uint8Array): void {
   const count = recordCountOf(batch)
   if (count < 1 || count > BATCH_RECORDS_MAX)
     malformed(`it announces ${count} records; 1 to ${BATCH_RECORDS_MAX} are allowed`)
-  if (recordsStartOf(batch) + count * RECORD_BYTES_MIN > batch.byteLength)
+  const recordsBytesMin = compressionOf(batch) === Compression.NONE ? count * RECORD_BYTES_MIN : 1
+  if (recordsStartOf(batch) + recordsBytesMin > batch.byteLength)
     malformed(`it has no room for the ${count} records it announces`)
 }
 
@@ -133,7 +146,17 @@ function checkTtl(batch: Uint8Array, attributes: number): void {
     malformed('it is marked as expiring and its time to live is not from 1 to 2^53 - 1 ms')
 }
 
-function checkTable(batch: Uint8Array, count: number, messageBytesMax: number): void {
+/** Whatever is stored can be given, uncompressed and whole, to a client that does not decompress. */
+function checkCompressed(batch: Uint8Array, messageBytesMax: number): void {
+  const refusal = whyNotInflated(batch)
+  if (refusal !== undefined) malformed(refusal)
+  const bytes = inflatedBatchBytesOf(batch)
+  const bytesMax = frameBytesMaxFor(messageBytesMax) - PACKET_BYTES_MAX
+  if (bytes > bytesMax) malformed(`it has ${bytes} bytes uncompressed and the greatest frame holds ${bytesMax}`)
+}
+
+/** @returns where the last record ends: bytes of the records, uncompressed */
+function checkTable(batch: Uint8Array, count: number, messageBytesMax: number): number {
   const recordBytesMax = messageBytesMax + RECORD_OVERHEAD_BYTES_MAX
   let at = tableStartOf(batch)
   let start = 0
@@ -150,8 +173,7 @@ function checkTable(batch: Uint8Array, count: number, messageBytesMax: number): 
     }
     start = end
   }
-  const recordsBytes = batch.byteLength - recordsStartOf(batch)
-  if (start !== recordsBytes) malformed(`its records end at ${start} and there are ${recordsBytes} bytes of them`)
+  return start
 }
 
 function readTopic(batch: Uint8Array): string {

@@ -14,7 +14,7 @@ import { decodeUtf8 } from '../utf8.js'
  *      56 u32 lastOffsetDelta         60 u32 recordCount              64 u64 baseTimestampMs
  *      72 u64 producerId              80 u32 firstSequence            84 u16 producerEpoch
  *      86 2 reserved bytes, zero      88 u64 ttlMs                96 8 reserved bytes, zero
- *     104 topic | recordCount x u32: end of each record, from the start of the records | records
+ *     104 topic | recordCount x u32: end of each record, from the start of the records | records, compressed if the attributes say so
  *
  * The functions below read it in place; a batch is its bytes and there is no object beside them.
  */
@@ -204,6 +204,14 @@ export function stampProducer(
   batch[PRODUCER_EPOCH_AT] = producer.producerEpoch
   batch[PRODUCER_EPOCH_AT + 1] = producer.producerEpoch >>> 8
   writeU32(batch, BODY_CRC_AT, bodyCrc(batch, crc32))
+}
+
+/** Puts new attributes, the length of the bytes that are there and both checksums into a batch whose body was replaced. @internal */
+export function rewriteBody(batch: Uint8Array, attributes: number, crc32: Crc32): void {
+  writeU32(batch, BATCH_BYTES_AT, batch.byteLength)
+  writeU32(batch, ATTRIBUTES_AT, attributes)
+  writeU32(batch, BODY_CRC_AT, bodyCrc(batch, crc32))
+  writeU32(batch, HEADER_CRC_AT, headerCrc(batch, crc32))
 }
 
 /** Makes a retained batch one that is not. */

@@ -25,6 +25,9 @@ export interface RecordInput {
   readonly headers: Headers | null
 }
 
+/** Bytes of the smallest record: an array of four with an empty value. */
+export const RECORD_BYTES_MIN = 5
+
 /** The header that says how to read a value that is neither text nor plain bytes. */
 export const CONTENT_TYPE_HEADER = 'content-type'
 

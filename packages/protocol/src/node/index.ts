@@ -1,2 +1,3 @@
 export { crc32 } from './crc32.js'
+export { deflate, inflate } from './deflate.js'
 export { systemRandom } from './system-random.js'

@@ -4,13 +4,13 @@ import { bytes, nullable, offsetField, ranges, u32 } from './field.js'
 import type { PacketTable } from './packet-table.js'
 import type { PacketType } from './packet-type.js'
 
-/** Messages for a subscription: a whole batch, or a part of one as `partOfBatch` makes it. */
+/** Messages for a subscription: a whole batch, some records of one that comes whole, or a part of one as `partOfBatch` makes it. */
 export interface DeliverPacket {
   readonly type: typeof PacketType.DELIVER
   readonly subscriptionId: number
-  /** Null for a whole batch. */
+  /** Null where the payload is a whole batch. */
   readonly header: Uint8Array | null
-  /** Half-open pairs of record positions; null for a whole batch. */
+  /** Half-open pairs of record positions; null for all of a whole batch. */
   readonly ranges: number[] | null
   readonly payload: Uint8Array
 }

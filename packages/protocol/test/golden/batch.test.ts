@@ -1,10 +1,14 @@
+import { inflateRawSync } from 'node:zlib'
 import {
   Attribute,
   BatchBuilder,
+  Compression,
   checkBatch,
+  compressionOf,
   DeliveredRecords,
   encodeMsgpack,
   epoch,
+  inflatedBatch,
   isBatchIntact,
   isControl,
   isExpired,
@@ -14,7 +18,7 @@ import {
   stampLeader,
   topicOf,
 } from '@gomq/protocol'
-import { crc32 } from '@gomq/protocol/node'
+import { crc32, inflate } from '@gomq/protocol/node'
 import { describe, expect, test } from 'vitest'
 import { expectGolden, readGolden } from './golden-files.js'
 
@@ -80,6 +84,23 @@ describe('golden bytes of record batches', () => {
     expect([stored.readUInt32LE(52), stored.readBigUInt64LE(88)]).toEqual([0x22, 60_000n])
     expect(checkBatch(batch, { messageBytesMax: 1024 }, crc32)).toBe('a')
     expect([isExpired(batch, 60_999), isExpired(batch, 61_000)]).toEqual([false, true])
+  })
+
+  test('a compressed batch that was released is still read; its table stands before the compressed records', () => {
+    const batch = Uint8Array.from(readGolden('batch-deflate'))
+    expect([isBatchIntact(batch, crc32), compressionOf(batch)]).toEqual([true, Compression.DEFLATE])
+    expect(checkBatch(batch, { messageBytesMax: 1024 }, crc32)).toBe('orders/eu')
+    const stored = readGolden('batch-deflate')
+    expect([stored.readUInt32LE(52), stored.readUInt32LE(60)]).toEqual([0x241, 40])
+    expectGolden('batch-deflate-inflated', inflatedBatch(batch, inflate, crc32))
+    const plain = readGolden('batch-deflate-inflated')
+    const tableEnd = 104 + 9 + 4 * 40
+    expect(stored.subarray(48 + 8, tableEnd).toString('hex')).toBe(plain.subarray(48 + 8, tableEnd).toString('hex'))
+    const records = inflateRawSync(stored.subarray(tableEnd))
+    expect(records.toString('hex')).toBe(plain.subarray(tableEnd).toString('hex'))
+    const delivered = DeliveredRecords.ofBatch(batch, crc32, { inflate })
+    expect(delivered.offsetAt(39)).toBe(2 ** 40 + 40)
+    expect(delivered.record(39)).toMatchObject({ key: 'c39', isText: true, headers: { trace: 'x' } })
   })
 
   test('each field of the header stands at its documented place', () => {

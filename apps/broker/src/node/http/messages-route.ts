@@ -1,5 +1,5 @@
-import { DeliveredRecords, isExpired, nextOffsetOf, type Offset } from '@gomq/protocol'
-import { crc32 } from '@gomq/protocol/node'
+import { DeliveredRecords, inflatedBatchBytesOf, isExpired, nextOffsetOf, type Offset } from '@gomq/protocol'
+import { crc32, inflate } from '@gomq/protocol/node'
 import type { Broker } from '../../broker.js'
 import { digits, type Field, type JsonSchema, topicName } from './field.js'
 import type { HeldBytes } from './held-bytes.js'
@@ -9,7 +9,7 @@ import type { Route } from './route.js'
 
 const LIMIT_DEFAULT = 100
 const LIMIT_MAX = 10_000
-/** Bytes of stored batches that one answer may be made of, beyond the first batch. Stops an answer from filling the memory. */
+/** Bytes of stored batches, uncompressed, that one answer may be made of, beyond the first batch. Stops an answer from filling the memory. */
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024
 /** Bytes asked of the log at a time. */
 const READ_BYTES = 1024 * 1024
@@ -80,10 +80,10 @@ async function readPage({ broker, topic, from, limit, hold }: PageRequest): Prom
       wants: (candidate) => candidate === topic,
     })
     for (const batch of batches) {
-      bytes += batch.byteLength
+      bytes += inflatedBatchBytesOf(batch)
       if (!isExpired(batch, broker.nowMs())) {
-        const records = DeliveredRecords.ofBatch(batch, crc32)
-        hold(batch.byteLength)
+        const records = DeliveredRecords.ofBatch(batch, crc32, { inflate })
+        hold(inflatedBatchBytesOf(batch))
         for (let index = 0; index < records.count; index++) {
           if (records.offsetAt(index) < from) continue
           if (messages.length === limit) return page(topic, messages, records.offsetAt(index))

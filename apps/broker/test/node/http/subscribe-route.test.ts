@@ -1,3 +1,4 @@
+import { DEFLATE_FEATURE, PacketType } from '@gomq/protocol'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { STREAM_CREDIT } from '../../../src/node/http/event-stream.js'
@@ -5,6 +6,8 @@ import { createHttpServer } from '../../../src/node/http/http-server.js'
 import { startBroker } from '../../harness/broker-process.js'
 import { EventSource } from '../../harness/event-source.js'
 import { call, type HttpTarget, publish } from '../../harness/http-client.js'
+import { compressedBatchOf, lyingBatchOf, publishPacket } from '../../harness/packets.js'
+import { TcpClient } from '../../harness/tcp-client.js'
 
 async function open(broker: HttpTarget, query: string, lastEventId?: string): Promise<EventSource> {
   const source = await EventSource.open(broker, `/v1/subscribe?${query}`, lastEventId)
@@ -31,6 +34,21 @@ describe('GET /v1/subscribe', () => {
       { topic: 'b/c' },
       { topic: 'a', offset: -1, encoding: 'json', qos: 0 },
     ])
+  })
+
+  test('a message of a compressed batch is an event like others, in no more than the credit; one that lies is a bad one', async () => {
+    const broker = await startBroker()
+    const source = await open(broker, 'topic=a')
+    const publisher = await TcpClient.connect(broker.tcp.port, null, [DEFLATE_FEATURE])
+    const values = Array.from({ length: 200 }, (_, i) => `v${i}`)
+    publisher.send(publishPacket(5, compressedBatchOf('a', values)))
+    publisher.send(publishPacket(0, compressedBatchOf('a', ['unlogged'], { qos: 0 })))
+    await publisher.queue.take(PacketType.PUBACK)
+    await expect.poll(() => source.values.length).toBe(201)
+    expect(source.values.map((value) => String(value).trimEnd()).sort()).toEqual([...values, 'unlogged'].sort())
+    publisher.send(publishPacket(6, lyingBatchOf('a', ['x'])))
+    await expect.poll(() => source.messages.at(-1)).toMatchObject({ encoding: 'bad', value: null })
+    publisher.close()
   })
 
   test('from says where it begins', async () => {
