@@ -26,6 +26,7 @@ export interface BrokerOptions {
   readonly brokerId: string
   readonly brokerVersion: string
   readonly messageBytesMax: number
+  readonly retainedTopicsMax: number
   readonly segmentBytes: number
   readonly tailCacheBytes: number
   readonly snapshotIntervalBytes: number
@@ -167,6 +168,9 @@ export class Broker {
 
   async #open(): Promise<void> {
     const { fs, directory, crc32, random, scheduler, segmentBytes, tailCacheBytes, log: brokerLog } = this.#options
+    const startedMs = this.nowMs()
+    let sealedMs = startedMs
+    let openedMs = startedMs
     this.#log = await openLog({
       fs,
       directory,
@@ -174,6 +178,10 @@ export class Broker {
       random,
       segmentBytes,
       tailCacheBytes,
+      onRecovered: (part) => {
+        openedMs = this.nowMs()
+        if (part === 'sealed') sealedMs = openedMs
+      },
       onSynced: (offset) => this.#handleSynced(offset),
       onFailure: (error) => this.#fail(error),
     })
@@ -200,7 +208,7 @@ export class Broker {
       brokerLog,
       intervalBytes: this.#options.snapshotIntervalBytes,
     })
-    const recovered = await recoverState({ fs, directory, crc32, log, engine, brokerLog })
+    const recovered = await recoverState({ fs, directory, crc32, log, engine, brokerLog, nowMs: () => this.nowMs() })
     this.#driver.step(() => engine.start(this.nowMs()))
     await this.#synced(log.logEndOffset)
     // Brokers that never live for long would replay more at each start.
@@ -209,13 +217,20 @@ export class Broker {
     this.#pingDoor()
     this.#state = 'serving'
     brokerLog.info(
-      { storeId: log.storeId, epoch: lastEpoch + 1, highWatermark: log.highWatermark, ...recovered },
+      {
+        storeId: log.storeId,
+        epoch: lastEpoch + 1,
+        highWatermark: log.highWatermark,
+        segmentsMs: sealedMs - startedMs,
+        activeMs: openedMs - sealedMs,
+        ...recovered,
+      },
       'the log is recovered',
     )
   }
 
   #engineOptions(epochNumber: number): EngineDriverOptions['engine'] {
-    const { brokerId, brokerVersion, crc32, random, messageBytesMax, authorizer } = this.#options
+    const { brokerId, brokerVersion, crc32, random, messageBytesMax, retainedTopicsMax, authorizer } = this.#options
     const { logStartOffset, logEndOffset, lastAppendTimeMs } = this.#log
     return {
       brokerId,
@@ -223,7 +238,7 @@ export class Broker {
       epoch: epoch(epochNumber),
       crc32,
       random,
-      limits: { messageBytesMax },
+      limits: { messageBytesMax, retainedTopicsMax },
       durability: 'synced',
       logStartOffset,
       logEndOffset,

@@ -2,7 +2,7 @@ import { type Crc32, GomqError, type Offset } from '@gomq/protocol'
 import type { Checkpoint } from './checkpoint.js'
 import { type FileHandle, type FileSystem, readFile, replaceFile } from './file-system.js'
 import { SegmentIndex } from './format/segment-index.js'
-import { SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX } from './limits.js'
+import { OPENED_AT_ONCE, SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX } from './limits.js'
 import { baseOffsetFromName, corruptAt, indexName, Segment, segmentName } from './segment.js'
 import { scanSegment, wasSyncedBehind } from './segment-scan.js'
 import { hasSyncMarker, putSyncMarker, removeSyncMarker } from './sync-marker.js'
@@ -28,6 +28,7 @@ export interface RecoveredSegments {
  * Opens the segments of a log. Sealed ones are taken at their index's word, since each batch is verified when it is read; the active one
  * is read and verified as a whole, its torn tail cut, and what was accepted is synced before anybody sees it.
  *
+ * @param onSealed  the sealed segments are open, the active one is next
  * @throws GomqError CORRUPT_LOG  something that was once synced is damaged or missing; names file, byte and offset
  */
 export async function recoverSegments(
@@ -35,6 +36,7 @@ export async function recoverSegments(
   directory: string,
   checkpoint: Checkpoint | undefined,
   crc32: Crc32,
+  onSealed: () => void = () => undefined,
 ): Promise<RecoveredSegments> {
   const folder = `${directory}/log`
   await fs.makeDirectory(folder)
@@ -46,10 +48,11 @@ export async function recoverSegments(
   await removeTemporaryFiles(fs, folder, names)
   checkStart(folder, bases[0], checkpoint)
   const segments: Segment[] = []
-  for (const [i, base] of bases.entries()) {
-    const next = bases[i + 1]
-    if (next !== undefined) segments.push(await openSealed(fs, folder, base, next, crc32))
+  for (let i = 0; i < bases.length - 1; i += OPENED_AT_ONCE) {
+    const some = bases.slice(i, Math.min(i + OPENED_AT_ONCE, bases.length - 1))
+    segments.push(...(await Promise.all(some.map((base, j) => openSealed(fs, folder, base, bases[i + j + 1]!, crc32)))))
   }
+  onSealed()
   const last = bases.at(-1)
   const active =
     last === undefined
