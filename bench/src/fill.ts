@@ -6,23 +6,39 @@ const CLIENTS_AT_ONCE = 32
 const BULK_TOPICS = 16
 /** Entries of the state that one client leaves behind: session, durable subscription, producer, retained message. */
 const ENTRIES_PER_CLIENT = 4
+/** Producers of retained messages at once. */
+const PRODUCERS = 16
 /** Publishes between two looks at the buffer. */
 const PACE_EVERY = 64
 
-/** Leaves `entries` entries of state behind: clients that had a durable subscription and published a retained message, and are gone. */
-export async function fillState(address: string, entries: number, onProgress: (share: number) => void): Promise<void> {
-  const clients = Math.ceil(entries / ENTRIES_PER_CLIENT)
+/** What a client leaves behind. */
+export type Leaving = 'durable' | 'producer' | 'everything'
+
+/** Lets `clients` clients come and go, each leaving entries of state behind. */
+export async function fillClients(
+  address: string,
+  clients: number,
+  leaving: Leaving,
+  onProgress: (share: number) => void,
+): Promise<void> {
   let next = 0
   const run = async () => {
     while (next < clients) {
       const i = next++
-      await using mq = await connect(`gomq://${address}`, { clientId: `device-${i}` })
-      await mq.subscribe([`commands/${i % 97}/device-${i}/+`], { name: 'commands', from: 'new' })
-      await mq.publish(`state/${i % 97}/device-${i}`, `is ${i}`, { retain: true })
+      await using mq = await connect(`gomq://${address}`, leaving === 'producer' ? {} : { clientId: `device-${i}` })
+      if (leaving !== 'producer')
+        await mq.subscribe([`commands/${i % 97}/device-${i}/+`], { name: 'commands', from: 'new' })
+      if (leaving !== 'durable')
+        await mq.publish(`state/${i % 97}/device-${i}`, `is ${i}`, { retain: leaving === 'everything' })
       if (i % 256 === 0) onProgress(i / clients)
     }
   }
   await Promise.all(Array.from({ length: CLIENTS_AT_ONCE }, run))
+}
+
+/** Leaves `entries` entries of state behind: of clients that had a durable subscription and published a retained message. */
+export async function fillState(address: string, entries: number, onProgress: (share: number) => void): Promise<void> {
+  await fillClients(address, Math.ceil(entries / ENTRIES_PER_CLIENT), 'everything', onProgress)
 }
 
 /** Publishes messages of 1 KiB to several topics until they are `bytes`. */
@@ -40,7 +56,15 @@ export async function fillRetained(
   onProgress: (share: number) => void,
 ): Promise<void> {
   const value = new Uint8Array(16).fill(120)
-  await publishAll(address, topics, onProgress, (mq, i) => mq.publish(retainedTopic(i), value, { retain: true }))
+  // Each is a batch of its own, and a producer has 64 batches in flight at most.
+  const each = Math.ceil(topics / PRODUCERS)
+  const run = (producer: number) => {
+    const from = producer * each
+    return publishAll(address, Math.min(each, topics - from), producer === 0 ? onProgress : () => undefined, (mq, i) =>
+      mq.publish(retainedTopic(from + i), value, { retain: true }),
+    )
+  }
+  await Promise.all(Array.from({ length: PRODUCERS }, (_, producer) => run(producer)))
 }
 
 /** The i-th topic of {@link fillRetained}: sites, then devices, then what they measure. */
@@ -54,7 +78,7 @@ async function publishAll(
   onProgress: (share: number) => void,
   publish: (mq: GomqClient, i: number) => Promise<unknown>,
 ): Promise<void> {
-  await using mq = await connect(`gomq://${address}`, { clientId: 'filler', bufferBytesMax: 16 * 1024 * 1024 })
+  await using mq = await connect(`gomq://${address}`, { publishTimeoutMs: 600_000, bufferBytesMax: 1024 * 1024 })
   const failed = new AbortController()
   let last: Promise<unknown> = Promise.resolve()
   for (let i = 0; i < messages; i++) {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { RetainedMessages } from '../src/retained-messages.js'
 import { RetainedSearch } from '../src/retained-search.js'
 
-const name = fc.constantFrom('a', 'b', 'c', '', '$sys')
+const name = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', '', '$sys')
 const topic = fc.array(name, { minLength: 1, maxLength: 4 }).map((levels) => levels.join('/') || 'a')
 const filter = fc
   .tuple(fc.array(fc.oneof(name, fc.constant('+')), { maxLength: 4 }), fc.boolean())
