@@ -49,6 +49,7 @@ export class BrokerRun {
     const child = spawn(process.execPath, [...nodeArgs, main, ...args, ...(options.args ?? [])], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
+    process.once('exit', () => child.kill('SIGKILL'))
     const lines: Record<string, unknown>[] = []
     const errors = createInterface({ input: child.stderr! })
     errors.on('line', (line) => {

@@ -2,6 +2,8 @@ import { connect, type GomqClient } from '@gomq/client'
 
 /** Clients that connect at once. */
 const CLIENTS_AT_ONCE = 32
+/** The machine may be slow: nothing is given up. */
+export const PATIENT = { connectTimeoutMs: 60_000, requestTimeoutMs: 600_000, publishTimeoutMs: 600_000 } as const
 /** Topics of the bulk of the log. */
 const BULK_TOPICS = 16
 /** Entries of the state that one client leaves behind: session, durable subscription, producer, retained message. */
@@ -25,7 +27,10 @@ export async function fillClients(
   const run = async () => {
     while (next < clients) {
       const i = next++
-      await using mq = await connect(`gomq://${address}`, leaving === 'producer' ? {} : { clientId: `device-${i}` })
+      await using mq = await connect(`gomq://${address}`, {
+        ...PATIENT,
+        ...(leaving !== 'producer' && { clientId: `device-${i}` }),
+      })
       if (leaving !== 'producer')
         await mq.subscribe([`commands/${i % 97}/device-${i}/+`], { name: 'commands', from: 'new' })
       if (leaving !== 'durable')
@@ -78,7 +83,7 @@ async function publishAll(
   onProgress: (share: number) => void,
   publish: (mq: GomqClient, i: number) => Promise<unknown>,
 ): Promise<void> {
-  await using mq = await connect(`gomq://${address}`, { publishTimeoutMs: 600_000, bufferBytesMax: 1024 * 1024 })
+  await using mq = await connect(`gomq://${address}`, { ...PATIENT, bufferBytesMax: 1024 * 1024 })
   const failed = new AbortController()
   let last: Promise<unknown> = Promise.resolve()
   for (let i = 0; i < messages; i++) {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect, type GomqClient } from '@gomq/client'
 import { BrokerRun } from './broker-run.js'
-import { fillClients, fillRetained } from './fill.js'
+import { fillClients, fillRetained, PATIENT } from './fill.js'
 import type { Row, StateContext } from './state-context.js'
 
 /** Clients of which some state is measured: what is kept of each is the same. */
@@ -46,7 +46,7 @@ async function measureConnections(context: StateContext): Promise<Row> {
       const empty = await bytesOf(broker)
       const emptyRss = (await broker.ask('memory')).rssBytes
       const clients: GomqClient[] = []
-      for (let i = 0; i < CONNECTIONS; i++) clients.push(await connect(`gomq://${broker.address}`))
+      for (let i = 0; i < CONNECTIONS; i++) clients.push(await connect(`gomq://${broker.address}`, PATIENT))
       const bytes = (await bytesOf(broker)) - empty
       const rss = (await broker.ask('memory')).rssBytes - emptyRss
       for (const client of clients) await client.close()

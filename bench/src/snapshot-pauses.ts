@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from '@gomq/client'
 import { BrokerRun } from './broker-run.js'
-import { fillRetained } from './fill.js'
+import { fillRetained, PATIENT } from './fill.js'
 import type { Row, StateContext } from './state-context.js'
 
 /** Messages of 1 KiB a second while the pauses are measured. */
@@ -46,7 +46,7 @@ async function whileWriting(directory: string): Promise<Row> {
 
 async function whileSubscribing(directory: string, context: StateContext): Promise<Row> {
   return underLoad('a subscriber to # gets all retained', directory, '64GiB', async (broker) => {
-    await using mq = await connect(`gomq://${broker.address}`, { requestTimeoutMs: 60_000 })
+    await using mq = await connect(`gomq://${broker.address}`, PATIENT)
     const retained = await mq.subscribe(['site/#'])
     let count = 0
     for await (const message of retained) {
@@ -96,7 +96,7 @@ async function underLoad(
 }
 
 async function publishSteadily(address: string, signal: AbortSignal): Promise<void> {
-  await using mq = await connect(`gomq://${address}`, { publishTimeoutMs: 600_000 })
+  await using mq = await connect(`gomq://${address}`, PATIENT)
   const value = new Uint8Array(1024).fill(120)
   let last: Promise<unknown> = Promise.resolve()
   while (!signal.aborted) {
