@@ -2,6 +2,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './machine.js'
+import type { Row } from './state-context.js'
+import { STATE_WORKLOADS } from './state-workloads.js'
 import { COMPRESSIBLE, type Figure, WORKLOADS } from './workloads.js'
 
 const HELP = `Usage: npm run bench -- [options]
@@ -14,6 +16,13 @@ Measures GoMQ with its defaults (fdatasync before every ack) beside the floor, a
   --compression how    none or deflate, of JSON messages and without the floor: publish, end-to-end, catch-up
   --time-limit sec     for one workload of one system              (default: 300)
   --json file          write the figures there as well
+
+Workloads about what the broker keeps, which run only when they are named: ${Object.keys(STATE_WORKLOADS).join(', ')}
+
+  --log-bytes n        bytes of the log                            (default: 10737418240)
+  --entries n          entries of the state                        (default: 100000)
+  --data-dir path      keep the data there, for --made
+  --made               --data-dir was filled by an earlier run
 `
 
 const { values } = parseArgs({
@@ -24,6 +33,10 @@ const { values } = parseArgs({
     compression: { type: 'string' },
     'time-limit': { type: 'string', default: '300' },
     json: { type: 'string' },
+    'log-bytes': { type: 'string', default: `${10 * 2 ** 30}` },
+    entries: { type: 'string', default: '100000' },
+    'data-dir': { type: 'string' },
+    made: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -34,9 +47,10 @@ if (values.help) {
 
 const compression = compressionOf(values.compression)
 const names = values.workloads?.split(',') ?? (compression ? COMPRESSIBLE : Object.keys(WORKLOADS))
-const unknown = names.find((name) => !Object.hasOwn(WORKLOADS, name))
+const known = [...Object.keys(WORKLOADS), ...Object.keys(STATE_WORKLOADS)]
+const unknown = names.find((name) => !known.includes(name))
 if (unknown !== undefined) {
-  process.stderr.write(`bench: there is no workload '${unknown}'; one of: ${Object.keys(WORKLOADS).join(', ')}\n`)
+  process.stderr.write(`bench: there is no workload '${unknown}'; one of: ${known.join(', ')}\n`)
   process.exit(64)
 }
 
@@ -48,7 +62,24 @@ process.stdout.write(
 )
 
 const figures: Figure[] = []
+const tables: Record<string, readonly Row[]> = {}
 for (const name of names) {
+  const onState = STATE_WORKLOADS[name]
+  if (onState !== undefined) {
+    tables[name] = await onState({
+      workDirectory,
+      logBytes: Number(values['log-bytes']),
+      entries: Number(values.entries),
+      dataDirectory: values['data-dir'],
+      isMade: values.made,
+      onProgress: (what, share) => {
+        if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${what} ${Math.floor(100 * share)} % `)
+      },
+    })
+    process.stdout.write(`${name}\n`)
+    console.table(tables[name])
+    continue
+  }
   const context = {
     workDirectory,
     messages: Number(values.messages),
@@ -63,8 +94,9 @@ for (const name of names) {
   if (process.stderr.isTTY) process.stderr.write('\r')
 }
 rmSync(workDirectory, { recursive: true, force: true })
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ machine, figures }, null, 2)}\n`)
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ machine, figures, tables }, null, 2)}\n`)
 
+if (figures.length === 0) process.exit(0)
 console.table(
   figures.map((figure) => ({
     workload: figure.workload,

@@ -117,6 +117,7 @@ export class BrokerMachine {
       brokerId: 'sim',
       brokerVersion: '0.0.0',
       messageBytesMax: 64 * 1024,
+      retainedTopicsMax: 100_000,
       segmentBytes: 16 * 1024,
       tailCacheBytes: 4 * 1024,
       snapshotIntervalBytes: 8 * 1024,

@@ -37,6 +37,7 @@ export interface BrokerOptions {
   readonly brokerId: string
   readonly brokerVersion: string
   readonly messageBytesMax: number
+  readonly retainedTopicsMax: number
   readonly segmentBytes: number
   readonly tailCacheBytes: number
   readonly snapshotIntervalBytes: number
@@ -178,6 +179,9 @@ export class Broker {
 
   async #open(): Promise<void> {
     const { fs, directory, crc32, random, scheduler, segmentBytes, tailCacheBytes, log: brokerLog } = this.#options
+    const startedMs = this.nowMs()
+    let sealedMs = startedMs
+    let openedMs = startedMs
     this.#log = await openLog({
       fs,
       directory,
@@ -185,6 +189,10 @@ export class Broker {
       random,
       segmentBytes,
       tailCacheBytes,
+      onRecovered: (part) => {
+        openedMs = this.nowMs()
+        if (part === 'sealed') sealedMs = openedMs
+      },
       onSynced: (offset) => this.#handleSynced(offset),
       onFailure: (error) => this.#fail(error),
     })
@@ -211,7 +219,7 @@ export class Broker {
       brokerLog,
       intervalBytes: this.#options.snapshotIntervalBytes,
     })
-    const recovered = await recoverState({ fs, directory, crc32, log, engine, brokerLog })
+    const recovered = await recoverState({ fs, directory, crc32, log, engine, brokerLog, nowMs: () => this.nowMs() })
     this.#driver.step(() => engine.start(this.nowMs()))
     await this.#synced(log.logEndOffset)
     // Brokers that never live for long would replay more at each start.
@@ -220,13 +228,21 @@ export class Broker {
     this.#pingDoor()
     this.#state = 'serving'
     brokerLog.info(
-      { storeId: log.storeId, epoch: lastEpoch + 1, highWatermark: log.highWatermark, ...recovered },
+      {
+        storeId: log.storeId,
+        epoch: lastEpoch + 1,
+        highWatermark: log.highWatermark,
+        segmentsMs: sealedMs - startedMs,
+        activeMs: openedMs - sealedMs,
+        ...recovered,
+      },
       'the log is recovered',
     )
   }
 
   #engineOptions(epochNumber: number): EngineDriverOptions['engine'] {
-    const { brokerId, brokerVersion, crc32, inflate, random, messageBytesMax, authorizer } = this.#options
+    const { brokerId, brokerVersion, crc32, inflate, random, messageBytesMax, retainedTopicsMax, authorizer } =
+      this.#options
     const { logStartOffset, logEndOffset, lastAppendTimeMs } = this.#log
     return {
       brokerId,
@@ -235,7 +251,7 @@ export class Broker {
       crc32,
       ...(inflate !== undefined && { inflate }),
       random,
-      limits: { messageBytesMax },
+      limits: { messageBytesMax, retainedTopicsMax },
       durability: 'synced',
       logStartOffset,
       logEndOffset,

@@ -57,6 +57,7 @@ export class EngineDriver implements ConnectionHost, DoorHost {
   #tickAtMs = Number.POSITIVE_INFINITY
   #askedMs = Number.NEGATIVE_INFINITY
   #sweepTimer: Timer | undefined
+  #wakeTimer: Timer | undefined
   #onWiresClosed: (() => void) | undefined
 
   constructor(options: EngineDriverOptions) {
@@ -146,6 +147,7 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     this.#steps.stop()
     this.#tick?.cancel()
     this.#sweepTimer?.cancel()
+    this.#wakeTimer?.cancel()
   }
 
   handleDoorPacket(door: Peer, packet: Packet): void {
@@ -222,6 +224,7 @@ export class EngineDriver implements ConnectionHost, DoorHost {
       },
       read: (token, request) => this.#read(token, request),
       findOffset: (token, timeMs) => this.#findOffset(token, timeMs),
+      wake: () => this.#wake(),
     }
   }
 
@@ -237,6 +240,10 @@ export class EngineDriver implements ConnectionHost, DoorHost {
       (offset) => this.step(() => this.engine.handleOffset(token, { offset }, this.nowMs())),
       (error: unknown) => this.step(() => this.engine.handleOffset(token, { error }, this.nowMs())),
     )
+  }
+
+  #wake(): void {
+    this.#wakeTimer = this.#scheduler.schedule(0, () => this.step(() => this.engine.handleWake(this.nowMs())))
   }
 
   /** Asks the engine for its next deadline, at most once in a while: with many connections the question is not free. */

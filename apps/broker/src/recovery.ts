@@ -10,6 +10,9 @@ export interface RecoveredState {
   readonly snapshotEntries: number
   readonly replayedBatches: number
   readonly replayedBytes: number
+  /** Time that reading the snapshot took, and the replay. */
+  readonly snapshotMs: number
+  readonly replayMs: number
 }
 
 /**
@@ -23,10 +26,12 @@ export async function recoverState(source: {
   readonly log: Log
   readonly engine: Engine
   readonly brokerLog: BrokerLog
+  nowMs(): number
 }): Promise<RecoveredState> {
   const { fs, directory, crc32, log, engine, brokerLog } = source
   if (log.tornTail !== undefined)
     brokerLog.warn({ ...log.tornTail }, 'the end of the log was torn and is cut; nothing of it was acknowledged')
+  const startedMs = source.nowMs()
   const snapshot = await loadSnapshot({
     fs,
     directory,
@@ -36,10 +41,8 @@ export async function recoverState(source: {
       brokerLog.warn({ path, reason }, 'a snapshot is put aside; the log is replayed instead'),
   })
   let snapshotEntries = 0
-  for (const entry of snapshot?.entries ?? []) {
-    engine.restoreEntry(entry)
-    snapshotEntries++
-  }
+  for (const entry of snapshot?.entries ?? []) snapshotEntries += engine.restoreEntry(entry)
+  const loadedMs = source.nowMs()
   const replayedFrom = snapshot?.beginOffset ?? log.logStartOffset
   let replayedBatches = 0
   let replayedBytes = 0
@@ -48,5 +51,12 @@ export async function recoverState(source: {
     replayedBatches++
     replayedBytes += batch.byteLength
   })
-  return { replayedFrom, snapshotEntries, replayedBatches, replayedBytes }
+  return {
+    replayedFrom,
+    snapshotEntries,
+    replayedBatches,
+    replayedBytes,
+    snapshotMs: loadedMs - startedMs,
+    replayMs: source.nowMs() - loadedMs,
+  }
 }

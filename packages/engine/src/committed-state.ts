@@ -7,6 +7,7 @@ import {
   encodeMsgpack,
   GomqError,
   isControl,
+  type Offset,
   recordsStartOf,
   topicOf,
 } from '@gomq/protocol'
@@ -16,8 +17,11 @@ import { Producers } from './producers.js'
 import { RetainedMessages } from './retained-messages.js'
 import { Sessions } from './sessions.js'
 
-/** Kinds of snapshot entries. On disk: msgpack [kind, ...entry]. */
+/** Kinds of state entries. On disk: msgpack [kind, entry, entry, ...] with each entry an array, but for retained messages [kind, topic, offset, topic, offset, ...]. */
 const KIND = { producer: 1, durable: 2, session: 3, retained: 4 } as const
+
+/** State entries in one entry of a snapshot: together they are read several times as fast as alone, and written well within a slice of the walk. */
+const ENTRIES_PER_BLOCK = 64
 
 /**
  * What the log says: the fold over every batch below the high watermark. The same on a leader, a member and in recovery, because it
@@ -43,26 +47,44 @@ export class CommittedState {
     else if (attributesOf(batch) & Attribute.RETAIN) this.#applyRetained(batch)
   }
 
-  /** Everything that has committed, for a snapshot; a live walk. */
-  *entries(highWatermark: number): Generator<Uint8Array> {
-    for (const entry of this.producers.entries(highWatermark)) yield encodeMsgpack([KIND.producer, ...entry])
-    for (const entry of this.durables.entries()) yield encodeMsgpack([KIND.durable, ...entry])
-    for (const entry of this.sessions.entries()) yield encodeMsgpack([KIND.session, ...entry])
-    for (const entry of this.retained.entries()) yield encodeMsgpack([KIND.retained, ...entry])
+  /**
+   * Everything that has committed, for a snapshot; a live walk.
+   * @param perBlock  state entries of a kind in one entry of the snapshot
+   */
+  *entries(highWatermark: number, perBlock: number = ENTRIES_PER_BLOCK): Generator<Uint8Array> {
+    yield* blocks(KIND.producer, this.producers.entries(highWatermark), perBlock)
+    yield* blocks(KIND.durable, this.durables.entries(), perBlock)
+    yield* blocks(KIND.session, this.sessions.entries(), perBlock)
+    let block: unknown[] = [KIND.retained]
+    for (const [topic, offset] of this.retained.entries()) {
+      if (block.push(topic, offset) <= 2 * perBlock) continue
+      yield encodeMsgpack(block)
+      block = [KIND.retained]
+    }
+    if (block.length > 1) yield encodeMsgpack(block)
   }
 
-  /** Takes back one of {@link entries}. @throws GomqError UNSUPPORTED_FORMAT */
-  restore(bytes: Uint8Array): void {
-    const [kind, ...entry] = decodeMsgpack(bytes, OWN_ELEMENTS_MAX) as unknown[]
-    if (kind === KIND.producer) this.producers.restore(entry)
-    else if (kind === KIND.durable) this.durables.restore(entry)
-    else if (kind === KIND.session) this.sessions.restore(entry)
-    else if (kind === KIND.retained) this.retained.set(entry[0] as string, entry[1] as never)
-    else
+  /** Takes back one of {@link entries}. @returns how many state entries it holds @throws GomqError UNSUPPORTED_FORMAT */
+  restore(bytes: Uint8Array): number {
+    const block = decodeMsgpack(bytes, OWN_ELEMENTS_MAX) as unknown[]
+    const kind = block[0]
+    if (kind === KIND.retained) {
+      for (let i = 1; i < block.length; i += 2) this.retained.set(block[i] as string, block[i + 1] as Offset)
+      return (block.length - 1) / 2
+    }
+    const part = kind === KIND.producer ? this.producers : kind === KIND.durable ? this.durables : this.sessions
+    if (part === this.sessions && kind !== KIND.session)
       throw new GomqError(
         'UNSUPPORTED_FORMAT',
         `the snapshot holds an entry of kind ${String(kind)}, which this version does not know; use the newer version that wrote it`,
       )
+    // Versions up to 0.1.0 wrote [kind, ...entry]; no entry begins with an array.
+    if (!Array.isArray(block[1])) {
+      part.restore(block.slice(1))
+      return 1
+    }
+    for (let i = 1; i < block.length; i++) part.restore(block[i] as unknown[])
+    return block.length - 1
   }
 
   #applyControl(batch: Uint8Array): void {
@@ -96,4 +118,14 @@ export function isClearing(batch: Uint8Array): boolean {
     if (error instanceof GomqError && error.code === 'BAD_RECORD') return false
     throw error
   }
+}
+
+function* blocks(kind: number, entries: Iterable<unknown[]>, perBlock: number): Generator<Uint8Array> {
+  let block: unknown[] = [kind]
+  for (const entry of entries) {
+    if (block.push(entry) <= perBlock) continue
+    yield encodeMsgpack(block)
+    block = [kind]
+  }
+  if (block.length > 1) yield encodeMsgpack(block)
 }

@@ -16,6 +16,8 @@ export interface EngineOptions {
   readonly limits: {
     /** Bytes of one message's value. */
     readonly messageBytesMax: number
+    /** Topics with a retained message. Stops random topics from filling the memory. */
+    readonly retainedTopicsMax: number
   }
   /** What an acknowledgement says: how safe a committed batch is. */
   readonly durability: Durability

@@ -91,9 +91,9 @@ export class Engine {
     }
   }
 
-  /** Takes back one of {@link snapshotEntries}. Only before {@link start}. @throws GomqError UNSUPPORTED_FORMAT */
-  restoreEntry(bytes: Uint8Array): void {
-    this.#context.state.restore(bytes)
+  /** Takes back one of {@link snapshotEntries}. Only before {@link start}. @returns how many state entries it holds @throws GomqError UNSUPPORTED_FORMAT */
+  restoreEntry(bytes: Uint8Array): number {
+    return this.#context.state.restore(bytes)
   }
 
   /** The committed state, for a snapshot; a live walk, which may go on while inputs come. */
@@ -211,6 +211,12 @@ export class Engine {
   handleOffset(token: number, result: { readonly offset: Offset } | { readonly error: unknown }, nowMs: number): void {
     this.#context.delivery.nowMs = nowMs
     this.#subscribing.handleOffset(token, result, nowMs)
+  }
+
+  /** Those who waited had their turn: what the outbox's `wake` asked for goes on. */
+  handleWake(nowMs: number): void {
+    this.#context.delivery.nowMs = nowMs
+    this.#subscribing.handleWake(nowMs)
   }
 
   /** Time has passed: keep-alives, wills, expiries. */

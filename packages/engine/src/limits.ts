@@ -48,8 +48,11 @@ export const SESSION_EXPIRY_SEC_MAX: number = 7 * 24 * 60 * 60
 /** Sessions that are kept. Stops random client ids from filling the memory. */
 export const SESSIONS_MAX = 50_000
 
-/** Topics with a retained message. */
-export const RETAINED_MAX = 100_000
+/** Steps of the search for a new subscription's retained messages in one turn: well below 1 ms. Keeps a wildcard over a million topics from stopping everybody. */
+export const RETAINED_SEARCH_STEPS = 2_000
+
+/** Ranges of retained messages that a new durable subscription begins with. Bounds the records that keep its place. */
+export const RETAINED_PER_DURABLE_MAX = 100_000
 
 /** Time after a start in which clients that were lost with the last broker may come back before their wills are published. */
 export const CLIENTS_LOST_GRACE_MS = 5_000

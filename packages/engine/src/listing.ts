@@ -47,7 +47,7 @@ export class Listing {
     return this.#context.state.durables.clientIds()
   }
 
-  /** Topics that have a retained message, each with its offset; at most 100,000. */
+  /** Topics that have a retained message, each with its offset; a million of them or more. */
   retained(): Iterable<readonly [topic: string, offset: Offset]> {
     return this.#context.state.retained.entries()
   }

@@ -24,4 +24,6 @@ export interface Outbox {
   read(token: number, read: EngineRead): void
   /** Finds the first offset appended at `timeMs` or later and answers with `handleOffset(token, ...)`. */
   findOffset(token: number, timeMs: number): void
+  /** There is more to do than fits in one turn: answers with `handleWake` when the inputs that wait have had theirs. */
+  wake(): void
 }

@@ -23,9 +23,7 @@ import {
   PRODUCERS_LIMIT,
   PRODUCERS_LOOK_MS,
   PRODUCERS_MAX,
-  RETAINED_MAX,
 } from './limits.js'
-import type { RetainedMessages } from './retained-messages.js'
 
 const NOT_GRANTED = `the batch is compressed and the connection was not granted the feature '${DEFLATE_FEATURE}'; ask for it in CONNECT, or publish uncompressed`
 
@@ -94,8 +92,7 @@ export class Publishing {
     const batch = will.slice()
     const topic = topicOf(batch)
     // Its client is gone: there is nobody to refuse it to.
-    if (attributesOf(batch) & Attribute.RETAIN && !hasRoomFor(batch, topic, state.retained))
-      clearRetain(batch, options.crc32)
+    if (attributesOf(batch) & Attribute.RETAIN && !this.#hasRoomFor(batch, topic)) clearRetain(batch, options.crc32)
     if ((attributesOf(batch) & (Attribute.QOS_MASK | Attribute.RETAIN)) === 0) {
       stampUnlogged(batch, nowMs, options.crc32)
       delivery.fanOut(batch, topic)
@@ -137,20 +134,24 @@ export class Publishing {
 
   /** Why the batch may not be published; undefined: it may. */
   #refusal(connection: Connection, batch: Uint8Array, topic: string): GomqError | undefined {
-    const { authorizer, state } = this.#context
+    const { authorizer, options } = this.#context
     if (topic.startsWith('$'))
       return new GomqError('NOT_AUTHORIZED', `topics that begin with '$' belong to the broker; publish to another`)
     const refusal = authorizer.mayPublish(connection.identity, topic)
     if (refusal !== undefined || !(attributesOf(batch) & Attribute.RETAIN)) return refusal
-    if (hasRoomFor(batch, topic, state.retained)) return undefined
+    if (this.#hasRoomFor(batch, topic)) return undefined
     return new GomqError(
       'LIMIT_EXCEEDED',
-      `${RETAINED_MAX} topics have a retained message, the limit; clear some by publishing an empty retained message`,
+      `${options.limits.retainedTopicsMax} topics have a retained message, the limit; clear some by publishing an empty retained message`,
     )
   }
-}
 
-/** Whether the retained batch leaves no more topics with a retained message than there may be. */
-function hasRoomFor(batch: Uint8Array, topic: string, retained: RetainedMessages): boolean {
-  return retained.count < RETAINED_MAX || retained.offsetOf(topic) !== undefined || isClearing(batch)
+  /** Whether the retained batch leaves no more topics with a retained message than there may be. */
+  #hasRoomFor(batch: Uint8Array, topic: string): boolean {
+    const { options, state } = this.#context
+    const { retained } = state
+    return (
+      retained.count < options.limits.retainedTopicsMax || retained.offsetOf(topic) !== undefined || isClearing(batch)
+    )
+  }
 }

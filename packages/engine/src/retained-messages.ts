@@ -1,11 +1,5 @@
 import type { Offset } from '@gomq/protocol'
-
-/** One level of the tree of topic names. */
-interface Level {
-  readonly children: Map<string, Level>
-  /** Offset of the retained message of the topic that ends here; undefined: none. */
-  offset: Offset | undefined
-}
+import { RetainedLevel, type RetainedNode } from './retained-tree.js'
 
 /**
  * Where the retained message of each topic stands in the log: the last record with `retain`, unless it was empty. Committed state: a
@@ -14,7 +8,7 @@ interface Level {
  * A tree of topic levels, so that a filter with wildcards visits the topics that can match and no others.
  */
 export class RetainedMessages {
-  readonly #root: Level = emptyLevel()
+  readonly #root = new RetainedLevel()
   #count = 0
 
   /** Topics with a retained message. */
@@ -24,106 +18,128 @@ export class RetainedMessages {
 
   /** Offset of the topic's retained message, or undefined. */
   offsetOf(topic: string): Offset | undefined {
-    let level: Level | undefined = this.#root
+    let node: RetainedNode | undefined = this.#root
     for (const name of topic.split('/')) {
-      level = level.children.get(name)
-      if (level === undefined) return undefined
+      if (!(node instanceof RetainedLevel)) return undefined
+      node = node.get(name)
     }
-    return level.offset
+    return node instanceof RetainedLevel ? node.offset : node
   }
 
   /** The topic's retained message is now the one at `offset`. */
   set(topic: string, offset: Offset): void {
+    const names = topic.split('/')
+    const last = names.pop()!
     let level = this.#root
-    for (const name of topic.split('/')) {
-      let child = level.children.get(name)
-      if (child === undefined) level.children.set(name, (child = emptyLevel()))
-      level = child
+    for (const name of names) {
+      const node = level.get(name)
+      if (node instanceof RetainedLevel) level = node
+      else {
+        const below = new RetainedLevel()
+        below.offset = node
+        level.set(name, below)
+        level = below
+      }
     }
-    if (level.offset === undefined) this.#count++
-    level.offset = offset
+    const node = level.get(last)
+    if (node instanceof RetainedLevel) {
+      if (node.offset === undefined) this.#count++
+      node.offset = offset
+    } else {
+      if (node === undefined) this.#count++
+      level.set(last, offset)
+    }
   }
 
   /** The topic has no retained message any more [MQTT-3.3.1-10]. Without one: nothing happens. */
   clear(topic: string): void {
-    const path: [parent: Level, name: string][] = []
-    let level = this.#root
+    const path: [parent: RetainedLevel, name: string][] = []
+    let node: RetainedNode | undefined = this.#root
     for (const name of topic.split('/')) {
-      const child = level.children.get(name)
-      if (child === undefined) return
-      path.push([level, name])
-      level = child
+      if (!(node instanceof RetainedLevel)) return
+      path.push([node, name])
+      node = node.get(name)
     }
-    if (level.offset === undefined) return
-    level.offset = undefined
+    if (node === undefined) return
+    if (node instanceof RetainedLevel) {
+      if (node.offset === undefined) return
+      node.offset = undefined
+    }
     this.#count--
+    if (node instanceof RetainedLevel && !node.isEmpty) return
     for (let depth = path.length - 1; depth >= 0; depth--) {
       const [parent, name] = path[depth]!
-      const child = parent.children.get(name)!
-      if (child.offset !== undefined || child.children.size > 0) return
-      parent.children.delete(name)
+      parent.delete(name)
+      if (!parent.isEmpty) return
     }
   }
 
   /**
-   * Offsets of the retained messages whose topics match one of the valid `filters` and that stand below `before`, ascending and
-   * once each [MQTT-3.3.1-6, MQTT-4.7.2-1].
+   * Visits the topics that can match a valid filter, one at a time: an offset for each that matches and has a retained message, undefined
+   * for a node that was only passed [MQTT-4.7.2-1]. A live walk: what was retained before it began, and still is, is visited; what
+   * changes meanwhile may be seen as it was.
    */
-  matching(filters: readonly string[], before: Offset): Offset[] {
-    const offsets = new Set<Offset>()
-    for (const filter of filters) collect(this.#root, filter, before, offsets)
-    return [...offsets].sort((a, b) => a - b)
+  *visit(filter: string): Generator<Offset | undefined> {
+    const names = filter.split('/')
+    const visits: Visit[] = []
+    const isWildAtFirst = names[0] === '+' || names[0] === '#'
+    yield enter(this.#root, names, 0, visits)
+    while (visits.length > 0) {
+      const { children, depth } = visits.at(-1)!
+      const { done, value } = children.next()
+      if (done) {
+        visits.pop()
+        continue
+      }
+      const [name, node] = value
+      // A wildcard at the first level does not match topics that begin with `$`.
+      if (isWildAtFirst && visits.length === 1 && name.startsWith('$')) yield undefined
+      else yield enter(node, names, depth, visits)
+    }
   }
 
   /** Every topic and its offset; a live walk, for snapshots. */
   *entries(): Generator<readonly [topic: string, offset: Offset]> {
-    const levels: [level: Level, topic: string][] = [[this.#root, '']]
-    while (levels.length > 0) {
-      const [level, topic] = levels.pop()!
-      if (level.offset !== undefined) yield [topic, level.offset]
-      for (const [name, child] of level.children) levels.push([child, level === this.#root ? name : `${topic}/${name}`])
+    const visits = [{ children: this.#root.children(), prefix: '' }]
+    while (visits.length > 0) {
+      const { children, prefix } = visits.at(-1)!
+      const { done, value } = children.next()
+      if (done) {
+        visits.pop()
+        continue
+      }
+      const [name, node] = value
+      const topic = prefix + name
+      if (node instanceof RetainedLevel) {
+        if (node.offset !== undefined) yield [topic, node.offset]
+        visits.push({ children: node.children(), prefix: `${topic}/` })
+      } else yield [topic, node]
     }
   }
 }
 
-function emptyLevel(): Level {
-  return { children: new Map(), offset: undefined }
+/** A level whose children are being visited. */
+interface Visit {
+  readonly children: Iterator<readonly [name: string, node: RetainedNode]>
+  /** Of the children, in the filter; that of `#` for all below it. */
+  readonly depth: number
 }
 
-function collect(root: Level, filter: string, before: Offset, offsets: Set<Offset>): void {
-  const names = filter.split('/')
-  const take = (level: Level) => {
-    if (level.offset !== undefined && level.offset < before) offsets.add(level.offset)
+/**
+ * Passes a node at `depth` of the filter, goes down the levels that it names, and puts the children that a wildcard wants on the stack.
+ * @returns offset of the topic that ends here, if the filter matches it
+ */
+function enter(node: RetainedNode, names: readonly string[], depth: number, visits: Visit[]): Offset | undefined {
+  let here: RetainedNode | undefined = node
+  let at = depth
+  for (; at < names.length && names[at] !== '+' && names[at] !== '#'; at++) {
+    here = here instanceof RetainedLevel ? here.get(names[at]!) : undefined
+    if (here === undefined) return undefined
   }
-  const visits: [level: Level, depth: number][] = [[root, 0]]
-  while (visits.length > 0) {
-    const [level, depth] = visits.pop()!
-    const name = names[depth]
-    if (name === undefined) take(level)
-    else if (name === '#') {
-      // `a/#` matches `a` itself [MQTT-4.7.1-2].
-      if (depth > 0) take(level)
-      takeAllBelow(level, level === root, take)
-    } else if (name === '+') {
-      for (const [child, node] of level.children) if (isVisible(child, level === root)) visits.push([node, depth + 1])
-    } else {
-      const child = level.children.get(name)
-      if (child !== undefined) visits.push([child, depth + 1])
-    }
-  }
-}
-
-function takeAllBelow(start: Level, isRoot: boolean, take: (level: Level) => void): void {
-  const levels: Level[] = []
-  for (const [name, child] of start.children) if (isVisible(name, isRoot)) levels.push(child)
-  while (levels.length > 0) {
-    const level = levels.pop()!
-    take(level)
-    for (const child of level.children.values()) levels.push(child)
-  }
-}
-
-/** A wildcard at the first level does not match topics that begin with `$` [MQTT-4.7.2-1]. */
-function isVisible(name: string, isFirstLevel: boolean): boolean {
-  return !isFirstLevel || !name.startsWith('$')
+  const isOpen = names[at] === '#'
+  if (here instanceof RetainedLevel && at < names.length)
+    visits.push({ children: here.children(), depth: isOpen ? at : at + 1 })
+  // `a/#` matches `a` itself [MQTT-4.7.1-2].
+  if (at < names.length && !isOpen) return undefined
+  return here instanceof RetainedLevel ? here.offset : here
 }

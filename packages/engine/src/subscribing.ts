@@ -1,4 +1,5 @@
 import {
+  type ErrorCode,
   GomqError,
   type Offset,
   PacketType,
@@ -10,14 +11,29 @@ import type { Connection } from './connection.js'
 import type { Cursors } from './cursors.js'
 import type { DurableSubscription } from './durable-subscriptions.js'
 import type { EngineContext } from './engine-context.js'
-import { DURABLE_PER_CLIENT_MAX, FILTERS_PER_CONNECTION_MAX } from './limits.js'
+import {
+  DURABLE_PER_CLIENT_MAX,
+  FILTERS_PER_CONNECTION_MAX,
+  RETAINED_PER_DURABLE_MAX,
+  RETAINED_SEARCH_STEPS,
+} from './limits.js'
+import { RetainedSearch } from './retained-search.js'
 import type { SessionKeeper } from './session-keeper.js'
 import { Subscription } from './subscription.js'
+
+const ENDED_EARLY = 'the subscription was ended before it stood'
 
 /** A SUBSCRIBE that waits for the offset of its start time. */
 interface TimeSearch {
   readonly connection: Connection
   readonly packet: SubscribePacket
+}
+
+/** A new subscription that waits for the retained messages it gets first to be found. */
+interface OpenSearch {
+  readonly subscription: Subscription
+  readonly requestId: number
+  readonly search: RetainedSearch
 }
 
 /** Opens and closes subscriptions: what a connection asks for becomes a cursor over the log. */
@@ -28,6 +44,8 @@ export class Subscribing {
   /** Durable subscriptions that a connection has, by client id and name. */
   readonly #attached = new Map<string, Subscription>()
   readonly #timeSearches = new Map<number, TimeSearch>()
+  /** Searches that were not over in one turn, the first of them under way. */
+  readonly #searches: OpenSearch[] = []
   #nextSearch = 1
 
   constructor(context: EngineContext, sessions: SessionKeeper, cursors: Cursors) {
@@ -74,6 +92,16 @@ export class Subscribing {
       // From the start again: what holds may have changed meanwhile.
       this.subscribe(connection, { ...packet, from: { kind: 'offset', offset: result.offset } }, nowMs)
     })
+  }
+
+  /** The others had their turn: the search under way goes on. */
+  handleWake(nowMs: number): void {
+    const first = this.#searches[0]
+    if (first === undefined) return
+    const isOver = first.subscription.state !== 'waiting' || first.search.run(RETAINED_SEARCH_STEPS)
+    if (isOver) this.#searches.shift()
+    if (this.#searches.length > 0) this.#context.options.outbox.wake()
+    if (isOver) this.#found(first, nowMs)
   }
 
   /** The subscription with this number on the connection. @throws GomqError NO_SUCH_SUBSCRIPTION */
@@ -162,18 +190,52 @@ export class Subscribing {
       creditMessages: packet.creditMessages,
       creditBytes: packet.creditBytes,
       position,
-      unacked: known?.unacked ?? this.#retainedBelow(packet, position),
+      unacked: known?.unacked ?? [],
       isResumed: known !== undefined,
     })
     connection.subscriptions.set(subscription.id, subscription)
     connection.filterCount += subscription.filters.length
-    if (name === null) {
-      this.#attach(subscription, packet.requestId)
+    if (name !== null) this.#attached.set(keyOf(connection.clientId, name), subscription)
+    const { requestId } = packet
+    if (known !== undefined && isSame(known, packet)) this.#attach(subscription, requestId)
+    else if (known === undefined && packet.retained) this.#search(subscription, requestId, nowMs)
+    else this.#stand(subscription, requestId, nowMs)
+  }
+
+  /** Looks for what is retained below the start of a new subscription [MQTT-3.3.1-6]; little of it at once, much in turns with the others. */
+  #search(subscription: Subscription, requestId: number, nowMs: number): void {
+    const search = new RetainedSearch(this.#context.state.retained, subscription.filters, subscription.resumeAt)
+    const open = { subscription, requestId, search }
+    if (search.run(RETAINED_SEARCH_STEPS)) this.#found(open, nowMs)
+    else if (this.#searches.push(open) === 1) this.#context.options.outbox.wake()
+  }
+
+  #found({ subscription, requestId, search }: OpenSearch, nowMs: number): void {
+    const { connection, name } = subscription
+    const refuse = (code: ErrorCode, message: string) =>
+      this.#context.send(connection.id, { type: PacketType.ERROR, requestId, code, message })
+    if (subscription.state !== 'waiting') {
+      refuse('NO_SUCH_SUBSCRIPTION', ENDED_EARLY)
       return
     }
-    this.#attached.set(keyOf(connection.clientId, name), subscription)
-    if (known !== undefined && isSame(known, packet)) this.#attach(subscription, packet.requestId)
-    else this.#persist(connection, subscription, name, packet.requestId, nowMs)
+    const ranges = search.ranges.length / 2
+    if (name !== null && ranges > RETAINED_PER_DURABLE_MAX) {
+      this.#detach(this.#context.connections.get(connection.id)!, subscription)
+      refuse(
+        'LIMIT_EXCEEDED',
+        `the filters match about ${ranges} retained messages, and a durable subscription begins with ${RETAINED_PER_DURABLE_MAX} at most; narrow the filters, or subscribe without them or without a name`,
+      )
+      return
+    }
+    subscription.owe(search.ranges)
+    this.#stand(subscription, requestId, nowMs)
+  }
+
+  /** The subscription is complete: a durable one is written down first. */
+  #stand(subscription: Subscription, requestId: number, nowMs: number): void {
+    const connection = this.#context.connections.get(subscription.connection.id)!
+    if (subscription.name === null) this.#attach(subscription, requestId)
+    else this.#persist(connection, subscription, subscription.name, requestId, nowMs)
   }
 
   /** Writes what the subscription is before anything is delivered. */
@@ -200,7 +262,7 @@ export class Subscribing {
             type: PacketType.ERROR,
             requestId,
             code: 'NO_SUCH_SUBSCRIPTION',
-            message: 'the subscription was ended before it stood',
+            message: ENDED_EARLY,
           })
       },
     )
@@ -231,17 +293,6 @@ export class Subscribing {
       )
     }
     return from.offset
-  }
-
-  /** The retained messages that a new subscription gets first, as ranges of offsets [MQTT-3.3.1-6]. */
-  #retainedBelow(packet: SubscribePacket, start: Offset): number[] {
-    if (!packet.retained) return []
-    const ranges: number[] = []
-    for (const offset of this.#context.state.retained.matching(packet.filters, start)) {
-      if (ranges.at(-1) === offset) ranges[ranges.length - 1] = offset + 1
-      else ranges.push(offset, offset + 1)
-    }
-    return ranges
   }
 
   /** A SUBSCRIBE that is carried out later than it came answers for itself. */

@@ -72,8 +72,14 @@ export class Subscription {
     this.creditBytes = init.creditBytes
     this.resumeAt = init.position
     this.persistedPosition = init.position
-    for (let i = 0; i < init.unacked.length; i += 2) this.unacked.add(init.unacked[i]!, init.unacked[i + 1]!)
-    this.position = Math.min(init.position, this.unacked.min ?? init.position) as Offset
+    this.position = init.position
+    this.owe(init.unacked)
+  }
+
+  /** Also to be delivered below {@link resumeAt}: half-open ranges. Before it stands. */
+  owe(ranges: readonly number[]): void {
+    for (let i = 0; i < ranges.length; i += 2) this.unacked.add(ranges[i]!, ranges[i + 1]!)
+    this.position = Math.min(this.position, this.unacked.min ?? this.position) as Offset
   }
 
   /** Whether acknowledgements are kept. */

@@ -12,6 +12,7 @@ function setup(): { queue: CommitQueue; log: Uint8Array[]; append: (count?: numb
     append: (batch: Uint8Array) => log.push(batch),
     read() {},
     findOffset() {},
+    wake() {},
   }
   const queue = new CommitQueue({ outbox, crc32, epoch: 3 as Epoch, logEndOffset: 10 as Offset, lastAppendTimeMs: 500 })
   const append = (count = 1, nowMs = 1000) =>

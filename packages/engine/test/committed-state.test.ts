@@ -54,7 +54,7 @@ function randomLog(random: SeededRandom): Uint8Array[] {
 }
 
 function entriesOf(state: CommittedState): string[] {
-  return [...state.entries(Number.POSITIVE_INFINITY)].map((entry) => Buffer.from(entry).toString('hex')).sort()
+  return [...state.entries(Number.POSITIVE_INFINITY, 1)].map((entry) => Buffer.from(entry).toString('hex')).sort()
 }
 
 describe('the committed state', () => {
@@ -67,7 +67,7 @@ describe('the committed state', () => {
       for (const batch of log.slice(0, began)) state.replay(batch)
       const restored = new CommittedState()
       let at = began
-      const walk = state.entries(Number.POSITIVE_INFINITY)
+      const walk = state.entries(Number.POSITIVE_INFINITY, 1 + random.below(3))
       for (const entry of walk) {
         restored.restore(entry)
         while (at < log.length && random.chance(0.4)) state.replay(log[at++]!)
@@ -78,6 +78,33 @@ describe('the committed state', () => {
       for (const batch of log) whole.replay(batch)
       expect(entriesOf(restored), `seed ${seed}`).toEqual(entriesOf(whole))
     }
+  })
+
+  test('is walked in entries of at most 64 state entries, so that a slice of the walk is short, and all come back', () => {
+    const state = new CommittedState()
+    const random = new SeededRandom(5)
+    for (let i = 0; i < 40; i++) for (const batch of randomLog(random)) state.replay(batch)
+    for (let i = 0; i < 1000; i++) state.retained.set(`t/${i % 7}/${i}`, i as Offset)
+    for (let i = 0; i < 200; i++) {
+      state.sessions.restore([`s${i}`, 60, null, 0, null, i])
+      state.durables.restore([`s${i}`, 'n', ['a'], 1, 0, [], i])
+      state.producers.restore([100 + i, 0, 1, 0, i, [0, i, i + 1]])
+    }
+    const restored = new CommittedState()
+    const counts = [...state.entries(Number.POSITIVE_INFINITY)].map((entry) => restored.restore(entry))
+    expect(Math.max(...counts)).toBe(64)
+    expect(counts.length).toBeLessThan(40)
+    expect(entriesOf(restored)).toEqual(entriesOf(state))
+  })
+
+  test('takes back state entries that stand alone, as version 0.1.0 wrote them', () => {
+    const state = new CommittedState()
+    expect(state.restore(encodeMsgpack([4, 'a/b', 7]))).toBe(1)
+    expect(state.restore(encodeMsgpack([3, 'c', 60, null, 0, null, 9]))).toBe(1)
+    expect(state.restore(encodeMsgpack([2, 'c', 'n', ['a'], 1, 5, [], 9]))).toBe(1)
+    expect(state.restore(encodeMsgpack([1, 8, 0, 1, 0, 3, [0, 3, 4]]))).toBe(1)
+    expect(state.retained.offsetOf('a/b')).toBe(7)
+    expect([state.sessions.count, state.durables.count, state.producers.count]).toEqual([1, 1, 1])
   })
 
   test('refuses an entry of a kind that this version does not know', () => {

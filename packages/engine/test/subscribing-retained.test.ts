@@ -1,9 +1,8 @@
 import { Attribute, attributesOf, encodeMsgpack, PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
 import { isClearing } from '../src/committed-state.js'
-import { RETAINED_MAX, SPARSE_READ_BYTES_MAX } from '../src/limits.js'
-
-import { batchOf, EngineBench } from './support/engine-bench.js'
+import { RETAINED_PER_DURABLE_MAX, RETAINED_SEARCH_STEPS, SPARSE_READ_BYTES_MAX } from '../src/limits.js'
+import { batchOf, EngineBench, RETAINED_TOPICS_MAX } from './support/engine-bench.js'
 
 const RETAIN = { retain: true } as const
 
@@ -205,12 +204,109 @@ describe('what lies between is not read', () => {
   })
 })
 
+describe('a wildcard over many retained messages', () => {
+  const TOPICS = 3 * RETAINED_SEARCH_STEPS
+  const topicOf = (i: number) => `site/${i % 100}/${i}`
+
+  /** A bench with that many retained messages, and a client 1 and a client 2. */
+  function withMany(): EngineBench {
+    const bench = new EngineBench()
+    bench.connect(1, 'c')
+    bench.connect(2, null)
+    for (let i = 0; i < TOPICS; i++) bench.publish(2, topicOf(i), ['old'], RETAIN)
+    bench.commitAll()
+    bench.take(1)
+    return bench
+  }
+
+  const isAnswered = (bench: EngineBench) => (bench.sent.get(1) ?? []).length > 0
+
+  test('is searched in turns of a bounded size, and others have theirs in between', () => {
+    const bench = withMany()
+    bench.subscribe(1, 1, ['#'], { retained: true })
+    let turns = 1
+    for (; !isAnswered(bench); turns++) {
+      expect(bench.wakes).toBe(1)
+      bench.wake()
+    }
+    // Each topic is visited and put in its place.
+    expect(turns).toBeGreaterThanOrEqual((2 * TOPICS) / RETAINED_SEARCH_STEPS)
+    expect(turns).toBeLessThan((3 * TOPICS) / RETAINED_SEARCH_STEPS)
+    bench.commitAll()
+    expect(bench.takeTexts(1)).toHaveLength(TOPICS)
+  })
+
+  test('finds each once as it is when the subscription stands, whatever is replaced, cleared and added meanwhile', () => {
+    const bench = withMany()
+    const expected = new Map<string, string[]>()
+    for (let i = 0; i < TOPICS; i++) expected.set(topicOf(i), ['old'])
+    bench.subscribe(1, 1, ['#'], { retained: true })
+    for (let turn = 0; !isAnswered(bench); turn++) {
+      for (let i = turn; i < TOPICS; i += 1009) {
+        const text = i % 3 === 0 ? '' : `new ${turn}`
+        const topic = i % 3 === 1 ? `added/${i}` : topicOf(i)
+        bench.publish(2, topic, [text], RETAIN)
+        const live = (expected.get(topic) ?? []).filter((each) => each !== 'old')
+        expected.set(topic, [...live, text])
+      }
+      bench.commit(bench.log.length)
+      bench.wake()
+    }
+    bench.commitAll()
+    const delivered = new Map<string, string[]>()
+    for (const { topic, text } of bench.takeDelivered(1)) delivered.set(topic, [...(delivered.get(topic) ?? []), text])
+    expect(delivered).toEqual(expected)
+  })
+
+  test('is given up when the subscription ends before it stands, or its connection', () => {
+    const bench = withMany()
+    const requestId = bench.subscribe(1, 1, ['#'], { retained: true })
+    bench.packet(1, { type: PacketType.UNSUBSCRIBE, requestId: 900, subscriptionId: 1, forget: false })
+    bench.commitAll()
+    expect(bench.take(1)).toEqual([
+      { type: PacketType.UNSUBACK, requestId: 900 },
+      expect.objectContaining({ type: PacketType.ERROR, requestId, code: 'NO_SUCH_SUBSCRIPTION' }),
+    ])
+    bench.subscribe(1, 1, ['#'], { retained: true })
+    bench.lose(1)
+    bench.commitAll()
+    expect(bench.take(1)).toEqual([])
+    expect(bench.engine.stats['subscriptions']).toBe(0)
+  })
+
+  test('does not make others wait for ever: the next search begins when this one is over, a small one at once', () => {
+    const bench = withMany()
+    bench.connect(3, null)
+    bench.subscribe(1, 1, ['#'], { retained: true })
+    bench.subscribe(2, 1, ['site/+/1', 'site/#'], { retained: true })
+    bench.subscribe(3, 1, ['site/7/#'], { retained: true })
+    const isStanding = (id: number) => (bench.sent.get(id) ?? []).some(({ type }) => type === PacketType.SUBACK)
+    expect([1, 2, 3].map(isStanding)).toEqual([false, false, true])
+    bench.commitAll()
+    expect([1, 2, 3].map((id) => bench.takeTexts(id).length)).toEqual([TOPICS, TOPICS, TOPICS / 100])
+  })
+
+  test(`is refused to a durable subscription that would begin with more than ${RETAINED_PER_DURABLE_MAX} ranges`, () => {
+    const bench = new EngineBench()
+    for (let i = 0; i < 25; i++) bench.publishFrom('a', Array<string>(10_000).fill('x'))
+    for (let i = 0; i < RETAINED_TOPICS_MAX; i++) bench.engine.restoreEntry(retainedEntry(`t/${i}`, 2 * i))
+    bench.connect(1, 'c')
+    bench.subscribe(1, 1, ['t/#'], { name: 's', retained: true })
+    bench.commitAll()
+    expect(bench.takeRefusal(1)).toBe('LIMIT_EXCEEDED')
+    expect(bench.engine.stats).toMatchObject({ subscriptions: 0, durableSubscriptions: 0 })
+    bench.subscribe(1, 1, ['t/7'], { name: 's', retained: true })
+    bench.commitAll()
+    expect(bench.take(1)).toContainEqual(expect.objectContaining({ type: PacketType.SUBACK }))
+  })
+})
+
 describe('retained messages are bounded', () => {
-  test(`beyond ${RETAINED_MAX} topics a new one is refused; replacing and clearing are not`, () => {
+  test(`beyond ${RETAINED_TOPICS_MAX} topics a new one is refused; replacing and clearing are not`, () => {
     const bench = new EngineBench()
     const kept = (i: number) => `t/${i % 300}/${i}`
     bench.connect(1, 'c')
-    for (let i = 0; i < RETAINED_MAX; i++) bench.engine.restoreEntry(retainedEntry(kept(i), 0))
+    for (let i = 0; i < RETAINED_TOPICS_MAX; i++) bench.engine.restoreEntry(retainedEntry(kept(i), 0))
     bench.publish(1, 'one/more', ['x'], RETAIN)
     expect(bench.takeRefusal(1)).toBe('LIMIT_EXCEEDED')
     bench.publish(1, kept(5), ['x'], RETAIN)
@@ -219,7 +315,7 @@ describe('retained messages are bounded', () => {
     bench.publish(1, 'not/retained', ['x'])
     bench.commitAll()
     expect(bench.takeRefusal(1)).toBeUndefined()
-    expect(bench.engine.stats['retainedMessages']).toBe(RETAINED_MAX - 1)
+    expect(bench.engine.stats['retainedMessages']).toBe(RETAINED_TOPICS_MAX - 1)
     bench.publish(1, 'one/more', ['x'], RETAIN)
     bench.commitAll()
     expect(bench.takeRefusal(1)).toBeUndefined()
@@ -229,7 +325,7 @@ describe('retained messages are bounded', () => {
     const bench = new EngineBench()
     bench.connect(1, null)
     bench.subscribe(1, 1, ['wills/#'])
-    for (let i = 0; i < RETAINED_MAX; i++) bench.engine.restoreEntry(retainedEntry(`t/${i % 300}/${i}`, 0))
+    for (let i = 0; i < RETAINED_TOPICS_MAX; i++) bench.engine.restoreEntry(retainedEntry(`t/${i % 300}/${i}`, 0))
     bench.commitAll()
     for (const qos of [0, 1]) {
       bench.connect(2 + qos, 'c', { will: batchOf('wills/c', [`lost ${qos}`], { id: 70 + qos, qos, retain: true }) })
@@ -237,7 +333,7 @@ describe('retained messages are bounded', () => {
     }
     bench.commitAll()
     expect(bench.takeTexts(1)).toEqual(['lost 0', 'lost 1'])
-    expect(bench.engine.stats['retainedMessages']).toBe(RETAINED_MAX)
+    expect(bench.engine.stats['retainedMessages']).toBe(RETAINED_TOPICS_MAX)
     expect(bench.dataBatches().map((batch) => attributesOf(batch) & Attribute.RETAIN)).toEqual([0])
   })
 })

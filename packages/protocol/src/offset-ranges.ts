@@ -72,7 +72,8 @@ export class OffsetRanges {
     if (from <= bounds[this.#first]! && (this.count === 1 || to <= bounds[this.#first + 2]!)) {
       const removed = bounds[this.#first + 1]! - bounds[this.#first]!
       this.#first += 2
-      if (this.#first > 1024 || this.isEmpty) this.#compact()
+      // Half of it gone at least, so that removing a million ranges one by one copies each a few times only.
+      if (this.isEmpty || (this.#first > 1024 && 2 * this.#first > bounds.length)) this.#compact()
       return removed
     }
     this.#compact()

@@ -39,6 +39,9 @@ export const SCAN_CHUNK_BYTES: number = 4 * 1024 * 1024
 /** Bytes of a cleaned segment gathered for one write: 1 MiB. */
 export const CLEANED_WRITE_BYTES: number = 1024 * 1024
 
+/** Sealed segments opened at once by recovery: as many as libuv has threads. */
+export const OPENED_AT_ONCE = 4
+
 /** Bytes at the beginning of an index file in which its summary must lie: 64 KiB. A longer one is rebuilt at each start. */
 export const SUMMARY_BYTES_MAX: number = 64 * 1024
 

@@ -27,6 +27,8 @@ export interface LogOptions {
    * The active segment's file is longer than the log by as much.
    */
   readonly zeroAheadBytes?: number
+  /** A part of recovery is done, in this order: the sealed segments are open, the active one is verified and synced. For those who measure. */
+  onRecovered?(part: 'sealed' | 'active'): void
   /** Everything below `syncedOffset` is on disk. Called after each round of the group commit; rises strictly, but for truncations. Must not throw. */
   onSynced(syncedOffset: Offset): void
   /**

@@ -55,7 +55,8 @@ export async function openLog(options: LogOptions): Promise<Log> {
   let recovered: RecoveredSegments | undefined
   try {
     const checkpoint = await readCheckpoint(fs, directory, crc32)
-    recovered = await recoverSegments(fs, directory, checkpoint, crc32)
+    recovered = await recoverSegments(fs, directory, checkpoint, crc32, () => options.onRecovered?.('sealed'))
+    options.onRecovered?.('active')
     const storeId = checkpoint?.storeId ?? randomIdentity(random).toString(36)
     log = new Log(contextOf(options, storeId), lock, recovered, checkpoint)
     await log.start()
@@ -244,12 +245,19 @@ export class Log {
    */
   async replay(from: Offset, visit: (batch: Uint8Array) => void): Promise<void> {
     const to = this.syncedOffset
-    let at = from
-    do {
-      const { batches, nextOffset } = await this.read({ from: at, to, bytesMax: REPLAY_BYTES })
+    const read = (at: Offset) => {
+      const result = this.read({ from: at, to, bytesMax: REPLAY_BYTES })
+      // When a visit throws, nobody waits for the next step any more.
+      result.catch(() => undefined)
+      return result
+    }
+    let next: Promise<ReadResult> | undefined = read(from)
+    while (next !== undefined) {
+      const { batches, nextOffset }: ReadResult = await next
+      // The disk reads the next step while this one is folded.
+      next = nextOffset < to ? read(nextOffset) : undefined
       for (const batch of batches) visit(batch)
-      at = nextOffset
-    } while (at < to)
+    }
   }
 
   /**

@@ -5,7 +5,7 @@ import { type FileHandle, type FileSystem, readFile, replaceFile } from './file-
 import type { CleanedHead } from './format/cleaned-head.js'
 import { SegmentIndex } from './format/segment-index.js'
 import { writeIndex } from './index-file.js'
-import { SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX } from './limits.js'
+import { OPENED_AT_ONCE, SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX } from './limits.js'
 import { corruptAt, indexName, Segment, segmentName } from './segment.js'
 import { chooseSegments, type SegmentFile, segmentFilesOf } from './segment-choice.js'
 import { scanSegment, wasSyncedBehind } from './segment-scan.js'
@@ -32,6 +32,7 @@ export interface RecoveredSegments {
  * Opens the segments of a log. Sealed ones are taken at their index's word, since each batch is verified when it is read; the active one
  * is read and verified as a whole, its torn tail cut, and what was accepted is synced before anybody sees it.
  *
+ * @param onSealed  the sealed segments are open, the active one is next
  * @throws GomqError CORRUPT_LOG  something that was once synced is damaged or missing; names file, byte and offset
  */
 export async function recoverSegments(
@@ -39,6 +40,7 @@ export async function recoverSegments(
   directory: string,
   checkpoint: Checkpoint | undefined,
   crc32: Crc32,
+  onSealed: () => void = () => undefined,
 ): Promise<RecoveredSegments> {
   const folder = `${directory}/log`
   await fs.makeDirectory(folder)
@@ -49,10 +51,15 @@ export async function recoverSegments(
   const last = chosen.at(-1)
   checkEnd(last, checkpoint)
   const segments: Segment[] = []
-  for (const [i, file] of chosen.entries()) {
-    const endOffset = chosen[i + 1]?.baseOffset ?? file.head?.endOffset
-    if (endOffset !== undefined) segments.push(await openSealed(fs, folder, file, endOffset, crc32))
+  const isSealed = (file: SegmentFile) => file !== last || file.head !== undefined
+  const sealed = chosen.filter(isSealed)
+  for (let i = 0; i < sealed.length; i += OPENED_AT_ONCE) {
+    const some = sealed.slice(i, i + OPENED_AT_ONCE)
+    const open = (file: SegmentFile, j: number) =>
+      openSealed(fs, folder, file, chosen[i + j + 1]?.baseOffset ?? file.head!.endOffset, crc32)
+    segments.push(...(await Promise.all(some.map(open))))
   }
+  onSealed()
   await removeLeftovers(fs, directory, names, segments, superseded)
   const active =
     last === undefined || last.head !== undefined

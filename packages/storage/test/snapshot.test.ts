@@ -71,6 +71,40 @@ describe('a snapshot', () => {
     expect(pauses - 2).toBeGreaterThan(5)
   })
 
+  test('no slice works longer than 1 ms and what its last entry takes, whatever the entries take, and between two slices others have their turn', async () => {
+    for (const isWholeMs of [false, true]) {
+      const random = new SeededRandom(3)
+      let nowMs = 1000
+      let sliceBeganMs = nowMs
+      let lastTookMs = 0
+      const slices: number[] = []
+      const endSlice = () => {
+        const workedMs = nowMs - sliceBeganMs
+        slices.push(workedMs)
+        expect(workedMs - lastTookMs).toBeLessThanOrEqual(1)
+      }
+      function* entries() {
+        for (let i = 0; i < 3_000; i++) {
+          lastTookMs = random.chance(0.01) ? 3 : random.below(100) / 1000
+          nowMs += lastTookMs
+          yield bytesOf(1, random.below(100))
+        }
+      }
+      await write(1, {
+        entries: entries(),
+        nowMs: () => (isWholeMs ? Math.floor(nowMs) : nowMs),
+        pause: async () => {
+          endSlice()
+          nowMs += random.below(5)
+          sliceBeganMs = nowMs
+        },
+      })
+      endSlice()
+      expect(slices.length).toBeGreaterThan(100)
+      expect((await load())!.entries).toHaveLength(3_000)
+    }
+  })
+
   test('a crash at any operation leaves the older one whole, or the new one', async () => {
     for (let seed = 1; seed < 150; seed++) {
       const own = new SimDisk(new SeededRandom(seed))

@@ -8,7 +8,6 @@ import type { Logger } from 'pino'
 import { Broker, type BrokerOptions } from '../broker.js'
 import type { Configuration } from './configuration/configuration.js'
 import { type Endpoint, formatEndpoint } from './configuration/values.js'
-import { createHttpServer } from './http/http-server.js'
 import { NodeScheduler } from './node-scheduler.js'
 import { TcpListener } from './tcp-listener.js'
 import { GOMQ_VERSION } from './version.js'
@@ -56,6 +55,9 @@ export class BrokerProcess {
     onFailure: (error: Error) => void,
     parts: BrokerParts = {},
   ): Promise<BrokerProcess> {
+    const { http: httpEndpoint, messageBytesMax, httpHosts } = configuration
+    // The HTTP server is the largest part of the program: it is loaded while the disk is read, and only if it is wanted.
+    const httpModule = httpEndpoint === undefined ? undefined : import('./http/http-server.js')
     const broker = await open({
       fs: parts.fs ?? nodeFileSystem(),
       directory: configuration.dataDir,
@@ -66,7 +68,8 @@ export class BrokerProcess {
       log,
       brokerId: configuration.nodeId,
       brokerVersion: GOMQ_VERSION,
-      messageBytesMax: configuration.messageBytesMax,
+      messageBytesMax,
+      retainedTopicsMax: configuration.retainedTopicsMax,
       segmentBytes: configuration.segmentBytes,
       tailCacheBytes: configuration.tailCacheBytes,
       snapshotIntervalBytes: configuration.snapshotIntervalBytes,
@@ -81,8 +84,7 @@ export class BrokerProcess {
       log,
       accept: (wire) => broker.accept(wire),
     })
-    const { http: httpEndpoint, messageBytesMax, httpHosts } = configuration
-    const http = httpEndpoint === undefined ? undefined : createHttpServer({ broker, messageBytesMax, httpHosts, log })
+    const http = (await httpModule)?.createHttpServer({ broker, messageBytesMax, httpHosts, log })
     const started = new BrokerProcess(broker, tcp, http, configuration, log)
     try {
       await listen('tcp', configuration.tcp, () => tcp.listen())

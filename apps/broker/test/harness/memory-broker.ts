@@ -29,6 +29,7 @@ export async function openBroker({
     brokerId: 'test',
     brokerVersion: '0.0.0',
     messageBytesMax: 4 * MIB,
+    retainedTopicsMax: 100_000,
     segmentBytes: 16 * MIB,
     tailCacheBytes: 4 * MIB,
     snapshotIntervalBytes: 256 * MIB,

@@ -44,6 +44,9 @@ export interface BatchShape {
   readonly isCompressed?: boolean
 }
 
+/** Topics that may have a retained message. */
+export const RETAINED_TOPICS_MAX = 120_000
+
 /** A batch as a client packs it. */
 export function batchOf(topic: string, values: readonly string[], shape: BatchShape = {}): Uint8Array {
   const attributes = (shape.qos ?? 1) | (shape.retain === true ? Attribute.RETAIN : 0)
@@ -76,6 +79,8 @@ export class EngineBench {
   reads: { token: number; read: EngineRead }[] = []
   /** Searches by time that wait for an answer. */
   searches: { token: number; timeMs: number }[] = []
+  /** Turns that the engine asked for. */
+  wakes = 0
   #epoch = 1
   #nextRequest = 1
   #hasPublisher = false
@@ -105,6 +110,7 @@ export class EngineBench {
     this.sent.clear()
     this.reads = []
     this.searches = []
+    this.wakes = 0
     this.#epoch++
     this.#hasPublisher = false
     this.engine = this.#boot()
@@ -236,10 +242,18 @@ export class EngineBench {
 
   /** Commits and answers until nothing is left to do. */
   commitAll(): void {
-    while (this.reads.length > 0 || this.highWatermark < this.logEnd) {
+    while (this.reads.length > 0 || this.wakes > 0 || this.highWatermark < this.logEnd) {
+      while (this.wakes > 0) this.wake()
       this.commit(this.log.length)
       while (this.reads.length > 0) this.answerRead()
     }
+  }
+
+  /** Lets the engine go on with what it asked a turn for. */
+  wake(): void {
+    if (this.wakes === 0) return
+    this.wakes--
+    this.engine.handleWake(this.nowMs)
   }
 
   /** Answers the oldest read from the committed log. */
@@ -321,7 +335,7 @@ export class EngineBench {
       crc32,
       ...(this.#decompresses && { inflate }),
       random: new SeededRandom(this.#epoch),
-      limits: { messageBytesMax: 100_000 },
+      limits: { messageBytesMax: 100_000, retainedTopicsMax: RETAINED_TOPICS_MAX },
       durability: 'synced',
       logStartOffset: 0 as Offset,
       logEndOffset: this.logEnd as Offset,
@@ -341,6 +355,7 @@ export class EngineBench {
         },
         read: (token, read) => this.reads.push({ token, read }),
         findOffset: (token, timeMs) => this.searches.push({ token, timeMs }),
+        wake: () => void this.wakes++,
       },
     })
     for (const batch of this.log) engine.replay(batch)

@@ -14,6 +14,8 @@ export interface Configuration {
   readonly nodeId: string
   /** Greatest value of one message. */
   readonly messageBytesMax: number
+  /** Topics that may have a retained message. */
+  readonly retainedTopicsMax: number
   /** A segment of the log is closed when it has this size. */
   readonly segmentBytes: number
   /** Newest part of the log that is kept in memory for readers. */

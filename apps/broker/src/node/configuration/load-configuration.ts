@@ -1,16 +1,10 @@
 import { GomqError } from '@gomq/protocol'
 import { parse as parseToml } from 'smol-toml'
-import { z } from 'zod'
 import type { CommandLine } from './command-line.js'
 import type { Configuration } from './configuration.js'
 import { isLoopback } from './loopback.js'
 import { environmentName, OPTION_KEYS, OPTIONS } from './option-table.js'
-import { formatEndpoint } from './values.js'
-
-/** The one schema: an unknown key is refused, each value is checked whichever source it came from. */
-const schema = z.strictObject(
-  Object.fromEntries(OPTION_KEYS.map((key): [string, z.ZodType] => [OPTIONS[key].flag, OPTIONS[key].schema])),
-)
+import { formatEndpoint, RefusedValue } from './values.js'
 
 /** Where values come from, beside the command line. */
 export interface ConfigurationSources {
@@ -73,21 +67,26 @@ function readConfigurationFile(file: string, sources: ConfigurationSources): [st
   }
 }
 
+/** The values by their schemas; an unknown key is refused, each value is checked whichever source it came from. */
 function check(values: ReadonlyMap<string, unknown>, origins: ReadonlyMap<string, string>): Configuration {
-  const result = schema.safeParse(Object.fromEntries(values))
-  if (!result.success) {
-    const problems = result.error.issues.map((issue) => {
-      if (issue.code === 'unrecognized_keys') {
-        return issue.keys
-          .map((flag) => `'${flag}' (${origins.get(flag)}) is no option; 'gomq --help' shows every option`)
-          .join('\n')
-      }
-      const flag = String(issue.path[0])
-      return `${flag} = ${JSON.stringify(values.get(flag))} (${origins.get(flag)}) ${issue.message}`
-    })
-    throw invalid(problems.join('\n'))
+  const problems: string[] = []
+  const checked: Partial<Record<keyof Configuration, unknown>> = {}
+  for (const key of OPTION_KEYS) {
+    const { flag, schema } = OPTIONS[key]
+    const value = values.get(flag)
+    try {
+      checked[key] = schema(value)
+    } catch (error) {
+      if (!(error instanceof RefusedValue)) throw error
+      problems.push(`${flag} = ${JSON.stringify(value)} (${origins.get(flag)}) ${error.message}`)
+    }
   }
-  return Object.fromEntries(OPTION_KEYS.map((key) => [key, result.data[OPTIONS[key].flag]])) as unknown as Configuration
+  const flags = new Set(OPTION_KEYS.map((key) => OPTIONS[key].flag))
+  for (const flag of values.keys())
+    if (!flags.has(flag))
+      problems.push(`'${flag}' (${origins.get(flag)}) is no option; 'gomq --help' shows every option`)
+  if (problems.length > 0) throw invalid(problems.join('\n'))
+  return checked as Configuration
 }
 
 /** Nobody authenticates yet, so that only this machine may reach the listeners unless the operator says otherwise. */

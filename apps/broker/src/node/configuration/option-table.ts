@@ -1,7 +1,17 @@
 import { MESSAGE_BYTES_LIMIT } from '@gomq/protocol'
-import type { z } from 'zod'
 import type { Configuration } from './configuration.js'
-import { boolean, endpoint, endpointOrOff, hostNames, integer, name, oneOf, path, sizeBytes } from './values.js'
+import {
+  boolean,
+  endpoint,
+  endpointOrOff,
+  hostNames,
+  integer,
+  name,
+  oneOf,
+  path,
+  type Schema,
+  sizeBytes,
+} from './values.js'
 
 /** One option: `--flag` on the command line, `GOMQ_FLAG` in the environment, `flag = ` in the file. */
 export interface Option<T> {
@@ -12,7 +22,7 @@ export interface Option<T> {
   /** As an operator would write it. */
   readonly fallback: string
   readonly description: string
-  readonly schema: z.ZodType<T>
+  readonly schema: Schema<T>
 }
 
 const KIB = 1024
@@ -63,6 +73,14 @@ export const OPTIONS: { readonly [K in keyof Configuration]: Option<Configuratio
     fallback: '4MiB',
     description: 'Greatest value of one message, up to 64MiB.',
     schema: sizeBytes(1, MESSAGE_BYTES_LIMIT),
+  },
+  retainedTopicsMax: {
+    flag: 'retained-topics-max',
+    placeholder: 'count',
+    fallback: '1000000',
+    description:
+      'Topics that may have a retained message. Each takes some 100 bytes of memory, and more for long names.',
+    schema: integer(0, 100_000_000),
   },
   segmentBytes: {
     flag: 'segment-bytes',

@@ -1,5 +1,10 @@
 import { isIP } from 'node:net'
-import { z } from 'zod'
+
+/** Turns a value of any source into the one that is meant. @throws RefusedValue */
+export type Schema<T> = (value: unknown) => T
+
+/** Why a value is none: words that follow it, as in `tcp = "x" is no address`. */
+export class RefusedValue extends Error {}
 
 /** An address to listen on. */
 export interface Endpoint {
@@ -12,92 +17,92 @@ export interface Endpoint {
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 }
 
 /** A size: an integer of bytes, or text such as `16MiB`. Decimal units are refused, for nobody agrees on what they mean. */
-export function sizeBytes(min: number, max: number): z.ZodType<number> {
-  return z.unknown().transform((value, context) => {
+export function sizeBytes(min: number, max: number): Schema<number> {
+  return (value) => {
     const bytes = typeof value === 'number' ? value : parseSize(String(value))
     if (bytes === undefined || !Number.isSafeInteger(bytes)) {
-      return refuse(context, "is no size; write an integer with B, KiB, MiB or GiB, as in '16MiB'")
+      return refuse("is no size; write an integer with B, KiB, MiB or GiB, as in '16MiB'")
     }
     if (bytes < min || bytes > max) {
-      return refuse(context, `is ${bytes} bytes; write a size from ${formatSize(min)} to ${formatSize(max)}`)
+      return refuse(`is ${bytes} bytes; write a size from ${formatSize(min)} to ${formatSize(max)}`)
     }
     return bytes
-  })
+  }
 }
 
 /** An integer from `min` to `max`, as a number or as text. */
-export function integer(min: number, max: number): z.ZodType<number> {
-  return z.unknown().transform((value, context) => {
+export function integer(min: number, max: number): Schema<number> {
+  return (value) => {
     const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
     if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < min || number > max) {
-      return refuse(context, `is no integer from ${min} to ${max}`)
+      return refuse(`is no integer from ${min} to ${max}`)
     }
     return number
-  })
+  }
 }
 
 /** True or false, as a boolean or as text: `true`, `1`, `yes`, `false`, `0`, `no`. */
-export const boolean: z.ZodType<boolean> = z.unknown().transform((value, context) => {
+export const boolean: Schema<boolean> = (value) => {
   const text = String(value).toLowerCase()
   if (text === 'true' || text === '1' || text === 'yes') return true
   if (text === 'false' || text === '0' || text === 'no') return false
-  return refuse(context, "is neither 'true' nor 'false'")
-})
+  return refuse("is neither 'true' nor 'false'")
+}
 
 /** Text of 1 to 256 characters without control characters. */
-export const name: z.ZodType<string> = z.unknown().transform((value, context) => {
+export const name: Schema<string> = (value) => {
   if (typeof value !== 'string' || value.length === 0 || value.length > 256 || /\p{Cc}/u.test(value)) {
-    return refuse(context, 'is no text of 1 to 256 characters without control characters')
+    return refuse('is no text of 1 to 256 characters without control characters')
   }
   return value
-})
+}
 
 /** A directory's path. */
-export const path: z.ZodType<string> = z.unknown().transform((value, context) => {
+export const path: Schema<string> = (value) => {
   if (typeof value !== 'string' || value.length === 0 || value.includes('\0')) {
-    return refuse(context, 'is no path; write the name of a directory')
+    return refuse('is no path; write the name of a directory')
   }
   return value
-})
+}
 
 /** `host:port`, IPv6 addresses in brackets. */
-export const endpoint: z.ZodType<Endpoint> = z.unknown().transform((value, context) => {
+export const endpoint: Schema<Endpoint> = (value) => {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(typeof value === 'string' ? value : '')
   const host = match?.[1] ?? match?.[2]
   const port = Number(match?.[3])
   if (host === undefined || port > 65_535 || (match?.[1] !== undefined && isIP(host) !== 6)) {
-    return refuse(context, "is no address; write host:port, as in '127.0.0.1:9000' or '[::1]:9000'")
+    return refuse("is no address; write host:port, as in '127.0.0.1:9000' or '[::1]:9000'")
   }
   return { host, port }
-})
+}
 
 /** An address, or `off`. */
-export const endpointOrOff: z.ZodType<Endpoint | undefined> = z
-  .unknown()
-  .transform((value, context): Endpoint | undefined => {
-    if (value === 'off') return undefined
-    const parsed = endpoint.safeParse(value)
-    return parsed.success
-      ? parsed.data
-      : refuse(context, `${parsed.error.issues[0]?.message ?? 'is no address'}, or 'off'`)
-  })
+export const endpointOrOff: Schema<Endpoint | undefined> = (value) => {
+  if (value === 'off') return undefined
+  try {
+    return endpoint(value)
+  } catch (error) {
+    if (!(error instanceof RefusedValue)) throw error
+    return refuse(`${error.message}, or 'off'`)
+  }
+}
 
 /** Host names: an array, or text with commas. */
-export const hostNames: z.ZodType<readonly string[]> = z.unknown().transform((value, context) => {
+export const hostNames: Schema<readonly string[]> = (value) => {
   const names = Array.isArray(value) ? (value as unknown[]) : String(value).split(',')
   const cleaned = names.map((entry) => String(entry).trim().toLowerCase()).filter((entry) => entry !== '')
   if (cleaned.some((entry) => !/^[a-z0-9._-]{1,253}$/.test(entry))) {
-    return refuse(context, "is no list of host names; write names without ports, as in 'gomq,broker.example'")
+    return refuse("is no list of host names; write names without ports, as in 'gomq,broker.example'")
   }
   return cleaned
-})
+}
 
 /** One of `names`. */
-export function oneOf<T extends string>(...names: T[]): z.ZodType<T> {
-  return z.unknown().transform((value, context) => {
+export function oneOf<T extends string>(...names: T[]): Schema<T> {
+  return (value) => {
     const known = names.find((candidate) => candidate === value)
-    return known ?? refuse(context, `is none of ${names.join(', ')}`)
-  })
+    return known ?? refuse(`is none of ${names.join(', ')}`)
+  }
 }
 
 /** `4194304` as `4MiB`: the greatest unit that leaves an integer. */
@@ -119,7 +124,6 @@ function parseSize(text: string): number | undefined {
   return factor === undefined ? undefined : Number(match?.[1]) * factor
 }
 
-function refuse(context: { addIssue(message: string): void }, message: string): never {
-  context.addIssue(message)
-  return z.NEVER
+function refuse(message: string): never {
+  throw new RefusedValue(message)
 }

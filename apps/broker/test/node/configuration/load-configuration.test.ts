@@ -34,6 +34,7 @@ describe('configuration', () => {
       tcp: { host: '127.0.0.1', port: 9000 },
       http: { host: '127.0.0.1', port: 8000 },
       messageBytesMax: 4 * 1024 * 1024,
+      retainedTopicsMax: 1_000_000,
       segmentBytes: 128 * 1024 * 1024,
       connectionsMax: 10_000,
       logLevel: 'info',

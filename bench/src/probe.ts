@@ -1,0 +1,68 @@
+import { createHistogram, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
+
+// Loaded into the broker before its own code (`--import`): answers what only the process itself can measure.
+
+/** What the probe is asked. */
+export type ProbeRequest = { readonly kind: 'memory' } | { readonly kind: 'watch' } | { readonly kind: 'watched' }
+
+/** What it answers: bytes after a full collection, or pauses since `watch`. */
+export type ProbeAnswer =
+  | { readonly kind: 'memory'; readonly heapBytes: number; readonly externalBytes: number; readonly rssBytes: number }
+  | { readonly kind: 'watch' }
+  | {
+      readonly kind: 'watched'
+      /** Pauses of the event loop beyond the timer's own millisecond. */
+      readonly p50Ms: number
+      readonly p99Ms: number
+      readonly p999Ms: number
+      readonly maxMs: number
+      /** Pauses of the garbage collector, and the longest of each kind: 1 young, 4 full, 8 incremental, 16 weak callbacks. */
+      readonly gcCount: number
+      readonly gcMaxMs: number
+      readonly gcMaxMsByKind: Readonly<Record<string, number>>
+    }
+
+const RESOLUTION_MS = 1
+
+let delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+let collections = createHistogram()
+let longestByKind: Record<string, number> = {}
+
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    const { kind } = (entry as unknown as { detail: { kind: number } }).detail
+    collections.record(Math.max(1, Math.round(entry.duration * 1e6)))
+    longestByKind[kind] = Math.max(longestByKind[kind] ?? 0, entry.duration)
+  }
+}).observe({ entryTypes: ['gc'] })
+
+function answer(request: ProbeRequest): ProbeAnswer {
+  if (request.kind === 'memory') {
+    for (let i = 0; i < 3; i++) (globalThis as { gc?: () => void }).gc?.()
+    const { heapUsed, external, rss } = process.memoryUsage()
+    return { kind: 'memory', heapBytes: heapUsed, externalBytes: external, rssBytes: rss }
+  }
+  if (request.kind === 'watch') {
+    delays.disable()
+    delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+    delays.enable()
+    collections = createHistogram()
+    longestByKind = {}
+    return { kind: 'watch' }
+  }
+  const beyond = (ns: number) => Math.max(0, ns / 1e6 - RESOLUTION_MS)
+  return {
+    kind: 'watched',
+    p50Ms: beyond(delays.percentile(50)),
+    p99Ms: beyond(delays.percentile(99)),
+    p999Ms: beyond(delays.percentile(99.9)),
+    maxMs: beyond(delays.max),
+    gcCount: collections.count,
+    gcMaxMs: collections.max / 1e6,
+    gcMaxMsByKind: longestByKind,
+  }
+}
+
+process.on('message', (request: ProbeRequest) => process.send!(answer(request)))
+// The broker ends when it has stopped, whether or not somebody could still ask.
+process.channel?.unref()
