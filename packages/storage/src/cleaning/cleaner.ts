@@ -107,7 +107,7 @@ export class LogCleaner implements Cleaner {
   }
 
   async clean(log: CleanableLog, rules: CleaningRules, budgetBytes: number): Promise<CleaningResult> {
-    const turn = new Turn(log, rules)
+    const turn = new Turn(log, this.#work, rules)
     await this.#work.begin({ segments: committedSegments(log), rules })
     const plan = await this.#work.plan({ segments: turn.segments, budgetBytes, segmentBytes: this.#segmentBytes })
     if (plan.dropTo !== undefined) await turn.drop(plan.dropTo, plan.dropped)
@@ -151,6 +151,7 @@ export class LogCleaner implements Cleaner {
 /** What one turn does to the log, and the sum of it. */
 class Turn {
   readonly #log: CleanableLog
+  readonly #work: CleaningWork
   readonly #cleanableTo: Offset
   #isPrepared = false
   #removedBytes = 0
@@ -158,8 +159,9 @@ class Turn {
   #segmentsRewritten = 0
   rewrittenBytes = 0
 
-  constructor(log: CleanableLog, rules: CleaningRules) {
+  constructor(log: CleanableLog, work: CleaningWork, rules: CleaningRules) {
     this.#log = log
+    this.#work = work
     this.#cleanableTo = Math.min(rules.cleanableTo, log.highWatermark) as Offset
   }
 
@@ -193,7 +195,13 @@ class Turn {
   }
 
   async replace(segments: readonly SegmentView[], cleaned: CleanedSegment): Promise<void> {
-    await this.#log.replaceSegments(cleaned)
+    try {
+      await this.#log.replaceSegments(cleaned)
+    } catch (error) {
+      const isTaken = this.#log.sealedSegments.some(({ path }) => path === cleaned.path)
+      if (!isTaken) await this.#work.discard(cleaned).catch(() => undefined)
+      throw error
+    }
     this.#segmentsRewritten += segments.length
     this.#removedBytes += bytesOf(segments) - cleaned.summary.bytes
     this.rewrittenBytes += cleaned.summary.bytes

@@ -1,6 +1,6 @@
 import { invariant, type Offset } from '@gomq/protocol'
 import type { CleanedSegment } from '../cleaned-segment-writer.js'
-import type { SegmentView } from '../segment.js'
+import { indexName, type SegmentView } from '../segment.js'
 import { CompactionPass } from './compaction.js'
 import { type PolicySurvey, type SurveyedPart, surveyFloors } from './floors.js'
 import { type CleaningPlan, planCleaning, type WeighedSegment } from './planning.js'
@@ -65,6 +65,8 @@ export interface CleaningWork {
   compact(request: { readonly segment: SegmentView }): Promise<CleanedSegment | undefined>
   /** The pass is over. @param request.isWhole  whether every segment was compacted */
   endCompaction(request: { readonly isWhole: boolean }): Promise<void>
+  /** Removes a cleaned segment that the log did not take: the next start would. */
+  discard(cleaned: CleanedSegment): Promise<void>
 }
 
 /** {@link CleaningWork} in this thread. */
@@ -153,6 +155,14 @@ export class LocalCleaningWork implements CleaningWork {
   async endCompaction({ isWhole }: Parameters<CleaningWork['endCompaction']>[0]): Promise<void> {
     if (isWhole && this.#pass !== undefined) this.#compactedTo = this.#pass.to
     this.#pass = undefined
+  }
+
+  async discard({ path, baseOffset, generation }: CleanedSegment): Promise<void> {
+    const { fs } = this.#context
+    const folder = path.slice(0, path.lastIndexOf('/'))
+    await fs.remove(`${folder}/${indexName(baseOffset, generation)}`)
+    await fs.remove(path)
+    await fs.syncDirectory(folder)
   }
 
   /** A pass reads and writes all that is compacted already, so one is worth it when as much has come as there is. */
