@@ -87,5 +87,8 @@ export const RESURVEYED_BYTES_MAX: number = 256 * 1024 * 1024
 /** Bytes of memory for the keys of one pass of compaction by default: 64 MiB, about 500,000 keys. */
 export const COMPACTION_KEY_BYTES_DEFAULT: number = 64 * 1024 * 1024
 
+/** Bytes for the keys of one pass that no configuration exceeds: 1 GiB. A map has room for 16 million keys. */
+export const COMPACTION_KEY_BYTES_LIMIT: number = 1024 * 1024 * 1024
+
 /** Milliseconds that the cleaner's thread rests after each read: so that it reads at most 130 MB/s and others have the disk too. */
 export const CLEANING_PAUSE_MS = 2

@@ -62,7 +62,7 @@ export interface CleanerOptions {
   readonly crc32: Crc32
   /** Bytes of a segment, as the log has it; 128 MiB by default. Merged ones stay below. */
   readonly segmentBytes?: number
-  /** Memory for keys in a pass of compaction, in bytes from 1; 64 MiB by default. With less there are more passes. */
+  /** Memory for keys in a pass of compaction, in bytes, 1 to 1 GiB; 64 MiB by default. With less there are more passes. */
   readonly keyBytesMax?: number
   /** Called after each read of a segment; settles when the cleaner may go on. It lets others run: by default just those who wait already. */
   readonly pause?: () => Promise<void>

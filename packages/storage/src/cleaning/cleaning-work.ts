@@ -1,5 +1,6 @@
 import { invariant, type Offset } from '@gomq/protocol'
 import type { CleanedSegment } from '../cleaned-segment-writer.js'
+import { COMPACTION_KEY_BYTES_LIMIT } from '../limits.js'
 import { indexName, type SegmentView } from '../segment.js'
 import { CompactionPass } from './compaction.js'
 import { type PolicySurvey, type SurveyedPart, surveyFloors } from './floors.js'
@@ -83,8 +84,12 @@ export class LocalCleaningWork implements CleaningWork {
   #compactedTo = 0 as Offset
   #compactedFilters = ''
 
-  /** @param keyBytesMax  memory for keys in a pass of compaction, from 1 */
+  /** @param keyBytesMax  memory for keys in a pass of compaction, 1 to 1 GiB */
   constructor(context: WalkContext, keyBytesMax: number) {
+    invariant(
+      keyBytesMax >= 1 && keyBytesMax <= COMPACTION_KEY_BYTES_LIMIT,
+      `keyBytesMax ${keyBytesMax} is outside 1 to ${COMPACTION_KEY_BYTES_LIMIT}`,
+    )
     this.#context = context
     this.#keyBytesMax = keyBytesMax
     this.#ledger = new SegmentLedger(context)

@@ -7,6 +7,7 @@ import {
   presentCountOf,
   recordCountOf,
 } from '@gomq/protocol'
+import { EXPIRY_MARGIN_MS } from '../limits.js'
 import { type BatchFacts, factsOf, isDeadBatch } from './liveness.js'
 import { NO_RULE, type RuleBook } from './rules.js'
 import type { SegmentWalk } from './segment-walk.js'
@@ -129,7 +130,9 @@ export class SegmentDigest {
     for (let at = 0; at < this.#count; at++) {
       if (isDeadBatch(this.factsAt(at), book)) continue
       bytes += this.#bytes[at]!
-      if (this.#expiresAtMs[at]! > 0) expiresAtMs = Math.min(expiresAtMs, this.#expiresAtMs[at]!)
+      // One that lives on although it expired, since it is pinned, changes nothing with time.
+      const expires = this.#expiresAtMs[at]!
+      if (expires + EXPIRY_MARGIN_MS > book.nowMs && expires > 0) expiresAtMs = Math.min(expiresAtMs, expires)
     }
     return { bytes, expiresAtMs }
   }
