@@ -31,6 +31,7 @@ import {
   ttlMsOf,
   versionOf,
 } from './header.js'
+import { hasHoles } from './holes.js'
 import { RECORD_BYTES_MIN } from './record.js'
 
 /** Bytes that a packet may need around a batch: type, ids, lengths. */
@@ -133,7 +134,9 @@ export function checkShape(batch: Uint8Array): void {
   const count = recordCountOf(batch)
   if (count < 1 || count > BATCH_RECORDS_MAX)
     malformed(`it announces ${count} records; 1 to ${BATCH_RECORDS_MAX} are allowed`)
-  const recordsBytesMin = compressionOf(batch) === Compression.NONE ? count * RECORD_BYTES_MIN : 1
+  // Holes have no bytes, and what is compressed has some.
+  const recordBytesMin = hasHoles(batch) ? 0 : RECORD_BYTES_MIN
+  const recordsBytesMin = compressionOf(batch) === Compression.NONE ? count * recordBytesMin : 1
   if (recordsStartOf(batch) + recordsBytesMin > batch.byteLength)
     malformed(`it has no room for the ${count} records it announces`)
 }
