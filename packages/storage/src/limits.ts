@@ -53,3 +53,12 @@ export const ZERO_AHEAD_BYTES_DEFAULT: number = 1024 * 1024
 
 /** Rounds above this do not ask for zeros: 16 KiB. A large round would write its bytes twice. */
 export const ZERO_AHEAD_ROUND_BYTES_MAX: number = 16 * 1024
+
+/** Milliseconds between two tries to write to a full disk, the first time: 50 ms. A file that was just removed may be all that is missing. */
+export const FULL_DISK_PAUSE_MS_MIN = 50
+
+/** Milliseconds between two tries to write to a full disk, in the end: 1 s. Each try costs a write, a cut and a sync. */
+export const FULL_DISK_PAUSE_MS_MAX = 1_000
+
+/** Milliseconds of waiting that are left to a full disk when the log is closed or truncated: 2 s. Stops a stop from lasting for ever. */
+export const FULL_DISK_GRACE_MS = 2_000

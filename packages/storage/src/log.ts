@@ -17,6 +17,7 @@ import { ColdReads } from './cold-reads.js'
 import type { EpochEnd } from './epoch-starts.js'
 import type { DirectoryLock } from './file-system.js'
 import type { EpochStart } from './format/segment-index.js'
+import { isNoRoom } from './full-disk.js'
 import { IndexCache } from './index-cache.js'
 import { COLD_READS_MAX, OPEN_FILES_MAX, REPLAY_BYTES } from './limits.js'
 import { contextOf, type LogContext, type LogOptions } from './log-options.js'
@@ -36,6 +37,7 @@ import { TailCache } from './tail-cache.js'
  * @throws GomqError DATA_DIR_LOCKED     another process, or this one, has the directory open
  * @throws GomqError CORRUPT_LOG         something that was once synced is damaged or missing; the message names file, byte and offset
  * @throws GomqError UNSUPPORTED_FORMAT  another version wrote the files
+ * @throws GomqError DISK_FULL           there is no room for what only a start writes: the first files, or the end of the log anew after a failed sync
  * @throws Error                         of the operating system, with its `code`
  */
 export async function openLog(options: LogOptions): Promise<Log> {
@@ -52,13 +54,13 @@ export async function openLog(options: LogOptions): Promise<Log> {
     recovered = await recoverSegments(fs, directory, checkpoint, crc32)
     const storeId = checkpoint?.storeId ?? randomIdentity(random).toString(36)
     log = new Log(contextOf(options, storeId), lock, recovered)
-    await log.start()
+    await log.start(checkpoint === undefined)
     if (lost !== undefined) throw lost
     return log
   } catch (error) {
     await recovered?.activeFile.close().catch(() => undefined)
     await lock.release().catch(() => undefined)
-    throw error
+    throw isNoRoom(error) ? startNeedsRoom(directory, error) : error
   }
 }
 
@@ -81,6 +83,7 @@ export class Log {
   readonly #coldReads: ColdReads = new ColdReads(COLD_READS_MAX)
   readonly #tornTail: TornTail | undefined
   #truncation: Promise<void> | undefined
+  #isHurried = false
   #closing: Promise<void> | undefined
 
   /** @internal */
@@ -149,9 +152,9 @@ export class Log {
       if (index !== undefined) for (const name of index.names) if (name !== '') yield name
   }
 
-  /** Puts down what recovery accepted. @internal */
-  start(): Promise<void> {
-    return this.#writer.checkpoint()
+  /** Puts down what recovery accepted. On a full disk the checkpoint that is there stays; a first one must be written. @internal */
+  start(isFirst: boolean): Promise<void> {
+    return isFirst ? this.#writer.checkpoint() : this.#writer.checkpointIfRoom()
   }
 
   /** Another process took the directory over: nothing is acknowledged any more. @internal */
@@ -268,8 +271,8 @@ export class Log {
 
   /**
    * Drops everything from `to` on, for good: when it settles, the log ends at `to`, all of it synced, and a crash brings nothing back. What
-   * waits for the disk below `to` is written first. Until it settles nothing may be appended, and `onSynced` reports nothing; readers
-   * below `to` wait or go on.
+   * waits for the disk below `to` is written first; where the disk is full and stays so for 2 s, the log fails. Until it settles nothing may
+   * be appended, and `onSynced` reports nothing; readers below `to` wait or go on.
    *
    * Another `to` than a batch's base or the log's end, one below the high watermark or above the log's end, and a second call meanwhile are
    * bugs and throw InvariantError.
@@ -290,8 +293,17 @@ export class Log {
   }
 
   /**
+   * Whoever stops wants an end: from now on a full disk is waited for 2 s at most, all in all; then the log fails with DISK_FULL, and what was
+   * not reported as synced is not stored. Again: nothing happens.
+   */
+  hurry(): void {
+    this.#isHurried = true
+    this.#writer.hurry()
+  }
+
+  /**
    * Closes the log: what was appended is written and reported, reads under way end, the lock is released. Later calls throw CLOSED. Again:
-   * the same promise. After a failure it only gives files and lock back.
+   * the same promise. After a failure, and on a disk that is full and stays so for 2 s, it only gives files and lock back.
    *
    * @throws Error  the last checkpoint could not be written; the log is closed all the same, and nothing synced is lost
    */
@@ -302,6 +314,7 @@ export class Log {
 
   async #truncate(to: Offset): Promise<void> {
     this.#writer.hold(to)
+    this.#writer.hurry()
     await this.#writer.idle()
     try {
       if (this.#writer.failure !== undefined) throw this.#writer.failure
@@ -325,16 +338,18 @@ export class Log {
       throw this.#writer.failure ?? error
     }
     this.#writer.resume()
+    if (!this.#isHurried) this.#writer.relax()
   }
 
   async #close(): Promise<void> {
+    this.hurry()
     await this.#truncation?.catch(() => undefined)
     await this.#writer.idle()
     try {
       await this.#coldReads.alone(async () => {
         await this.#files.close()
         try {
-          if (this.#writer.failure === undefined) await this.#writer.checkpoint()
+          if (this.#writer.failure === undefined) await this.#writer.checkpointIfRoom()
         } finally {
           await this.#writer.close()
         }
@@ -348,4 +363,12 @@ export class Log {
     if (this.#writer.failure !== undefined) throw this.#writer.failure
     if (this.#closing !== undefined) throw new GomqError('CLOSED', 'the log is closed')
   }
+}
+
+function startNeedsRoom(directory: string, cause: unknown): GomqError {
+  return new GomqError(
+    'DISK_FULL',
+    `the disk of ${directory} is full and the log cannot be opened; nothing is lost; make room and start again`,
+    { cause },
+  )
 }
