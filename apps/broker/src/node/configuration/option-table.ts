@@ -1,7 +1,18 @@
 import { MESSAGE_BYTES_LIMIT } from '@gomq/protocol'
 import type { z } from 'zod'
 import type { Configuration } from './configuration.js'
-import { boolean, endpoint, endpointOrOff, hostNames, integer, name, oneOf, path, sizeBytes } from './values.js'
+import {
+  boolean,
+  endpoint,
+  endpointOrOff,
+  hostNames,
+  integer,
+  name,
+  oneOf,
+  path,
+  sizeBytes,
+  sizeBytesOrAuto,
+} from './values.js'
 
 /** One option: `--flag` on the command line, `GOMQ_FLAG` in the environment, `flag = ` in the file. */
 export interface Option<T> {
@@ -92,6 +103,14 @@ export const OPTIONS: { readonly [K in keyof Configuration]: Option<Configuratio
     description:
       'Bytes published and not yet on disk, over all clients. Above it the broker stops reading from those who publish.',
     schema: sizeBytes(MIB, 4 * GIB),
+  },
+  diskReserveBytes: {
+    flag: 'disk-reserve-bytes',
+    placeholder: 'size|auto',
+    fallback: 'auto',
+    description:
+      'Free space of the disk below which publishes are refused with DISK_FULL; acknowledgements and the cleaner may use it. auto is two segments and two snapshots, 0 is none.',
+    schema: sizeBytesOrAuto(0, 1024 * GIB),
   },
   connectionsMax: {
     flag: 'connections-max',

@@ -25,6 +25,18 @@ export function sizeBytes(min: number, max: number): z.ZodType<number> {
   })
 }
 
+/** A size, or `auto`, which is undefined: the broker chooses. */
+export function sizeBytesOrAuto(min: number, max: number): z.ZodType<number | undefined> {
+  const size = sizeBytes(min, max)
+  return z.unknown().transform((value, context): number | undefined => {
+    if (value === 'auto') return undefined
+    const parsed = size.safeParse(value)
+    return parsed.success
+      ? parsed.data
+      : refuse(context, `${parsed.error.issues[0]?.message ?? 'is no size'}, or 'auto'`)
+  })
+}
+
 /** An integer from `min` to `max`, as a number or as text. */
 export function integer(min: number, max: number): z.ZodType<number> {
   return z.unknown().transform((value, context) => {
