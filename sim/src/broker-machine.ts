@@ -30,6 +30,7 @@ export class BrokerMachine {
   #process: Process | undefined
   #broker: Broker | undefined
   #isStarting = false
+  #isStopping = false
 
   constructor(world: World) {
     this.#world = world
@@ -63,6 +64,7 @@ export class BrokerMachine {
     const broker = this.serving
     const process = this.#process
     if (broker === undefined) return
+    this.#isStopping = true
     this.#world.trace.add('broker', 'stops')
     this.#world.network.listener = undefined
     const finish = (how: string) => {
@@ -107,6 +109,7 @@ export class BrokerMachine {
     const { world } = { world: this.#world }
     const process = new Process(world, this.disk, this.pace)
     this.#process = process
+    this.#isStopping = false
     Broker.open({
       fs: process.fs,
       directory: 'data',
@@ -134,12 +137,17 @@ export class BrokerMachine {
     )
   }
 
-  /** A broker that failed, or could not start, ends its process. A damaged log or a bug is none of the faults' doing. */
+  /**
+   * A broker that failed, or could not start, ends its process. A damaged log or a bug is none of the faults' doing, and a full disk is no reason to
+   * fail, but for one that is starting or stopping.
+   */
   #fail(process: Process, error: unknown): void {
     if (this.#process !== process) return
     this.#world.trace.add('broker', `failed: ${String(error)}`)
-    const isStorage = error instanceof GomqError && (error.code === 'STORAGE_FAILED' || error.code === 'DISK_FULL')
-    const isSystem = /ENOSPC|EIO/.test(String(error))
+    const code = error instanceof GomqError ? error.code : undefined
+    const isStorage =
+      code === 'STORAGE_FAILED' || (code === 'DISK_FULL' && (this.#isStopping || this.#broker === undefined))
+    const isSystem = code === undefined && /EIO/.test(String(error))
     if (error instanceof InvariantError || (!isStorage && !isSystem))
       this.#world.report('the broker goes on', error instanceof Error ? (error.stack ?? error.message) : String(error))
     this.#world.clock.schedule(0, () => {

@@ -59,8 +59,9 @@ const FAULTS: readonly Fault[] = [
     strike: ({ random, clock }, { machine }) => {
       const { faults } = machine.disk
       faults.bytesMax = Number.MAX_SAFE_INTEGER
-      faults.bytesMax -= machine.disk.freeBytes() - random.below(2_000)
-      clock.schedule(500 + random.below(1_000), () => (faults.bytesMax = undefined))
+      // Little enough that the log itself runs out of room, or so much that the reserve is touched first.
+      faults.bytesMax -= machine.disk.freeBytes() - random.below(random.chance(0.5) ? 2_000 : 60_000)
+      clock.schedule(500 + random.below(4_000), () => (faults.bytesMax = undefined))
     },
   },
 ]

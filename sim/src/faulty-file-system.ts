@@ -62,6 +62,10 @@ export class FaultyFileSystem implements FileSystem {
     return this.#after(1, () => this.#inner.syncDirectory(path))
   }
 
+  freeBytes(path: string): Promise<number> {
+    return this.#after(1, () => this.#inner.freeBytes(path))
+  }
+
   lock(path: string): Promise<DirectoryLock> {
     return this.#after(0, () => this.#inner.lock(path))
   }

@@ -11,6 +11,7 @@ import {
 } from '@gomq/protocol'
 import { type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
+import { DiskSpace } from './disk-space.js'
 import type { Door } from './door.js'
 import { EngineDriver, type EngineDriverOptions } from './engine-driver.js'
 import { SHUTDOWN_SNAPSHOT_BYTES } from './limits.js'
@@ -42,6 +43,8 @@ export interface BrokerOptions {
   readonly tailCacheBytes: number
   readonly snapshotIntervalBytes: number
   readonly unsyncedBytesMax: number
+  /** Bytes of the disk that publishes leave free; undefined: two segments and two snapshots. */
+  readonly diskReserveBytes?: number | undefined
   /** Who may do what; everybody everything by default. */
   readonly authorizer?: Authorizer
   /**
@@ -68,6 +71,7 @@ export class Broker {
   #log!: Log
   #driver!: EngineDriver
   #snapshots!: SnapshotWriter
+  #disk!: DiskSpace
   #door!: Door
   #doorPing: Timer | undefined
   /** Those who wait for the log to be durable up to an offset. */
@@ -104,7 +108,13 @@ export class Broker {
 
   /** Counts of the moment: connections, subscriptions, ... */
   get stats(): Readonly<Record<string, number>> {
-    return { ...this.#driver.engine.stats, logStartOffset: this.logStartOffset, highWatermark: this.highWatermark }
+    const { logStartOffset, highWatermark } = this
+    return { ...this.#driver.engine.stats, ...this.#disk.stats, logStartOffset, highWatermark }
+  }
+
+  /** How much room the disk has, and whether publishes are refused for want of it. */
+  get disk(): Pick<DiskSpace, 'noRoom' | 'isFull'> {
+    return this.#disk
   }
 
   /** The broker's own client, for HTTP. */
@@ -148,11 +158,14 @@ export class Broker {
   /**
    * Stops in order: reads no more from clients, waits until what they sent is on disk and acknowledged, says goodbye, waits until the
    * wires have closed, closes the log. Nobody may be accepted any more. Again, or after a failure: nothing happens.
+   *
+   * @throws GomqError DISK_FULL  the disk is full and stayed so for 2 s: what was not acknowledged is not stored, and the broker has failed
    */
   async shutdown(): Promise<void> {
     if (this.#state !== 'serving') return
     this.#state = 'stopping'
     this.#doorPing?.cancel()
+    this.#log.hurry()
     this.#driver.stopReading()
     await this.#synced(this.#log.logEndOffset)
     this.#driver.step(() => this.#driver.engine.shutdown(this.nowMs()))
@@ -161,6 +174,7 @@ export class Broker {
     await this.#synced(this.#log.logEndOffset)
     if (this.#snapshots.bytesSince >= SHUTDOWN_SNAPSHOT_BYTES) this.#snapshots.begin()
     await this.#snapshots.idle()
+    this.#disk.stop()
     this.#driver.stop()
     await this.#log.close()
     this.#state = 'stopped'
@@ -171,6 +185,7 @@ export class Broker {
     if (this.#state !== 'serving') return
     this.#state = 'failed'
     this.#doorPing?.cancel()
+    this.#disk?.stop()
     this.#driver.stop()
     this.#door.close()
     // On a disk that has crashed as well, nothing can be closed and nothing needs to be.
@@ -179,6 +194,14 @@ export class Broker {
 
   async #open(): Promise<void> {
     const { fs, directory, crc32, random, scheduler, segmentBytes, tailCacheBytes, log: brokerLog } = this.#options
+    this.#disk = new DiskSpace({
+      fs,
+      directory,
+      scheduler,
+      brokerLog,
+      reserveBytes: () => this.#options.diskReserveBytes ?? 2 * (segmentBytes + this.#snapshots.newestBytes),
+      onRoom: (noRoom) => this.#driver.step(() => this.#driver.engine.handleRoom(noRoom)),
+    })
     const startedMs = this.nowMs()
     let sealedMs = startedMs
     let openedMs = startedMs
@@ -193,7 +216,9 @@ export class Broker {
         openedMs = this.nowMs()
         if (part === 'sealed') sealedMs = openedMs
       },
+      pause: (ms) => new Promise((resolve) => scheduler.schedule(ms, resolve)),
       onSynced: (offset) => this.#handleSynced(offset),
+      onFull: (error) => this.#disk.handleFull(error),
       onFailure: (error) => this.#fail(error),
     })
     const log = this.#log
@@ -205,7 +230,10 @@ export class Broker {
       scheduler,
       brokerLog,
       unsyncedBytesMax: this.#options.unsyncedBytesMax,
-      onAppended: (bytes) => this.#snapshots.handleAppended(bytes),
+      onAppended: (bytes) => {
+        this.#snapshots.handleAppended(bytes)
+        this.#disk.handleAppended(bytes)
+      },
       onFailure: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))),
     })
     const { engine } = this.#driver
@@ -220,10 +248,12 @@ export class Broker {
       intervalBytes: this.#options.snapshotIntervalBytes,
     })
     const recovered = await recoverState({ fs, directory, crc32, log, engine, brokerLog, nowMs: () => this.nowMs() })
+    await this.#snapshots.measure()
     this.#driver.step(() => engine.start(this.nowMs()))
     await this.#synced(log.logEndOffset)
     // Brokers that never live for long would replay more at each start.
     this.#snapshots.handleAppended(recovered.replayedBytes)
+    await this.#disk.start()
     this.#door = this.#driver.openDoor('http')
     this.#pingDoor()
     this.#state = 'serving'
@@ -280,6 +310,7 @@ export class Broker {
     if (this.#state === 'failed') return
     this.#state = 'failed'
     this.#doorPing?.cancel()
+    this.#disk?.stop()
     const code = error instanceof GomqError ? error.code : 'INTERNAL'
     this.#driver?.abandon(code, 'the broker has failed and stops; its log says why')
     for (const { reject } of this.#syncWaiters) reject(error)

@@ -20,3 +20,9 @@ export const JOINED_FRAME_BYTES_MAX: number = 8 * 1024
 
 /** Log written since the last snapshot that makes a graceful stop write one more: a start then has little to replay. */
 export const SHUTDOWN_SNAPSHOT_BYTES: number = 4 * 1024 * 1024
+
+/** Time between two looks at the free space of the disk. Others write there too. */
+export const DISK_LOOK_INTERVAL_MS = 1_000
+
+/** Part of the reserve that must be free above it before publishes are taken again. Stops a broker from changing its mind at each look. */
+export const DISK_RESUME_SHARE: number = 1 / 8

@@ -1,6 +1,6 @@
 import type { Engine } from '@gomq/engine'
 import type { Crc32 } from '@gomq/protocol'
-import { type FileSystem, type Log, writeSnapshot } from '@gomq/storage'
+import { type FileSystem, type Log, newestSnapshotBytes, writeSnapshot } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Scheduler } from './scheduler.js'
 
@@ -25,6 +25,7 @@ export class SnapshotWriter {
   readonly #options: SnapshotWriterOptions
   #bytesSince = 0
   #writing: Promise<void> | undefined
+  #newestBytes = 0
 
   constructor(options: SnapshotWriterOptions) {
     this.#options = options
@@ -33,6 +34,16 @@ export class SnapshotWriter {
   /** Bytes appended since the last snapshot began. */
   get bytesSince(): number {
     return this.#bytesSince
+  }
+
+  /** Bytes of the newest snapshot on disk, as of the last {@link measure}; 0 if there is none. */
+  get newestBytes(): number {
+    return this.#newestBytes
+  }
+
+  /** Looks how large the newest snapshot is. */
+  async measure(): Promise<void> {
+    this.#newestBytes = await newestSnapshotBytes(this.#options.fs, this.#options.directory)
   }
 
   /** The log has grown; begins a snapshot if it is time for one and none is being written. */
@@ -69,6 +80,7 @@ export class SnapshotWriter {
         nowMs: () => scheduler.nowMs(),
         pause: () => new Promise((resolve) => scheduler.schedule(0, resolve)),
       })
+      await this.measure()
       brokerLog.debug({ beginOffset }, 'a snapshot of the state was written')
     } catch (error) {
       brokerLog.error(

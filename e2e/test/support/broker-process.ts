@@ -16,6 +16,12 @@ export interface BrokerProcessOptions {
   readonly main?: string
   /** Flags of Node. */
   readonly nodeArgs?: readonly string[]
+  /** A directory of the test's own in place of a temporary one; it stays. */
+  readonly dataDirectory?: string
+  /** A program and its arguments that run the broker, such as `strace`; it must end as the broker ends. */
+  readonly under?: readonly string[]
+  /** Variables beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /**
@@ -24,21 +30,27 @@ export interface BrokerProcessOptions {
  */
 export class BrokerProcess {
   readonly dataDirectory: string
-  readonly #options: BrokerProcessOptions
+  #options: BrokerProcessOptions
   #child: ChildProcess | undefined
   #tcp = '127.0.0.1:0'
   #http = '127.0.0.1:0'
   #stderr = ''
+  #ended: Promise<number | null> = Promise.resolve(null)
 
   private constructor(options: BrokerProcessOptions) {
     this.#options = options
-    this.dataDirectory = mkdtempSync(join(tmpdir(), 'gomq-e2e-'))
+    this.dataDirectory = options.dataDirectory ?? mkdtempSync(join(tmpdir(), 'gomq-e2e-'))
   }
 
   static async start(options: BrokerProcessOptions = {}): Promise<BrokerProcess> {
     const broker = new BrokerProcess(options)
     await broker.restart()
     return broker
+  }
+
+  /** A broker that may not come to stand: {@link restart} rejects then. */
+  static prepare(options: BrokerProcessOptions): BrokerProcess {
+    return new BrokerProcess(options)
   }
 
   /** host:port of the native listener. */
@@ -56,8 +68,19 @@ export class BrokerProcess {
     return `http://${this.#http}`
   }
 
+  /** The broker's, also if another program runs it. */
   get pid(): number {
-    return this.#child!.pid!
+    const pid = this.#child!.pid!
+    if ((this.#options.under ?? []).length === 0) return pid
+    const child = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0])
+    // 0 would be the group of this very process.
+    if (!(child > 1)) throw new Error(`process ${pid} has no broker under it`)
+    return child
+  }
+
+  /** Exit code of the process, when it has ended; null after a signal. */
+  get ended(): Promise<number | null> {
+    return this.#ended
   }
 
   /** What the broker has logged. */
@@ -71,12 +94,23 @@ export class BrokerProcess {
     return Number(match![1]) / 1024
   }
 
-  /** Starts the process again on the same ports and data. */
-  async restart(): Promise<void> {
-    const { args = [], nodeArgs = [], main = MAIN } = this.#options
+  /** Greatest resident set so far, in MiB. */
+  get rssMaxMiB(): number {
+    const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))
+    return Number(match![1]) / 1024
+  }
+
+  /** Starts the process again on the same ports and data. @param changes  options that are others from now on */
+  async restart(changes: Partial<BrokerProcessOptions> = {}): Promise<void> {
+    // A process keeps what it was started with until it has ended.
+    await this.kill()
+    this.#options = { ...this.#options, ...changes }
+    const { args = [], nodeArgs = [], main = MAIN, under = [], env = {} } = this.#options
     const flags = ['--data-dir', this.dataDirectory, '--tcp', this.#tcp, '--http', this.#http, ...args]
-    const child = spawn(process.execPath, [...nodeArgs, main, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const [program, ...rest] = [...under, process.execPath, ...nodeArgs, main, ...flags]
+    const child = spawn(program!, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     this.#child = child
+    this.#ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)))
     child.stderr!.on('data', (chunk: Buffer) => {
       this.#stderr += chunk.toString()
     })
@@ -112,7 +146,7 @@ export class BrokerProcess {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill()
-    rmSync(this.dataDirectory, { recursive: true, force: true })
+    if (this.#options.dataDirectory === undefined) rmSync(this.dataDirectory, { recursive: true, force: true })
   }
 
   #end(signal: NodeJS.Signals): Promise<number | null> {
@@ -121,7 +155,7 @@ export class BrokerProcess {
       return Promise.resolve(child?.exitCode ?? null)
     return new Promise((resolve) => {
       child.once('exit', (code) => resolve(code))
-      child.kill(signal)
+      process.kill(this.pid, signal)
     })
   }
 }

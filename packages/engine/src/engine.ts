@@ -88,6 +88,7 @@ export class Engine {
       retainedMessages: state.retained.count,
       producers: state.producers.count,
       droppedMessages: this.#publishing.dropped,
+      refusedForRoom: this.#publishing.refusedForRoom,
     }
   }
 
@@ -117,6 +118,14 @@ export class Engine {
     this.#sessions.start(nowMs)
     // Not before the wills of the last reign are settled: that they were published is known by their producers.
     this.#nextSweepMs = nowMs + 2 * CLIENTS_LOST_GRACE_MS
+  }
+
+  /**
+   * Publishes that would be stored are refused with `noRoom` from now on; undefined: no longer. What is stored already is acknowledged again all
+   * the same; acknowledgements, sessions, wills and messages of QoS 0 go on.
+   */
+  handleRoom(noRoom: GomqError | undefined): void {
+    this.#publishing.handleRoom(noRoom)
   }
 
   /** A connection stands; its first packet is to be CONNECT. */

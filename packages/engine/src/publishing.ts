@@ -33,6 +33,9 @@ export class Publishing {
   /** When to look for producers to forget, if there are too many; never while a record that forgets some is on its way. */
   #nextLookMs = 0
   #dropped = 0
+  /** Why nothing is stored for publishers now; undefined: it is. */
+  #noRoom: GomqError | undefined
+  #refusedForRoom = 0
 
   constructor(context: EngineContext) {
     this.#context = context
@@ -41,6 +44,16 @@ export class Publishing {
   /** Messages of QoS 0 that were refused without an answer since the start. */
   get dropped(): number {
     return this.#dropped
+  }
+
+  /** Batches that were refused because there is no room for them, since the start. */
+  get refusedForRoom(): number {
+    return this.#refusedForRoom
+  }
+
+  /** From now on what would be stored is refused with `noRoom`, which is retriable; undefined: no longer. */
+  handleRoom(noRoom: GomqError | undefined): void {
+    this.#noRoom = noRoom
   }
 
   /**
@@ -78,13 +91,21 @@ export class Publishing {
         `${PRODUCERS_LIMIT} producers and idempotency keys came within an hour, the limit; try again later, or publish without`,
       )
     }
+    // Last: what is stored already is acknowledged, and what is refused leaves no trace in its producer's window.
+    if (this.#noRoom !== undefined) {
+      this.#refusedForRoom++
+      if (requestId !== 0 || (attributes & Attribute.QOS_MASK) !== 0) throw this.#noRoom
+      this.#dropped += recordCountOf(batch)
+      return
+    }
     queue.append(batch, topic, nowMs, connection.id, requestId)
     this.#remember(batch, nowMs)
   }
 
   /**
    * Publishes a will that was checked when its client connected. One that is in the log already, before a crash, is not stored again;
-   * one that is to be retained where there is no room for more is published as one that is not.
+   * one that is to be retained where there is no room for more is published as one that is not. A will is not refused for want of disk space:
+   * its sender is gone, and there is one a session.
    */
   publishWill(will: Uint8Array, nowMs: number): void {
     const { options, state, queue, delivery } = this.#context

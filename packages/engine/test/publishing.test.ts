@@ -239,6 +239,61 @@ describe('producers are bounded', () => {
   })
 })
 
+describe('without room on the disk', () => {
+  const noRoom = new GomqError('DISK_FULL', 'no room')
+  const full = () => {
+    const bench = withPublisher()
+    bench.publish(1, 'a', ['stored'], { id: 7 })
+    bench.commitAll()
+    bench.take(1)
+    bench.engine.handleRoom(noRoom)
+    return bench
+  }
+
+  test('a publish that would be stored is refused with DISK_FULL, and counted', () => {
+    const bench = full()
+    const end = bench.logEnd
+    bench.publish(1, 'a', ['m'])
+    expect(bench.takeRefusal(1)).toBe('DISK_FULL')
+    bench.publish(1, 'a', ['m'], { qos: 0, retain: true })
+    bench.publish(1, 'a', ['m'], { id: 8 })
+    expect([bench.logEnd, bench.engine.stats['refusedForRoom']]).toEqual([end, 3])
+  })
+
+  test('a batch that is stored already is acknowledged again', () => {
+    const bench = full()
+    bench.publish(1, 'a', ['stored'], { id: 7 })
+    expect(acks(bench)).toHaveLength(1)
+  })
+
+  test('what is refused leaves no trace: the same batch is stored when there is room, and once', () => {
+    const bench = full()
+    bench.publish(1, 'a', ['m'], { id: 7, sequence: 1 })
+    expect(bench.takeRefusal(1)).toBe('DISK_FULL')
+    bench.publish(1, 'a', ['n'], { id: 7, sequence: 2 })
+    expect(bench.takeRefusal(1)).toBe('OUT_OF_SEQUENCE')
+    bench.engine.handleRoom(undefined)
+    for (let i = 0; i < 2; i++) bench.publish(1, 'a', ['m'], { id: 7, epoch: 1, sequence: 0 })
+    bench.publish(1, 'a', ['n'], { id: 7, epoch: 1, sequence: 1 })
+    bench.commitAll()
+    expect(acks(bench)).toHaveLength(3)
+    expect(bench.dataBatches()).toHaveLength(3)
+  })
+
+  test('messages of QoS 0, acknowledgements, subscriptions and wills go on', () => {
+    const bench = full()
+    bench.connect(2, 'c', { will: batchOf('w', ['gone']) })
+    bench.subscribe(2, 1, ['#'])
+    bench.commitAll()
+    bench.publish(1, 'a', ['now'], { qos: 0 })
+    expect(bench.takeTexts(2)).toEqual(['now'])
+    const before = bench.dataBatches().length
+    bench.lose(2)
+    bench.commitAll()
+    expect(bench.dataBatches()).toHaveLength(before + 1)
+  })
+})
+
 test('a will whose sequence is no news is taken as published', () => {
   const bench = new EngineBench()
   bench.connect(1, 'c', { will: batchOf('a', ['m'], { id: 7, sequence: 5 }) })

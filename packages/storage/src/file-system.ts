@@ -22,6 +22,12 @@ export interface FileSystem {
   /** Makes creations, renames and removals in the directory survive a crash. */
   syncDirectory(directory: string): Promise<void>
   /**
+   * Bytes that this process may still write on the disk of `directory`; `Infinity` where nothing bounds it. Others may write too: an answer
+   * holds for the moment.
+   * @throws ENOENT  the directory is not there
+   */
+  freeBytes(directory: string): Promise<number>
+  /**
    * Locks a directory, which is made if it is not there, until release or until this process ends.
    *
    * @param onLost  called at most once, if the lock was taken away: whoever works under it must stop at once
@@ -38,7 +44,7 @@ export interface FileHandle {
    * Writes all chunks, one behind the other, from `position` on. A gap before `position` reads as zeros. After a rejection any part of them
    * may be there.
    *
-   * @throws ENOSPC  the disk is full
+   * @throws ENOSPC or EDQUOT  the disk is full, or the quota
    * @throws EBADF   the file was opened for reading
    */
   writev(chunks: readonly Uint8Array[], position: number): Promise<void>

@@ -95,3 +95,12 @@ export const COMPACTION_KEY_BYTES_LIMIT: number = 1024 * 1024 * 1024
 
 /** Milliseconds that the cleaner's thread rests after each read: so that it reads at most 130 MB/s and others have the disk too. */
 export const CLEANING_PAUSE_MS = 2
+
+/** Milliseconds between two tries to write to a full disk, the first time: 50 ms. A file that was just removed may be all that is missing. */
+export const FULL_DISK_PAUSE_MS_MIN = 50
+
+/** Milliseconds between two tries to write to a full disk, in the end: 1 s. Each try costs a write, a cut and a sync. */
+export const FULL_DISK_PAUSE_MS_MAX = 1_000
+
+/** Milliseconds of waiting that are left to a full disk when the log is closed or truncated: 2 s. Stops a stop from lasting for ever. */
+export const FULL_DISK_GRACE_MS = 2_000

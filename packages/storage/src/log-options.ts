@@ -32,8 +32,16 @@ export interface LogOptions {
   /** Everything below `syncedOffset` is on disk. Called after each round of the group commit; rises strictly, but for truncations. Must not throw. */
   onSynced(syncedOffset: Offset): void
   /**
+   * Settles `ms` milliseconds later. With it the log outlasts a full disk: what was appended waits and is written when there is room. Without
+   * it a full disk fails the log.
+   */
+  readonly pause?: (ms: number) => Promise<void>
+  /** The disk is full and the log waits for room, DISK_FULL says so; undefined: it goes on. By turns. Must not throw. */
+  onFull?(error: GomqError | undefined): void
+  /**
    * A write or sync failed, or the lock was lost: nothing will be synced any more, every call throws the same error. Called once at most.
-   * Code DISK_FULL where the disk was full and the log is whole; STORAGE_FAILED for the rest; DATA_DIR_LOCKED for the lock.
+   * Code DISK_FULL where the disk was full, nobody waits for room any more and the log is whole; STORAGE_FAILED for the rest;
+   * DATA_DIR_LOCKED for the lock.
    */
   onFailure(error: GomqError): void
 }
@@ -51,6 +59,8 @@ export interface LogContext {
   readonly indexCacheBytes: number
   readonly zeroAheadBytes: number
   readonly onSynced: (syncedOffset: Offset) => void
+  readonly pause: ((ms: number) => Promise<void>) | undefined
+  readonly onFull: (error: GomqError | undefined) => void
   readonly onFailure: (error: GomqError) => void
 }
 
@@ -72,6 +82,8 @@ export function contextOf(options: LogOptions, storeId: string): LogContext {
     indexCacheBytes: options.indexCacheBytes ?? INDEX_CACHE_BYTES_DEFAULT,
     zeroAheadBytes: options.zeroAheadBytes ?? ZERO_AHEAD_BYTES_DEFAULT,
     onSynced: (offset) => options.onSynced(offset),
+    pause: options.pause,
+    onFull: (error) => options.onFull?.(error),
     onFailure: (error) => options.onFailure(error),
   }
 }

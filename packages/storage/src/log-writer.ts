@@ -1,12 +1,14 @@
 import { GomqError, InvariantError, nextOffsetOf, type Offset, sealHeader } from '@gomq/protocol'
 import { writeCheckpoint } from './checkpoint.js'
-import { type FileHandle, isSystemError } from './file-system.js'
+import type { FileHandle } from './file-system.js'
+import { FullDisk, isNoRoom } from './full-disk.js'
 import type { IndexCache } from './index-cache.js'
 import { writeIndex } from './index-file.js'
-import { CHECKPOINT_INTERVAL_BYTES, ROUND_BYTES_MAX } from './limits.js'
+import { CHECKPOINT_INTERVAL_BYTES } from './limits.js'
 import type { LogContext } from './log-options.js'
 import type { LogState } from './log-state.js'
 import { createSegment } from './recovery.js'
+import { segmentName } from './segment.js'
 import { putSyncMarker } from './sync-marker.js'
 import { type TailCache, unpinned } from './tail-cache.js'
 import { Turns } from './turns.js'
@@ -32,10 +34,11 @@ export class LogWriter {
   /** The active segment's file. */
   #file: FileHandle
   readonly #zeroed: ZeroedAhead
+  readonly #full: FullDisk
   #queue: Uint8Array[] = []
   #rounds: Promise<void> | undefined
-  /** While a truncation is under way, what is synced is not reported: it may be cut. */
-  #isHeld = false
+  /** While a truncation is under way, where the log will end: what is synced is not reported, since it may be cut. */
+  #heldTo: Offset | undefined
   #reportedOffset: Offset
   #failure: GomqError | undefined
   #bytesSinceCheckpoint = 0
@@ -51,6 +54,7 @@ export class LogWriter {
     this.#indexes = indexes
     this.#file = file
     this.#zeroed = new ZeroedAhead(context.zeroAheadBytes)
+    this.#full = new FullDisk(context)
     this.#reportedOffset = state.syncedOffset
   }
 
@@ -74,15 +78,25 @@ export class LogWriter {
 
   /** Drops queued batches that reach beyond `to`, and reports nothing as synced until {@link resume}. */
   hold(to: Offset): void {
-    this.#queue = this.#queue.filter((batch) => nextOffsetOf(batch) <= to)
-    this.#isHeld = true
+    this.#heldTo = to
+    this.#dropHeld()
   }
 
   /** The truncation is over: reports what was synced meanwhile and is still there. */
   resume(): void {
-    this.#isHeld = false
+    this.#heldTo = undefined
     this.#reportedOffset = Math.min(this.#reportedOffset, this.#state.syncedOffset) as Offset
     this.#report()
+  }
+
+  /** From now on a full disk is waited for a short while only; then the log fails with DISK_FULL. Again: nothing changes. */
+  hurry(): void {
+    this.#full.hurry()
+  }
+
+  /** Takes {@link hurry} back. */
+  relax(): void {
+    this.#full.relax()
   }
 
   /** Writes into the segment file `path` from now on: a sealed segment is active again. No round is under way. */
@@ -104,9 +118,24 @@ export class LogWriter {
     return this.#indexWrites
   }
 
-  /** Writes what is known to be on disk when it is its turn. @param syncedOffset  lower than the state's before a truncation */
+  /**
+   * Writes what is known to be on disk when it is its turn.
+   * @param syncedOffset  lower than the state's before a truncation
+   * @throws GomqError DISK_FULL  there is no room; the old one is there
+   */
   checkpoint(syncedOffset?: Offset): Promise<void> {
-    return this.#checkpoints.take(() => this.#writeCheckpoint(syncedOffset ?? this.#state.syncedOffset))
+    return this.#checkpoints.take(() =>
+      this.#full.needRoom(this.#writeCheckpoint(syncedOffset ?? this.#state.syncedOffset)),
+    )
+  }
+
+  /** Writes a checkpoint, unless the disk is full: it says what was true once, and so does the old one. */
+  async checkpointIfRoom(): Promise<void> {
+    try {
+      await this.checkpoint()
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+    }
   }
 
   /** Stops for good after an error and says why. Again: nothing happens. */
@@ -121,7 +150,7 @@ export class LogWriter {
 
   /** Fails and throws; but a bug of the caller, a file that is refused or a full disk, with which the log goes on, are only thrown. */
   async failUnlessRefused(error: unknown): Promise<never> {
-    if (error instanceof InvariantError || error instanceof GomqError || isSystemError(error, 'ENOSPC')) throw error
+    if (error instanceof InvariantError || error instanceof GomqError || isNoRoom(error)) throw error
     await this.fail(error)
     throw this.#failure ?? error
   }
@@ -137,15 +166,24 @@ export class LogWriter {
 
   async #run(): Promise<void> {
     try {
-      while (this.#queue.length > 0 && this.#failure === undefined) {
-        const round = this.#takeRound()
-        if (round === undefined) await this.#roll()
-        else await this.#commit(round.batches, round.bytes)
-      }
+      while (this.#queue.length > 0 && this.#failure === undefined) await this.#next()
+      this.#full.handleWritten(true)
     } catch (error) {
       await this.fail(error)
     } finally {
       this.#rounds = undefined
+    }
+  }
+
+  /** One round, or a new segment for it. On a full disk: one try, and the time until the next. */
+  async #next(): Promise<void> {
+    try {
+      const round = this.#takeRound()
+      if (round === undefined) await this.#roll()
+      else await this.#commit(round.batches, round.bytes)
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      if (this.#failure === undefined) await this.#full.wait(error)
     }
   }
 
@@ -155,7 +193,7 @@ export class LogWriter {
     const { segmentBytes } = this.#context
     let bytes = 0
     let count = 0
-    while (count < this.#queue.length && bytes < ROUND_BYTES_MAX) {
+    while (count < this.#queue.length && bytes < this.#full.roundBytesMax) {
       const batch = this.#queue[count]!
       if (index.bytes + bytes > 0 && index.bytes + bytes + batch.byteLength > segmentBytes) break
       if (!index.fits(batch, this.#queue[0])) break
@@ -179,6 +217,7 @@ export class LogWriter {
     for (const batch of batches) sealHeader(batch, this.#state.syncedOffset, crc32)
     await this.#write(batches, index.bytes)
     await this.#file.sync()
+    this.#full.handleWritten(this.#queue.length === 0)
     // The lock may have been lost while the disk was busy: then nothing of this is acknowledged.
     if (this.#failure !== undefined) return
     for (const batch of batches) {
@@ -188,18 +227,20 @@ export class LogWriter {
     this.#state.handleSynced(index.endOffset)
     this.#report()
     this.#bytesSinceCheckpoint += bytes
-    if (this.#bytesSinceCheckpoint >= CHECKPOINT_INTERVAL_BYTES) await this.#checkpointIfRoom()
+    if (this.#bytesSinceCheckpoint >= CHECKPOINT_INTERVAL_BYTES) await this.checkpointIfRoom()
     if (this.#queue.length === 0) await this.#zeroed.handleSynced(this.#file, index.bytes, bytes, segmentBytes)
   }
 
-  /** On a full disk, cuts what was written in part, so that the file ends with what is acknowledged. */
+  /** On a full disk, cuts what was written in part, so that the file ends with what is acknowledged, and queues the round again. */
   async #write(batches: readonly Uint8Array[], position: number): Promise<void> {
     try {
-      await this.#file.writev(batches, position)
+      await this.#full.needRoom(this.#file.writev(batches, position))
     } catch (error) {
-      if (!isSystemError(error, 'ENOSPC')) throw error
+      if (!isDiskFull(error)) throw error
       await this.cut(position)
-      throw this.#diskFull(error)
+      if (this.#failure === undefined) this.#queue = [...batches, ...this.#queue]
+      this.#dropHeld()
+      throw error
     }
   }
 
@@ -209,6 +250,7 @@ export class LogWriter {
     const sealed = this.#state.active
     const index = sealed.index!
     await this.#zeroed.trim(this.#file, index.bytes)
+    await this.#full.needRoom(this.#createFile(`${folder}/${segmentName(sealed.endOffset)}`))
     const created = await createSegment(fs, folder, sealed.endOffset)
     await this.#file.close()
     this.#file = created.file
@@ -218,7 +260,7 @@ export class LogWriter {
       .then(() => writeIndex(fs, folder, index, crc32))
       .catch(() => undefined)
       .then(() => this.#indexes.add(sealed))
-    await this.#checkpointIfRoom()
+    await this.checkpointIfRoom()
   }
 
   async #writeCheckpoint(syncedOffset: Offset): Promise<void> {
@@ -229,18 +271,21 @@ export class LogWriter {
     await writeCheckpoint(fs, directory, checkpoint, crc32)
   }
 
-  /** A checkpoint says what was true once, so that on a full disk the old one does. */
-  async #checkpointIfRoom(): Promise<void> {
-    try {
-      await this.checkpoint()
-    } catch (error) {
-      if (!isSystemError(error, 'ENOSPC')) throw error
-    }
+  /** Makes the next segment's file beforehand: a disk without room for it is not a sync that fails. */
+  async #createFile(path: string): Promise<void> {
+    const file = await this.#context.fs.open(path, 'create')
+    await file.close()
+  }
+
+  /** Drops queued batches that a truncation cuts. */
+  #dropHeld(): void {
+    const to = this.#heldTo
+    if (to !== undefined) this.#queue = this.#queue.filter((batch) => nextOffsetOf(batch) <= to)
   }
 
   #report(): void {
     const { syncedOffset } = this.#state
-    if (this.#isHeld || syncedOffset === this.#reportedOffset) return
+    if (this.#heldTo !== undefined || syncedOffset === this.#reportedOffset) return
     this.#reportedOffset = syncedOffset
     this.#context.onSynced(syncedOffset)
   }
@@ -255,14 +300,6 @@ export class LogWriter {
     )
   }
 
-  #diskFull(cause: unknown): GomqError {
-    return new GomqError(
-      'DISK_FULL',
-      `the disk of ${this.#context.directory} is full; what was acknowledged is safe and nothing more is; make room and start again`,
-      { cause },
-    )
-  }
-
   async #leaveMarker(): Promise<void> {
     const { fs, directory } = this.#context
     try {
@@ -271,4 +308,9 @@ export class LogWriter {
       // The disk is failing. The marker lives in the page cache as long as what may lie there does, and that is what it is for.
     }
   }
+}
+
+/** Whether the log has said that there is no room. The operating system's own error, from a sync, is a failed sync. */
+function isDiskFull(error: unknown): error is GomqError {
+  return error instanceof GomqError && error.code === 'DISK_FULL'
 }

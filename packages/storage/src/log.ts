@@ -9,10 +9,9 @@ import {
   invariant,
   lastOffsetDeltaOf,
   type Offset,
-  randomIdentity,
   recordCountOf,
 } from '@gomq/protocol'
-import { type Checkpoint, readCheckpoint } from './checkpoint.js'
+import type { Checkpoint } from './checkpoint.js'
 import type { CleanedSegment } from './cleaned-segment-writer.js'
 import { ColdReads } from './cold-reads.js'
 import type { EpochEnd } from './epoch-starts.js'
@@ -22,55 +21,20 @@ import { IndexCache } from './index-cache.js'
 import { loadIndex } from './index-file.js'
 import { COLD_READS_MAX, OPEN_FILES_MAX, REPLAY_BYTES } from './limits.js'
 import { advanceStart, replaceSegments, requireSnapshotFrom } from './log-cleaning.js'
-import { contextOf, type LogContext, type LogOptions } from './log-options.js'
+import type { LogContext } from './log-options.js'
 import type { LogParts } from './log-parts.js'
 import { LogReader, type ReadRequest, type ReadResult } from './log-reader.js'
 import { LogState } from './log-state.js'
 import { truncateLog } from './log-truncation.js'
 import { LogWriter } from './log-writer.js'
-import { type RecoveredSegments, recoverSegments, type TornTail } from './recovery.js'
+import type { RecoveredSegments, TornTail } from './recovery.js'
 import type { SegmentView } from './segment.js'
 import { SegmentFiles } from './segment-files.js'
 import { TailCache } from './tail-cache.js'
 import { Turns } from './turns.js'
 
 /**
- * Opens the log in a data directory and recovers what a crash left: everything that was reported as synced is there; what was appended and
- * not reported is there up to some batch, synced now, or not at all. The high watermark begins at the log's start; the caller knows what
- * is committed.
- *
- * @throws GomqError DATA_DIR_LOCKED     another process, or this one, has the directory open
- * @throws GomqError CORRUPT_LOG         something that was once synced is damaged or missing; the message names file, byte and offset
- * @throws GomqError UNSUPPORTED_FORMAT  another version wrote the files
- * @throws Error                         of the operating system, with its `code`
- */
-export async function openLog(options: LogOptions): Promise<Log> {
-  const { fs, directory, crc32, random } = options
-  let log: Log | undefined
-  let lost: GomqError | undefined
-  const lock = await fs.lock(directory, (error) => {
-    lost = error
-    log?.handleLockLost(error)
-  })
-  let recovered: RecoveredSegments | undefined
-  try {
-    const checkpoint = await readCheckpoint(fs, directory, crc32)
-    recovered = await recoverSegments(fs, directory, checkpoint, crc32, () => options.onRecovered?.('sealed'))
-    options.onRecovered?.('active')
-    const storeId = checkpoint?.storeId ?? randomIdentity(random).toString(36)
-    log = new Log(contextOf(options, storeId), lock, recovered, checkpoint)
-    await log.start()
-    if (lost !== undefined) throw lost
-    return log
-  } catch (error) {
-    await recovered?.activeFile.close().catch(() => undefined)
-    await lock.release().catch(() => undefined)
-    throw error
-  }
-}
-
-/**
- * The commit log: record batches in order, each with its offsets, in segment files of one data directory. Made by {@link openLog}.
+ * The commit log: record batches in order, each with its offsets, in segment files of one data directory. Made by `openLog`.
  *
  *     logStartOffset <= highWatermark <= syncedOffset <= logEndOffset
  *
@@ -86,6 +50,7 @@ export class Log {
   #truncation: Promise<void> | undefined
   /** Changes of the segments, one behind the other. */
   readonly #changes: Turns = new Turns()
+  #isHurried = false
   #closing: Promise<void> | undefined
 
   /** @internal */
@@ -158,9 +123,9 @@ export class Log {
       if (index !== undefined) for (const name of index.names) if (name !== '') yield name
   }
 
-  /** Puts down what recovery accepted. @internal */
-  start(): Promise<void> {
-    return this.#writer.checkpoint()
+  /** Puts down what recovery accepted. On a full disk the checkpoint that is there stays; a first one must be written. @internal */
+  start(isFirst: boolean): Promise<void> {
+    return isFirst ? this.#writer.checkpoint() : this.#writer.checkpointIfRoom()
   }
 
   /** Another process took the directory over: nothing is acknowledged any more. @internal */
@@ -284,8 +249,8 @@ export class Log {
 
   /**
    * Drops everything from `to` on, for good: when it settles, the log ends at `to`, all of it synced, and a crash brings nothing back. What
-   * waits for the disk below `to` is written first. Until it settles nothing may be appended, and `onSynced` reports nothing; readers
-   * below `to` wait or go on.
+   * waits for the disk below `to` is written first; where the disk is full and stays so for 2 s, the log fails. Until it settles nothing may
+   * be appended, and `onSynced` reports nothing; readers below `to` wait or go on.
    *
    * Another `to` than a batch's base or the log's end, one below the high watermark or above the log's end, and a second call meanwhile are
    * bugs and throw InvariantError.
@@ -342,8 +307,17 @@ export class Log {
   }
 
   /**
+   * Whoever stops wants an end: from now on a full disk is waited for 2 s at most, all in all; then the log fails with DISK_FULL, and what was
+   * not reported as synced is not stored. Again: nothing happens.
+   */
+  hurry(): void {
+    this.#isHurried = true
+    this.#writer.hurry()
+  }
+
+  /**
    * Closes the log: what was appended is written and reported, reads under way end, the lock is released. Later calls throw CLOSED. Again:
-   * the same promise. After a failure it only gives files and lock back.
+   * the same promise. After a failure, and on a disk that is full and stays so for 2 s, it only gives files and lock back.
    *
    * @throws Error  the last checkpoint could not be written; the log is closed all the same, and nothing synced is lost
    */
@@ -362,6 +336,7 @@ export class Log {
 
   async #truncate(to: Offset): Promise<void> {
     this.#writer.hold(to)
+    this.#writer.hurry()
     await this.#writer.idle()
     try {
       if (this.#writer.failure !== undefined) throw this.#writer.failure
@@ -373,9 +348,11 @@ export class Log {
       throw this.#writer.failure ?? error
     }
     this.#writer.resume()
+    if (!this.#isHurried) this.#writer.relax()
   }
 
   async #close(): Promise<void> {
+    this.hurry()
     const { files, coldReads } = this.#parts
     await this.#truncation?.catch(() => undefined)
     await this.#writer.idle()
@@ -384,7 +361,7 @@ export class Log {
         coldReads.alone(async () => {
           await files.close()
           try {
-            if (this.#writer.failure === undefined) await this.#writer.checkpoint()
+            if (this.#writer.failure === undefined) await this.#writer.checkpointIfRoom()
           } finally {
             await this.#writer.close()
           }

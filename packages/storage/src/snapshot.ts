@@ -117,6 +117,19 @@ export async function loadSnapshot(
   return undefined
 }
 
+/** Bytes of the newest snapshot, as it is on disk; 0 if there is none. What the next one will need, roughly. */
+export async function newestSnapshotBytes(fs: FileSystem, directory: string): Promise<number> {
+  const folder = folderOf(directory)
+  const newest = (await fs.list(folder)).filter(isSnapshotName).sort().at(-1)
+  if (newest === undefined) return 0
+  const file = await fs.open(`${folder}/${newest}`, 'read')
+  try {
+    return await file.sizeBytes()
+  } finally {
+    await file.close()
+  }
+}
+
 async function writeEntries(file: FileHandle, source: SnapshotLocation & SnapshotSource): Promise<void> {
   const { crc32, beginOffset, nowMs } = source
   const pause = source.pause ?? (() => Promise.resolve())

@@ -1,4 +1,5 @@
-import { type FileHandle, isSystemError } from './file-system.js'
+import type { FileHandle } from './file-system.js'
+import { isNoRoom } from './full-disk.js'
 import { ZERO_AHEAD_ROUND_BYTES_MAX } from './limits.js'
 
 /**
@@ -12,6 +13,8 @@ export class ZeroedAhead {
   readonly #zeros: Uint8Array
   /** Up to here the file is zeros that were synced, behind what the log holds; 0 if there are none. */
   #endBytes = 0
+  /** The disk had no room for zeros: not tried again before the log is this long. */
+  #retryBytes = 0
 
   /** @param aheadBytes  written at once, 0 for none */
   constructor(aheadBytes: number) {
@@ -23,17 +26,21 @@ export class ZeroedAhead {
     const from = Math.max(this.#endBytes, usedBytes)
     const end = Math.min(usedBytes + this.#zeros.byteLength, bytesMax)
     // Again when a sixteenth is left.
+    if (usedBytes < this.#retryBytes) return
     if (roundBytes > ZERO_AHEAD_ROUND_BYTES_MAX || end <= from || 16 * (from - usedBytes) > this.#zeros.byteLength)
       return
     try {
       await file.writev([this.#zeros.subarray(0, end - from)], from)
-      await file.sync()
-      this.#endBytes = end
     } catch (error) {
-      if (!isSystemError(error, 'ENOSPC')) throw error
-      this.#endBytes = from
+      if (!isNoRoom(error)) throw error
+      // The room that there is belongs to batches.
       await file.truncate(usedBytes)
+      this.forget()
+      this.#retryBytes = usedBytes + this.#zeros.byteLength
+      return
     }
+    await file.sync()
+    this.#endBytes = end
   }
 
   /** Cuts the file to the `usedBytes` that the log holds, for good. No write is under way. */
@@ -47,5 +54,6 @@ export class ZeroedAhead {
   /** The file was cut, or another one is written from now on. */
   forget(): void {
     this.#endBytes = 0
+    this.#retryBytes = 0
   }
 }

@@ -74,6 +74,7 @@ export class BrokerProcess {
       tailCacheBytes: configuration.tailCacheBytes,
       snapshotIntervalBytes: configuration.snapshotIntervalBytes,
       unsyncedBytesMax: configuration.unsyncedBytesMax,
+      diskReserveBytes: configuration.diskReserveBytes,
       ...(parts.authorizer !== undefined && { authorizer: parts.authorizer }),
       onFailure,
     })

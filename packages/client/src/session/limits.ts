@@ -24,6 +24,12 @@ export const IDLE_BUILDERS_MAX = 64
 /** Times that one batch is sent under a new producer epoch before its publishes are rejected. Stops an endless exchange. */
 export const BATCH_RESTAMPS_MAX = 3
 
+/** Milliseconds after which a producer that was refused for want of disk space tries again, the first time; then twice as long each time. */
+export const DISK_FULL_RETRY_MS_MIN = 250
+
+/** Milliseconds between two tries of such a producer, at most. Stops many of them from keeping a full broker busy. */
+export const DISK_FULL_RETRY_MS_MAX = 4_000
+
 /** Milliseconds of a request's timeout, and everything else that is counted with it, by default. */
 export const REQUEST_TIMEOUT_MS_DEFAULT = 10_000
 

@@ -21,6 +21,7 @@ import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_MAX, ROOM_SHARE } from './limits.js'
 import { ParkedPublishes } from './parked-publishes.js'
 import { type PublishAck, PublishBatch } from './publish-batch.js'
 import type { PublishRequest } from './publish-request.js'
+import { RoomWait } from './room-wait.js'
 import type { Waiter } from './waiter.js'
 
 /** What the producer needs from its session. */
@@ -44,6 +45,9 @@ export interface ProducerPort {
  *
  * A refused batch leaves a hole in the sequence, and what was sent behind it comes back OUT_OF_SEQUENCE. The producer then waits
  * for the answers to all that is in flight, goes to the next producer epoch, and sends the survivors again from sequence 0.
+ *
+ * A batch that was refused because the broker's disk is full is a survivor too: it waits with those behind it, in order, and is sent again until
+ * it is stored or its time is up. Then its publishes are rejected with DISK_FULL: it is surely not stored.
  */
 export class Producer {
   readonly #port: ProducerPort
@@ -63,12 +67,14 @@ export class Producer {
   #deflate: Deflate | undefined
   #isRecovering = false
   #needsNewIdentity = false
+  readonly #room: RoomWait
   readonly #paced: Waiter<void>[] = []
   readonly #hasRoom = (): boolean => this.#bufferedBytes < this.#port.bufferBytesMax
 
   constructor(port: ProducerPort) {
     this.#port = port
     this.#producerId = randomIdentity(port.random) as ProducerId
+    this.#room = new RoomWait(port.random)
   }
 
   /** Bytes of records that are not settled, queued and in flight. */
@@ -124,24 +130,12 @@ export class Producer {
   flush(): void {
     this.#recoverIfAnswered()
     if (this.#isRecovering) return
-    while (this.#queue.length > 0 && this.#port.isWritable()) {
+    if (this.#room.retryAtMs !== undefined) this.#sendUnlogged()
+    while (this.#queue.length > 0 && this.#port.isWritable() && this.#room.retryAtMs === undefined) {
       const batch = this.#queue[0]!
-      if (!batch.isUnlogged && this.#inflight.length >= this.#window) return
+      if (!batch.isUnlogged && this.#inflight.length >= (this.#room.refusal === undefined ? this.#window : 1)) return
       this.#queue.shift()
-      this.#seal(batch)
-      if (batch.isUnlogged) {
-        stampProducer(
-          batch.bytes,
-          { producerId: 0 as ProducerId, producerEpoch: 0, firstSequence: 0 },
-          this.#port.crc32,
-        )
-        this.#port.send({ type: PacketType.PUBLISH, requestId: 0, batch: batch.bytes })
-        this.#release(batch)
-        batch.resolve(NO_OFFSET, 0 as Epoch, 'written')
-      } else {
-        this.#inflight.push(batch)
-        this.#stampAndSend(batch)
-      }
+      this.#sendNew(batch)
     }
     this.#admit()
   }
@@ -167,19 +161,23 @@ export class Producer {
     const batch = this.#takeInflight(packet.requestId)
     if (batch === undefined) return
     this.#release(batch)
+    this.#room.handleStored()
     batch.resolve(packet.baseOffset, packet.epoch, packet.durability)
     this.#recoverIfAnswered()
   }
 
   /** A batch was refused. False if the packet answers no batch. */
-  handleRefused(packet: ErrorPacket): boolean {
+  handleRefused(packet: ErrorPacket, nowMs: number): boolean {
     const batch = this.#inflight.find((each) => each.requestId === packet.requestId)
     if (batch === undefined) return false
     this.#isRecovering = true
     // A broker that has stored nothing of this producer cannot know that the batch before was refused; sent once, it is not stored.
     const isBehindRefused =
       packet.code === 'OUT_OF_SEQUENCE' || (packet.code === 'OUTCOME_UNKNOWN' && batch.sends === 1)
-    if (isBehindRefused && batch.restamps < BATCH_RESTAMPS_MAX) batch.isSurvivor = true
+    if (packet.code === 'DISK_FULL') {
+      this.#room.handleRefused(new GomqError(packet.code, packet.message), nowMs)
+      batch.isSurvivor = true
+    } else if (isBehindRefused && batch.restamps < BATCH_RESTAMPS_MAX) batch.isSurvivor = true
     else {
       if (packet.code === 'PRODUCER_FENCED') this.#needsNewIdentity = true
       this.#takeInflight(packet.requestId)
@@ -192,18 +190,21 @@ export class Producer {
 
   /** Rejects what is past its deadline. A batch that was sent stays in the sequence; only its publishers stop waiting. */
   handleTick(nowMs: number): void {
-    for (const batch of this.#inflight) if (nowMs >= batch.deadlineMs) this.#timeOut(batch)
+    const isTimeToRetry = this.#room.handleTick(nowMs)
+    for (const batch of this.#inflight) if (nowMs >= batch.deadlineMs) this.#timeOut(batch, !batch.isSurvivor)
     if (this.#queue.some((batch) => nowMs >= batch.deadlineMs)) {
       const late = this.#queue.filter((batch) => nowMs >= batch.deadlineMs)
       this.#queue = this.#queue.filter((batch) => nowMs < batch.deadlineMs)
       for (const batch of late) {
         this.#seal(batch)
         this.#release(batch)
-        this.#timeOut(batch)
+        this.#timeOut(batch, false)
       }
     }
-    for (const { waiter, request } of this.#parked.takeLate(nowMs)) waiter.reject(timeoutError(request.timeoutMs))
-    this.#admit()
+    for (const { waiter, request } of this.#parked.takeLate(nowMs))
+      waiter.reject(this.#room.refusal ?? timeoutError(request.timeoutMs))
+    if (isTimeToRetry) this.flush()
+    else this.#admit()
   }
 
   /** The earliest deadline of a publish, undefined if none is pending. */
@@ -214,6 +215,7 @@ export class Producer {
     }
     for (const batch of this.#inflight) if (!batch.isSettled) consider(batch.deadlineMs)
     for (const batch of this.#queue) consider(batch.deadlineMs)
+    if (this.#room.retryAtMs !== undefined && !this.isIdle) consider(this.#room.retryAtMs)
     return earliest
   }
 
@@ -257,6 +259,28 @@ export class Producer {
     const { topic, attributes, ttlMs } = builder
     if (this.#builders.size < IDLE_BUILDERS_MAX) this.#builders.set(builderName(topic, attributes, ttlMs), builder)
     else this.#builders.clear()
+  }
+
+  /** Sends a batch for the first time, or for the first time under this producer epoch. */
+  #sendNew(batch: PublishBatch): void {
+    this.#seal(batch)
+    if (batch.isUnlogged) {
+      stampProducer(batch.bytes, { producerId: 0 as ProducerId, producerEpoch: 0, firstSequence: 0 }, this.#port.crc32)
+      this.#port.send({ type: PacketType.PUBLISH, requestId: 0, batch: batch.bytes })
+      this.#release(batch)
+      batch.resolve(NO_OFFSET, 0 as Epoch, 'written')
+    } else {
+      this.#inflight.push(batch)
+      this.#stampAndSend(batch)
+    }
+  }
+
+  /** What the broker does not store needs no room there: it goes past those that wait for some. */
+  #sendUnlogged(): void {
+    if (!this.#port.isWritable() || !this.#queue.some((batch) => batch.isUnlogged)) return
+    const unlogged = this.#queue.filter((batch) => batch.isUnlogged)
+    this.#queue = this.#queue.filter((batch) => !batch.isUnlogged)
+    for (const batch of unlogged) this.#sendNew(batch)
   }
 
   #stampAndSend(batch: PublishBatch): void {
@@ -310,16 +334,17 @@ export class Producer {
     } else this.#producerEpoch++
     const survivors = this.#inflight
     this.#inflight = []
-    for (const batch of survivors) {
-      // Nobody waits and it is not stored: it need not be.
-      if (batch.isSettled) this.#release(batch)
-      else {
-        batch.isSurvivor = false
+    // Nobody waits and it is not stored: it need not be.
+    for (const batch of survivors) if (batch.isSettled) this.#release(batch)
+    const waited = survivors.filter((batch) => !batch.isSettled)
+    for (const batch of waited) batch.isSurvivor = false
+    if (this.#room.refusal !== undefined) this.#queue.unshift(...waited)
+    else
+      for (const batch of waited) {
         batch.restamps++
         this.#inflight.push(batch)
         this.#stampAndSend(batch)
       }
-    }
   }
 
   /** Bytes of what is in flight and waited for by nobody: a broker that is away keeps them for as long as it is, but no producer. */
@@ -329,8 +354,10 @@ export class Producer {
     return bytes
   }
 
-  #timeOut(batch: PublishBatch): void {
-    if (!batch.isSettled) batch.reject(timeoutError(batch.timeoutMs))
+  /** @param isUnknown  it may be stored, for all that is known */
+  #timeOut(batch: PublishBatch, isUnknown: boolean): void {
+    if (batch.isSettled) return
+    batch.reject((isUnknown ? undefined : this.#room.refusal) ?? timeoutError(batch.timeoutMs))
   }
 }
 

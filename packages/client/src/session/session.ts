@@ -238,7 +238,7 @@ export class ClientSession {
       case PacketType.PINGREQ:
         return this.#send({ type: PacketType.PINGRESP, requestId: packet.requestId })
       case PacketType.ERROR:
-        if (!this.producer.handleRefused(packet)) this.#subscriptions.handleRefused(packet)
+        if (!this.producer.handleRefused(packet, this.#nowMs)) this.#subscriptions.handleRefused(packet)
         return
       case PacketType.DISCONNECT:
         return this.#handleGoodbye(packet.code ?? 'CONNECTION_LOST', packet.message)

@@ -1,50 +1,11 @@
-import {
-  Attribute,
-  type ErrorCode,
-  GomqError,
-  type Packet,
-  PacketType,
-  type PublishPacket,
-  recordCountOf,
-  ttlMsOf,
-} from '@gomq/protocol'
-import { crc32 } from '@gomq/protocol/node'
+import { Attribute, GomqError, PacketType, type PublishPacket, recordCountOf, ttlMsOf } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, test } from 'vitest'
 import { BATCH_OPEN_MS_MAX, PARKED_PUBLISHES_MAX } from '../../src/session/limits.js'
-import { Producer } from '../../src/session/producer.js'
 import type { PublishAck } from '../../src/session/publish-batch.js'
 import { message, Outcome } from '../harness/messages.js'
 import { ModelBroker } from '../harness/model-broker.js'
-
-function pair(bufferBytesMax = 1024 * 1024) {
-  const sent: PublishPacket[] = []
-  const line = { isOpen: true }
-  let id = 0
-  const producer = new Producer({
-    random: new SeededRandom(1),
-    crc32,
-    bufferBytesMax,
-    nextRequestId: () => ++id,
-    send: (packet: Packet) => void sent.push({ ...(packet as PublishPacket) }),
-    isWritable: () => line.isOpen,
-  })
-  const broker = new ModelBroker()
-  const answer = (refusal: ErrorCode | null = null): void => {
-    for (const packet of sent.splice(0)) reply(broker.handlePublish(packet, refusal))
-  }
-  const reply = (packet: Packet | undefined): void => {
-    if (packet?.type === PacketType.PUBACK) producer.handlePuback(packet)
-    if (packet?.type === PacketType.ERROR) producer.handleRefused(packet)
-  }
-  const publish = (topic: string, value: string, init = {}, nowMs = 1000): Outcome<PublishAck> => {
-    const outcome = new Outcome<PublishAck>()
-    if (producer.publish(message(topic, value, init), outcome, nowMs)) producer.flush()
-    return outcome
-  }
-  producer.handleConnected(4)
-  return { producer, sent, line, broker, answer, reply, publish }
-}
+import { producerPair as pair } from '../harness/producer-pair.js'
 
 describe('the producer', () => {
   test('sends the first message at once and what comes meanwhile in one batch', () => {
@@ -119,7 +80,7 @@ describe('the producer', () => {
     expect(broker.stored.length).toBe(1)
   })
 
-  test.each(['DISK_FULL', 'NOT_AUTHORIZED'] as const)(
+  test.each(['LIMIT_EXCEEDED', 'NOT_AUTHORIZED'] as const)(
     'rejects a batch refused with %s and stores those behind it',
     (code) => {
       const { producer, publish, sent, broker, reply, answer } = pair()
@@ -146,7 +107,7 @@ describe('the producer', () => {
     const forgetful = new ModelBroker()
     for (const packet of sent.splice(0)) {
       const reply = forgetful.handlePublish(packet, null)
-      if (reply?.type === PacketType.ERROR) producer.handleRefused(reply)
+      if (reply?.type === PacketType.ERROR) producer.handleRefused(reply, 1000)
     }
     expect((lost.error as GomqError).code).toBe('OUTCOME_UNKNOWN')
     expect(broker.stored.length).toBe(1)
@@ -193,7 +154,7 @@ describe('the producer', () => {
     const [first, second] = sent.splice(0)
     producer.handleTick(1100)
     expect((behind.error as GomqError).code).toBe('TIMEOUT')
-    reply(broker.handlePublish(first!, 'DISK_FULL'))
+    reply(broker.handlePublish(first!, 'LIMIT_EXCEEDED'))
     reply(broker.handlePublish(second!, null))
     expect(sent).toEqual([])
     expect(producer.bufferedBytes).toBe(0)
@@ -297,7 +258,7 @@ function live(seed: number): void {
     producer.handleConnected(4)
   }
   for (let step = 0; step < 200; step++) {
-    nowMs += below(40)
+    nowMs = line.nowMs += below(40)
     if (chance(0.6)) {
       const topic = 'abc'[below(3)]!
       const text = `${number++}`
@@ -318,6 +279,7 @@ function live(seed: number): void {
   line.isOpen = false
   reconnect()
   for (let i = 0; i < 500 && !(producer.isIdle && producer.inflightCount === 0); i++) {
+    producer.handleTick((line.nowMs += 100))
     producer.flush()
     deliver(true)
   }

@@ -24,6 +24,11 @@ const FILE_SYSTEM: FileSystem = {
   },
   makeDirectory,
   syncDirectory,
+  async freeBytes(directory) {
+    // What is kept for the superuser does not count: a broker does not run as one.
+    const { bavail, bsize } = await fs.promises.statfs(directory)
+    return bavail * bsize
+  },
   async lock(directory, onLost) {
     await makeDirectory(directory)
     return lockDirectory(directory, onLost)

@@ -105,7 +105,7 @@ export class SimDisk {
     this.faults.syncsUntilError = syncsUntilError - 1
   }
 
-  /** Bytes that a write may still add. @internal */
+  /** Bytes that a write may still add. */
   freeBytes(): number {
     if (this.faults.bytesMax === undefined) return Number.POSITIVE_INFINITY
     let used = 0
@@ -206,6 +206,12 @@ class SimFileSystem implements FileSystem {
     const directory = this.#disk.directory(path)
     directory.durable = new Map(directory.seen)
     directory.changes = []
+  }
+
+  async freeBytes(): Promise<number> {
+    await this.#begin()
+    this.#checkAlive()
+    return this.#disk.freeBytes()
   }
 
   async lock(path: string): Promise<DirectoryLock> {

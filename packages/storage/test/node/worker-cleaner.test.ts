@@ -7,7 +7,8 @@ import { createWorkerCleaner, nodeFileSystem, type WorkerCleaner } from '@gomq/s
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createCleaner } from '../../src/cleaning/cleaner.js'
 import type { CleaningRules } from '../../src/cleaning/rules.js'
-import { type Log, openLog } from '../../src/log.js'
+import type { Log } from '../../src/log.js'
+import { openLog } from '../../src/open-log.js'
 import { stampedBatch } from '../support/stamped-batch.js'
 
 const SEGMENT_BYTES = 20_000

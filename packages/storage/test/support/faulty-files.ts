@@ -29,6 +29,7 @@ export function faultyFiles(
     list: (directory) => fs.list(directory),
     makeDirectory: (directory) => fs.makeDirectory(directory),
     syncDirectory: (directory) => fs.syncDirectory(directory),
+    freeBytes: (directory) => fs.freeBytes(directory),
     lock: (directory, onLost) => fs.lock(directory, onLost),
   }
 }

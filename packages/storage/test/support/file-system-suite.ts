@@ -137,6 +137,11 @@ export function fileSystemSuite(name: string, make: () => Promise<{ fs: FileSyst
       await expect(fs.open(path('x'), 'read')).rejects.toMatchObject({ code: 'ENOENT' })
     })
 
+    test('tells the free bytes of a directory that is there', async () => {
+      const { fs, root } = await start()
+      expect(await fs.freeBytes(`${root}/a/b`)).toBeGreaterThan(0)
+    })
+
     test('one holds the lock of a directory at a time, which is made for it, and releasing again is no error', async () => {
       const { fs, root } = await make()
       const lock = await fs.lock(`${root}/deep/data`)

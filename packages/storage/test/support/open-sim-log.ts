@@ -1,7 +1,8 @@
 import type { Offset } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
-import { type Log, openLog } from '../../src/log.js'
+import type { Log } from '../../src/log.js'
 import type { LogOptions } from '../../src/log-options.js'
+import { openLog } from '../../src/open-log.js'
 import type { SimDisk } from '../../src/testing/sim-disk.js'
 
 /** A log on a simulated disk, and what it reported. */

@@ -113,3 +113,14 @@ test('an operation that was under way when the machine crashed has no effect and
     if ((await sync) === 'synced') expect(text, `crash after ${turns} turns`).toBe('a')
   }
 })
+
+test('what a write may add to a bounded disk is what is free', async () => {
+  const disk = new SimDisk(new SeededRandom(1))
+  const fs = disk.mount()
+  expect(await fs.freeBytes('d')).toBe(Number.POSITIVE_INFINITY)
+  disk.faults.bytesMax = 100
+  const file = await fs.open('d/x', 'create')
+  await file.writev([new Uint8Array(60)], 0)
+  expect(await fs.freeBytes('d')).toBe(40)
+  await expect(file.writev([new Uint8Array(41)], 60)).rejects.toMatchObject({ code: 'ENOSPC' })
+})

@@ -24,6 +24,8 @@ export interface Configuration {
   readonly snapshotIntervalBytes: number
   /** Published and not yet synced; above it, publishers wait. */
   readonly unsyncedBytesMax: number
+  /** Free bytes of the disk below which publishes are refused; undefined: two segments and two snapshots. */
+  readonly diskReserveBytes: number | undefined
   /** Clients connected over TCP at a time. */
   readonly connectionsMax: number
   /** The same from one address other than loopback. */

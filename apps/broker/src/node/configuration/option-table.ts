@@ -11,6 +11,7 @@ import {
   path,
   type Schema,
   sizeBytes,
+  sizeBytesOrAuto,
 } from './values.js'
 
 /** One option: `--flag` on the command line, `GOMQ_FLAG` in the environment, `flag = ` in the file. */
@@ -110,6 +111,14 @@ export const OPTIONS: { readonly [K in keyof Configuration]: Option<Configuratio
     description:
       'Bytes published and not yet on disk, over all clients. Above it the broker stops reading from those who publish.',
     schema: sizeBytes(MIB, 4 * GIB),
+  },
+  diskReserveBytes: {
+    flag: 'disk-reserve-bytes',
+    placeholder: 'size|auto',
+    fallback: 'auto',
+    description:
+      'Free space of the disk below which publishes are refused with DISK_FULL; acknowledgements and the cleaner may use it. auto is two segments and two snapshots, 0 is none.',
+    schema: sizeBytesOrAuto(0, 1024 * GIB),
   },
   connectionsMax: {
     flag: 'connections-max',

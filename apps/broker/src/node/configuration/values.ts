@@ -30,6 +30,20 @@ export function sizeBytes(min: number, max: number): Schema<number> {
   }
 }
 
+/** A size, or `auto`, which is undefined: the broker chooses. */
+export function sizeBytesOrAuto(min: number, max: number): Schema<number | undefined> {
+  const size = sizeBytes(min, max)
+  return (value) => {
+    if (value === 'auto') return undefined
+    try {
+      return size(value)
+    } catch (error) {
+      if (!(error instanceof RefusedValue)) throw error
+      return refuse(`${error.message}, or 'auto'`)
+    }
+  }
+}
+
 /** An integer from `min` to `max`, as a number or as text. */
 export function integer(min: number, max: number): Schema<number> {
   return (value) => {

@@ -54,20 +54,30 @@ export function healthRoutes(broker: Broker): Route[] {
       summary: 'Whether clients may be sent here.',
       answers: {
         200: {
-          description: 'They may.',
+          description:
+            'They may. Publishes may be refused all the same, while the disk is nearly full: consumers can go on.',
           schema: {
             type: 'object',
-            properties: { status: { const: 'ready' } },
-            required: ['status'],
+            properties: {
+              status: { const: 'ready' },
+              publishes: { enum: ['taken', 'refused'] },
+              reason: { type: 'string', description: 'Why publishes are refused, and what to do.' },
+            },
+            required: ['status', 'publishes'],
             additionalProperties: false,
           },
         },
       },
       problems: [503],
-      handle: (_request, reply) =>
-        broker.state === 'serving'
-          ? { status: 'ready' }
-          : sendProblem(reply, 'UNAVAILABLE', `the broker is ${broker.state} and takes no clients`),
+      handle: (_request, reply) => {
+        if (broker.state !== 'serving')
+          return sendProblem(reply, 'UNAVAILABLE', `the broker is ${broker.state} and takes no clients`)
+        const { noRoom, isFull } = broker.disk
+        if (noRoom === undefined) return { status: 'ready', publishes: 'taken' }
+        // Not even acknowledgements are stored.
+        if (isFull) return sendProblem(reply, 'DISK_FULL', noRoom.message, 503)
+        return { status: 'ready', publishes: 'refused', reason: noRoom.message }
+      },
     },
   ]
 }

@@ -307,6 +307,6 @@ describe('HTTP', () => {
       status: 'ok',
       highWatermark: expect.any(Number),
     })
-    expect((await call(broker, 'GET', '/readyz')).json).toEqual({ status: 'ready' })
+    expect((await call(broker, 'GET', '/readyz')).json).toEqual({ status: 'ready', publishes: 'taken' })
   })
 })
