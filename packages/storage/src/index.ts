@@ -1,8 +1,16 @@
 export type { EpochEnd } from './epoch-starts.js'
 export * from './file-system.js'
 export type { EpochStart } from './format/segment-index.js'
+export type { Finding, OnProgress, Severity } from './inspection/finding.js'
+export { type Verification, type VerifyOptions, verifyDirectory } from './inspection/verification.js'
 export * from './log.js'
 export type { LogOptions } from './log-options.js'
 export type { ReadRequest, ReadResult } from './log-reader.js'
 export type { TornTail } from './recovery.js'
-export * from './snapshot.js'
+export {
+  type LoadedSnapshot,
+  loadSnapshot,
+  type SnapshotLocation,
+  type SnapshotSource,
+  writeSnapshot,
+} from './snapshot.js'

@@ -186,7 +186,7 @@ async function openActive(
 }
 
 /** Bytes of the file up to its last one that is not zero: zeros behind the end are room for what comes next. */
-async function writtenBytesOf(file: FileHandle): Promise<number> {
+export async function writtenBytesOf(file: FileHandle): Promise<number> {
   let end = await file.sizeBytes()
   while (end > 0) {
     const at = Math.max(0, end - SCAN_CHUNK_BYTES)

@@ -105,6 +105,22 @@ export async function loadSnapshot(
   return undefined
 }
 
+/**
+ * Why a snapshot cannot be used with this log, and whether it is because its bytes are damaged; no reason if it can be used.
+ * @throws GomqError UNSUPPORTED_FORMAT  another version wrote it
+ * @internal
+ */
+export function inspectSnapshot(
+  bytes: Uint8Array,
+  name: string,
+  log: { readonly logStartOffset: Offset; readonly logEndOffset: Offset },
+  crc32: Crc32,
+): { reason: string | undefined; isDamaged: boolean } {
+  const snapshot = decodeSnapshot(bytes, crc32)
+  if (snapshot === undefined) return { reason: 'it is damaged', isDamaged: true }
+  return { reason: misfit(snapshot, name, log.logStartOffset, log.logEndOffset), isDamaged: false }
+}
+
 async function writeEntries(file: FileHandle, source: SnapshotLocation & SnapshotSource): Promise<void> {
   const { crc32, beginOffset, nowMs } = source
   const pause = source.pause ?? (() => Promise.resolve())

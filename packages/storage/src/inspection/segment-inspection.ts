@@ -1,0 +1,213 @@
+import {
+  appendTimeMsOf,
+  baseOffsetOf,
+  type Crc32,
+  epochOf,
+  isControl,
+  nextOffsetOf,
+  type Offset,
+  recordCountOf,
+  topicOf,
+} from '@gomq/protocol'
+import { EpochStarts } from '../epoch-starts.js'
+import { type FileSystem, readFile } from '../file-system.js'
+import { CONTROL_TOPIC, type EpochStart, SegmentIndex } from '../format/segment-index.js'
+import { writtenBytesOf } from '../recovery.js'
+import type { SegmentFile } from './data-files.js'
+import { FileWindow } from './file-window.js'
+import { type SegmentPiece, walkSegment } from './segment-walk.js'
+
+/** Topics that a damage names at most. */
+const TOPICS_MAX = 100
+
+/** Batches that are gone, or whose bytes are. */
+export interface DamagedRange {
+  /** Bytes of the segment, half-open; empty where they are missing. */
+  readonly fromByte: number
+  readonly toByte: number
+  /** Offsets that are lost, half-open; `toOffset` is undefined if nothing tells where the batches ended. */
+  readonly fromOffset: Offset
+  readonly toOffset: Offset | undefined
+  /** Batches that were there and their topics, as the index knows them; undefined without one. Control batches have no topic. */
+  readonly batches: number | undefined
+  readonly topics: readonly string[] | undefined
+  readonly isSearched: boolean
+}
+
+/** What is known of an index file: it agrees with its segment, is not there, fails its checksum, or tells of another segment. */
+export type IndexState = 'intact' | 'missing' | 'damaged' | 'stale'
+
+/** What a segment holds. */
+export interface SegmentInspection {
+  readonly file: SegmentFile
+  readonly isActive: boolean
+  readonly fileBytes: number
+  /** Bytes before the first batch. */
+  readonly headBytes: number
+  /** Offset after the last intact batch; of a sealed segment the one after its last offset. */
+  readonly endOffset: Offset
+  readonly batches: number
+  readonly records: number
+  readonly epochStarts: readonly EpochStart[]
+  readonly damages: readonly DamagedRange[]
+  /** What the next start cuts, beside zeros. */
+  readonly tornTail: { readonly fromByte: number; readonly toByte: number } | undefined
+  /** Intact batches that break the order of epochs or times. */
+  readonly disorders: readonly Extract<SegmentPiece, { kind: 'disorder' }>[]
+  readonly index: IndexState
+}
+
+/** What is known of a segment from the names beside it and from its head. */
+export interface SegmentPlace {
+  readonly file: SegmentFile
+  readonly isActive: boolean
+  /** First byte of the first batch. */
+  readonly headBytes: number
+  readonly baseOffset: Offset
+  /** Where it ends, for a sealed one. */
+  readonly endOffset: Offset | undefined
+  readonly mayHaveGaps: boolean
+  /** What the checkpoint knows to be synced. */
+  readonly syncedOffset: Offset
+}
+
+/** What an inspection works with. */
+export interface InspectionContext {
+  readonly fs: FileSystem
+  readonly crc32: Crc32
+  /** Told of bytes that were looked at since the last call. */
+  readonly onBytes?: ((bytes: number) => void) | undefined
+}
+
+/** Reads a segment and its index as a whole and says what they hold. */
+export async function inspectSegment(context: InspectionContext, place: SegmentPlace): Promise<SegmentInspection> {
+  const { fs, crc32, onBytes } = context
+  const { file: segment } = place
+  const stored = place.isActive ? undefined : await readFile(fs, segment.indexPath)
+  const index = stored && decodedIndex(stored, crc32)
+  const file = await fs.open(segment.path, 'read')
+  try {
+    const fileBytes = await file.sizeBytes()
+    const isOurs =
+      index !== undefined &&
+      index.baseOffset === place.baseOffset &&
+      (index.endOffset === place.endOffset || index.bytes === fileBytes)
+    const agreement = new IndexAgreement(isOurs ? index : undefined)
+    const damages: DamagedRange[] = []
+    const disorders: Extract<SegmentPiece, { kind: 'disorder' }>[] = []
+    const epochs = new EpochStarts()
+    let tail: { fromByte: number; toByte: number } | undefined
+    let endOffset = place.baseOffset
+    let batches = 0
+    let records = 0
+    let seenBytes = 0
+    const walk = {
+      window: new FileWindow(file, fileBytes),
+      start: place.headBytes,
+      baseOffset: place.baseOffset,
+      endOffset: place.endOffset,
+      mayHaveGaps: place.mayHaveGaps,
+      index: isOurs ? index : undefined,
+      syncedOffset: place.syncedOffset,
+      crc32,
+    }
+    for await (const piece of walkSegment(walk)) {
+      if (piece.kind === 'batch') {
+        const { batch, position } = piece
+        batches++
+        records += recordCountOf(batch)
+        endOffset = nextOffsetOf(batch)
+        epochs.add(epochOf(batch), baseOffsetOf(batch))
+        agreement.check(batch, position)
+        onBytes?.(position + batch.byteLength - seenBytes)
+        seenBytes = position + batch.byteLength
+      } else if (piece.kind === 'damage') damages.push(damagedRange(piece, walk.index))
+      else if (piece.kind === 'disorder') disorders.push(piece)
+      else if (piece.position < (await writtenBytesOf(file)))
+        tail = { fromByte: piece.position, toByte: piece.endPosition }
+    }
+    onBytes?.(fileBytes - seenBytes)
+    return {
+      file: segment,
+      isActive: place.isActive,
+      fileBytes,
+      headBytes: place.headBytes,
+      endOffset: place.endOffset ?? endOffset,
+      batches,
+      records,
+      // The index still knows an epoch whose batches are damaged.
+      epochStarts: walk.index?.summary.epochStarts ?? epochs.all,
+      damages,
+      tornTail: tail,
+      disorders,
+      index:
+        stored === undefined
+          ? 'missing'
+          : index === undefined
+            ? 'damaged'
+            : isOurs && index.bytes === fileBytes && (damages.length > 0 || agreement.isComplete)
+              ? 'intact'
+              : 'stale',
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+function decodedIndex(bytes: Uint8Array, crc32: Crc32): SegmentIndex | undefined {
+  try {
+    return SegmentIndex.decode(bytes, crc32)
+  } catch {
+    return undefined
+  }
+}
+
+function damagedRange(piece: Extract<SegmentPiece, { kind: 'damage' }>, index: SegmentIndex | undefined): DamagedRange {
+  const { position, endPosition, fromOffset, toOffset, isSearched } = piece
+  const range = { fromByte: position, toByte: endPosition, fromOffset, toOffset, isSearched }
+  if (index === undefined) return { ...range, batches: undefined, topics: undefined }
+  const topics = new Set<string>()
+  let batches = 0
+  for (let entry = index.entryFor(fromOffset); entry < index.count; entry++) {
+    if (toOffset !== undefined && index.offsetAt(entry) >= toOffset) break
+    batches++
+    const topic = index.topicAt(entry)
+    if (topic !== CONTROL_TOPIC && topics.size < TOPICS_MAX) topics.add(index.names[topic]!)
+  }
+  return { ...range, batches, topics: [...topics] }
+}
+
+/** Holds every batch of a segment against the entry that its index has for it. */
+class IndexAgreement {
+  readonly #index: SegmentIndex | undefined
+  #entry = 0
+  #firstOfTime = 0
+  #timeMs = -1
+  #agrees = true
+
+  constructor(index: SegmentIndex | undefined) {
+    this.#index = index
+  }
+
+  /** Whether all that was checked agreed, and the index has no more. */
+  get isComplete(): boolean {
+    return this.#agrees && this.#entry === this.#index?.count
+  }
+
+  /** The next batch. */
+  check(batch: Uint8Array, position: number): void {
+    const index = this.#index
+    const entry = this.#entry++
+    if (index === undefined || !this.#agrees) return
+    if (appendTimeMsOf(batch) > this.#timeMs) {
+      this.#timeMs = appendTimeMsOf(batch)
+      this.#firstOfTime = entry
+    }
+    this.#agrees =
+      entry < index.count &&
+      index.offsetAt(entry) === baseOffsetOf(batch) &&
+      index.positionAt(entry) === position &&
+      index.names[index.topicAt(entry)] === (isControl(batch) ? '' : topicOf(batch)) &&
+      index.entryForTime(this.#timeMs) === this.#firstOfTime
+  }
+}

@@ -1,0 +1,133 @@
+import { type Crc32, GomqError, type Offset } from '@gomq/protocol'
+import { type Checkpoint, readCheckpoint } from '../checkpoint.js'
+import { type FileSystem, readFile } from '../file-system.js'
+import { inspectSnapshot } from '../snapshot.js'
+import { type DataFiles, listDataFiles, unlessGone } from './data-files.js'
+import type { Find, Finding, OnProgress } from './finding.js'
+import { inspectSegments, type LogInspection } from './log-inspection.js'
+
+/** What is checked and how. */
+export interface VerifyOptions {
+  readonly fs: FileSystem
+  readonly directory: string
+  readonly crc32: Crc32
+  /**
+   * Reads without the lock, beside a broker that works: what lies at or above the checkpoint's synced offset is not judged, since it may be
+   * written at this moment.
+   */
+  readonly isLive?: boolean
+  readonly onProgress?: OnProgress
+}
+
+/** What a data directory holds, and what is wrong with it. */
+export interface Verification {
+  readonly findings: readonly Finding[]
+  /** Whether there is a finding beside harmless ones. */
+  readonly isDamaged: boolean
+  readonly checkpoint: Checkpoint | undefined
+  readonly segments: number
+  readonly batches: number
+  readonly records: number
+  readonly bytes: number
+  readonly logStartOffset: Offset
+  readonly logEndOffset: Offset
+  /** Snapshots that the log fits. */
+  readonly snapshots: number
+}
+
+/** Everything that a check finds, for a repair that follows. @internal */
+export interface Inspection extends Verification {
+  readonly files: DataFiles
+  readonly isCheckpointDamaged: boolean
+  readonly log: LogInspection
+  /** Snapshots that cannot be used, by the name below the directory, and why. */
+  readonly badSnapshots: ReadonlyMap<string, string>
+}
+
+/**
+ * Reads every file of a data directory and says what is damaged: which bytes, which offsets are lost, which topics were there. Nothing is
+ * changed. Memory stays bounded for a log of any size; a snapshot is read as a whole, as a start does.
+ *
+ * @throws GomqError INVALID_ARGUMENT    there is no data directory
+ * @throws GomqError DATA_DIR_LOCKED     a broker uses it, and `isLive` is not set
+ * @throws GomqError UNSUPPORTED_FORMAT  another version wrote the files
+ */
+export async function verifyDirectory(options: VerifyOptions): Promise<Verification> {
+  const { fs, directory } = options
+  await checkIsDataDirectory(fs, directory)
+  if (options.isLive === true) return inspectDirectory(options)
+  const lock = await fs.lock(directory)
+  try {
+    return await inspectDirectory(options)
+  } finally {
+    await lock.release()
+  }
+}
+
+/** @throws GomqError INVALID_ARGUMENT  the directory holds nothing of a broker */
+export async function checkIsDataDirectory(fs: FileSystem, directory: string): Promise<void> {
+  const { segments, hasCheckpoint } = await listDataFiles(fs, directory)
+  if (segments.length === 0 && !hasCheckpoint)
+    throw new GomqError('INVALID_ARGUMENT', `${directory} is no data directory of a broker; name the one of --data-dir`)
+}
+
+/** The check itself; the caller holds the lock. @internal */
+export async function inspectDirectory(options: VerifyOptions): Promise<Inspection> {
+  const { fs, directory, crc32, isLive = false } = options
+  const findings: Finding[] = []
+  const find: Find = (severity, file, what, more = {}) => {
+    const nothing = { bytes: undefined, offsets: undefined, batches: undefined, topics: undefined }
+    findings.push({ ...nothing, ...more, severity, file, what })
+  }
+  let checkpoint: Checkpoint | undefined
+  let isCheckpointDamaged = false
+  try {
+    checkpoint = await readCheckpoint(fs, directory, crc32)
+  } catch (error) {
+    if (!(error instanceof GomqError) || error.code !== 'CORRUPT_LOG') throw error
+    isCheckpointDamaged = true
+    find('damage', 'checkpoint', 'it is damaged, so that nobody can tell whether the log is complete')
+  }
+  const files = await listDataFiles(fs, directory)
+  if (checkpoint === undefined && !isCheckpointDamaged)
+    find('harmless', 'checkpoint', 'there is none: the next start believes the log as it is, under a new identity')
+  const log = await inspectSegments({ ...options, files, checkpoint, find })
+  const badSnapshots = new Map<string, string>()
+  for (const { name, path } of files.snapshots) {
+    const bytes = await unlessGone(() => readFile(fs, path))
+    if (bytes === undefined) continue
+    const { reason, isDamaged } = inspectSnapshot(bytes, name.slice('snapshots/'.length), log, crc32)
+    if (reason === undefined || (isLive && !isDamaged)) continue
+    badSnapshots.set(name, reason)
+    find(isDamaged ? 'repairable' : 'harmless', name, `${reason}; the next start puts it aside`)
+  }
+  const snapshots = files.snapshots.length - badSnapshots.size
+  if (snapshots === 0 && log.logStartOffset > 0)
+    find('damage', 'snapshots', `the log begins at offset ${log.logStartOffset} and no snapshot holds the state there`)
+  if (files.hasSyncMarker && !isLive)
+    find('harmless', 'sync-failed', 'a sync failed or did not return; the next start writes the active segment anew')
+  if (!isLive)
+    for (const name of files.leftovers)
+      find('harmless', name, name.endsWith('.tmp') ? 'a replacement that a crash cut short' : 'put aside earlier')
+  for (const name of files.strangers) find('harmless', name, 'no file of a broker')
+  return {
+    findings,
+    isDamaged: findings.some(({ severity }) => severity !== 'harmless'),
+    checkpoint,
+    segments: log.segments.length,
+    batches: sum(log.segments.map(({ batches }) => batches)),
+    records: sum(log.segments.map(({ records }) => records)),
+    bytes: sum(log.segments.map(({ fileBytes }) => fileBytes)),
+    logStartOffset: log.logStartOffset,
+    logEndOffset: log.logEndOffset,
+    snapshots,
+    files,
+    isCheckpointDamaged,
+    log,
+    badSnapshots,
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0)
+}
