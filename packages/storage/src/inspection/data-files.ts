@@ -40,7 +40,7 @@ export interface DataFiles {
 
 /** The segment that a file of the log's folder is; undefined for other files. */
 export function segmentFileOf(directory: string, name: string): SegmentFile | undefined {
-  const match = /^(\d{20})(?:\.(\d{1,15}))?\.log$/.exec(name)
+  const match = /^(\d{20})(?:\.([1-9]\d{0,8}))?\.log$/.exec(name)
   if (match === null) return undefined
   return {
     name: `log/${name}`,
@@ -69,7 +69,7 @@ export async function listDataFiles(fs: FileSystem, directory: string): Promise<
   for (const name of await fs.list(`${directory}/log`)) {
     const segment = segmentFileOf(directory, name)
     if (segment !== undefined) segments.push(segment)
-    else if (/^\d{20}(\.\d{1,15})?\.index$/.test(name)) indexes.push(`log/${name}`)
+    else if (/^\d{20}(\.[1-9]\d{0,8})?\.index$/.test(name)) indexes.push(`log/${name}`)
     else (name.endsWith('.tmp') ? leftovers : strangers).push(`log/${name}`)
   }
   for (const name of await fs.list(`${directory}/snapshots`)) {

@@ -113,8 +113,11 @@ export async function* walkSegment(walk: SegmentWalk): AsyncGenerator<SegmentPie
     }
 }
 
-/** The intact batch at a position, whatever its offset; undefined if there is none. */
-async function intactBatchAt({ window, crc32 }: SegmentWalk, at: number): Promise<Uint8Array | undefined> {
+/** The intact batch at a position, whatever its offset; undefined if there is none. @internal */
+export async function intactBatchAt(
+  { window, crc32 }: Pick<SegmentWalk, 'window' | 'crc32'>,
+  at: number,
+): Promise<Uint8Array | undefined> {
   const header = await window.view(at, HEADER_BYTES)
   // Only an intact header is believed about the length, before it decides how much is allocated.
   if (!isHeaderIntact(header, crc32) || batchBytesOf(header) > window.fileBytes - at) return undefined
