@@ -1,6 +1,8 @@
+export * from './cleaned-segment-writer.js'
 export type { EpochEnd } from './epoch-starts.js'
 export * from './file-system.js'
-export type { EpochStart } from './format/segment-index.js'
+export type { EpochStart } from './format/epoch-start.js'
+export type { SegmentSummary } from './format/segment-index.js'
 export { type BackupOptions, backUp } from './inspection/backup.js'
 export type { BackupFile, BackupManifest } from './inspection/backup-manifest.js'
 export type { Finding, OnProgress, Severity } from './inspection/finding.js'
@@ -11,10 +13,12 @@ export * from './log.js'
 export type { LogOptions } from './log-options.js'
 export type { ReadRequest, ReadResult } from './log-reader.js'
 export type { TornTail } from './recovery.js'
+export type { SegmentView } from './segment.js'
 export {
   type LoadedSnapshot,
   loadSnapshot,
   type SnapshotLocation,
   type SnapshotSource,
+  type StoredRange,
   writeSnapshot,
 } from './snapshot.js'

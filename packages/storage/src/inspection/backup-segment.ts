@@ -4,7 +4,7 @@ import { corruptAt } from '../segment.js'
 import { wasSyncedBehind } from '../segment-scan.js'
 import { createFile, type FileSum } from './file-copy.js'
 import { FileWindow } from './file-window.js'
-import type { SegmentPlace } from './segment-inspection.js'
+import type { SegmentPlace } from './segment-places.js'
 import { intactBatchAt } from './segment-walk.js'
 
 /** A segment in a backup. @internal */
@@ -57,6 +57,7 @@ class GrowingSegment {
   readonly #syncedOffset: Offset
   readonly #crc32: Crc32
   #at: number
+  #count = 0
   endOffset: Offset
   epoch: Epoch = 0 as Epoch
 
@@ -76,15 +77,17 @@ class GrowingSegment {
 
   /** The next whole batch; undefined at the end of what is there. @throws GomqError CORRUPT_LOG */
   async next(): Promise<Uint8Array | undefined> {
-    const { endOffset, file } = this.#place
+    const { endOffset, file, head } = this.#place
     if (this.#at >= this.#window.fileBytes) {
-      if (endOffset !== undefined && this.endOffset !== endOffset && !this.#place.mayHaveGaps)
-        throw corruptAt(file.path, this.#at, this.endOffset)
+      const isShort =
+        head === undefined ? this.endOffset !== endOffset : this.#count !== head.batches || this.#at !== head.bytes
+      if (endOffset !== undefined && isShort) throw corruptAt(file.path, this.#at, this.endOffset)
       return undefined
     }
     const batch = (await this.#follower()) ?? (await this.#followerNow())
     if (batch === undefined) return undefined
     this.#at += batch.byteLength
+    this.#count++
     this.endOffset = nextOffsetOf(batch)
     this.epoch = Math.max(this.epoch, epochOf(batch)) as Epoch
     return batch

@@ -8,8 +8,7 @@ import { type CopiedSegment, copySegment } from './backup-segment.js'
 import { type DataFiles, listDataFiles, type SegmentFile, unlessGone } from './data-files.js'
 import { createFile, sumFile } from './file-copy.js'
 import type { OnProgress } from './finding.js'
-import type { SegmentPlace } from './segment-inspection.js'
-import { placeSegments } from './segment-places.js'
+import { placeSegments, type SegmentPlace } from './segment-places.js'
 import { checkIsDataDirectory } from './verification.js'
 
 /** How often a backup begins again with what has changed under it. Each time a segment must have been cleaned meanwhile. */
@@ -122,9 +121,10 @@ class Copy {
   async bringUpToDate(): Promise<boolean> {
     const { fs, directory, crc32 } = this.#options
     const begins = await this.#copySnapshots(await listDataFiles(fs, directory))
+    const checkpoint = await readCheckpoint(fs, directory, crc32)
     const listed = await listDataFiles(fs, directory)
     if (listed.segments.length === 0) return false
-    const { places, totalBytes } = await placeSegments({ fs, files: listed, checkpoint: undefined })
+    const { places, totalBytes } = await placeSegments({ fs, files: listed, checkpoint, crc32 })
     this.#current = []
     const current: CopiedSegment[] = []
     this.#doneBytes = 0
@@ -178,7 +178,7 @@ class Copy {
 
   /** Whether some snapshot of the copy gives the state at the place from where on the copied segments have everything. */
   #isComplete(begins: readonly Offset[]): boolean {
-    const neededFrom = this.logStartOffset
+    const neededFrom = Math.max(this.logStartOffset, this.checkpoint?.snapshotNeededFrom ?? 0)
     return neededFrom === 0 || begins.some((begin) => begin >= neededFrom)
   }
 

@@ -5,8 +5,7 @@ import { SegmentIndex } from '../format/segment-index.js'
 import { listDataFiles, unlessGone } from './data-files.js'
 import { FileWindow } from './file-window.js'
 import type { OnProgress } from './finding.js'
-import type { SegmentPlace } from './segment-inspection.js'
-import { placeSegments } from './segment-places.js'
+import { placeSegments, type SegmentPlace } from './segment-places.js'
 import { walkSegment } from './segment-walk.js'
 import { checkIsDataDirectory } from './verification.js'
 
@@ -75,7 +74,7 @@ async function* dumpListed(
 ): AsyncGenerator<DumpedPiece, Offset | undefined> {
   const { fs, directory, crc32, to = Number.POSITIVE_INFINITY, isLive = false, onProgress } = options
   const files = await listDataFiles(fs, directory)
-  const { places } = await placeSegments({ fs, files, checkpoint })
+  const { places } = await placeSegments({ fs, files, checkpoint, crc32 })
   const wanted = places.filter(
     ({ baseOffset, endOffset = Number.POSITIVE_INFINITY }) => baseOffset < to && endOffset > from,
   )

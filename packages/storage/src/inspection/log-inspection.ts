@@ -21,6 +21,8 @@ export interface LogInspection {
   /** Offsets at the log's start and end that the checkpoint knows and no segment holds. */
   readonly isStartLost: boolean
   readonly isEndLost: boolean
+  /** The last segment is a cleaned one, behind which there always was another. */
+  readonly isActiveLost: boolean
 }
 
 /** Goes over all segments and their indexes, and reports what it finds. @internal */
@@ -64,6 +66,7 @@ export async function inspectSegments(options: {
   const newest = isLive ? await readCheckpoint(fs, directory, crc32) : checkpoint
   const logStartOffset = segments[0]?.file.baseOffset ?? newest?.logStartOffset ?? (0 as Offset)
   const logEndOffset = segments.at(-1)?.endOffset ?? logStartOffset
+  const isActiveLost = segments.at(-1)?.isActive === false && checkpoint !== undefined
   const isStartLost = newest !== undefined && logStartOffset > newest.logStartOffset
   const isEndLost = checkpoint !== undefined && logEndOffset < checkpoint.syncedOffset
   if (isStartLost)
@@ -74,15 +77,18 @@ export async function inspectSegments(options: {
     find('damage', 'log', 'its checkpoint knows more: something was lost, or an old copy was put back', {
       offsets: [logEndOffset, checkpoint.syncedOffset],
     })
-  return { segments, replaced, gaps, overlaps, logStartOffset, logEndOffset, isStartLost, isEndLost }
+  if (isActiveLost && !isEndLost && !isLive)
+    find('damage', 'log', 'the segment behind the last one is gone', { offsets: [logEndOffset, null] })
+  return { segments, replaced, gaps, overlaps, logStartOffset, logEndOffset, isStartLost, isEndLost, isActiveLost }
 }
 
 /** @param live  the checkpoint, beside a broker that works: what lies above may be written at this moment */
 function report(
-  { file, isActive, damages, disorders, tornTail, index, endOffset }: SegmentInspection,
+  { file, isActive, isHeadDamaged, damages, disorders, tornTail, index, endOffset }: SegmentInspection,
   live: Checkpoint | undefined,
   find: Find,
 ): void {
+  if (isHeadDamaged) find('damage', file.name, 'its head is damaged', { bytes: [0, 0] })
   for (const damage of damages) {
     if (live !== undefined && damage.fromOffset >= live.syncedOffset) continue
     const { fromByte, toByte, fromOffset, toOffset, batches, topics, isSearched } = damage

@@ -11,10 +11,12 @@ import {
 } from '@gomq/protocol'
 import { EpochStarts } from '../epoch-starts.js'
 import { type FileSystem, readFile } from '../file-system.js'
-import { CONTROL_TOPIC, type EpochStart, SegmentIndex } from '../format/segment-index.js'
+import type { EpochStart } from '../format/epoch-start.js'
+import { CONTROL_TOPIC, SegmentIndex } from '../format/segment-index.js'
 import { writtenBytesOf } from '../recovery.js'
 import type { SegmentFile } from './data-files.js'
 import { FileWindow } from './file-window.js'
+import type { SegmentPlace } from './segment-places.js'
 import { type SegmentPiece, walkSegment } from './segment-walk.js'
 
 /** Topics that a damage names at most. */
@@ -42,8 +44,8 @@ export interface SegmentInspection {
   readonly file: SegmentFile
   readonly isActive: boolean
   readonly fileBytes: number
-  /** Bytes before the first batch. */
-  readonly headBytes: number
+  /** Whether it is a cleaned one whose head is damaged. */
+  readonly isHeadDamaged: boolean
   /** Offset after the last intact batch; of a sealed segment the one after its last offset. */
   readonly endOffset: Offset
   readonly batches: number
@@ -55,20 +57,6 @@ export interface SegmentInspection {
   /** Intact batches that break the order of epochs or times. */
   readonly disorders: readonly Extract<SegmentPiece, { kind: 'disorder' }>[]
   readonly index: IndexState
-}
-
-/** What is known of a segment from the names beside it and from its head. */
-export interface SegmentPlace {
-  readonly file: SegmentFile
-  readonly isActive: boolean
-  /** First byte of the first batch. */
-  readonly headBytes: number
-  readonly baseOffset: Offset
-  /** Where it ends, for a sealed one. */
-  readonly endOffset: Offset | undefined
-  readonly mayHaveGaps: boolean
-  /** What the checkpoint knows to be synced. */
-  readonly syncedOffset: Offset
 }
 
 /** What an inspection works with. */
@@ -91,6 +79,7 @@ export async function inspectSegment(context: InspectionContext, place: SegmentP
     const isOurs =
       index !== undefined &&
       index.baseOffset === place.baseOffset &&
+      index.generation === segment.generation &&
       (index.endOffset === place.endOffset || index.bytes === fileBytes)
     const agreement = new IndexAgreement(isOurs ? index : undefined)
     const damages: DamagedRange[] = []
@@ -103,7 +92,8 @@ export async function inspectSegment(context: InspectionContext, place: SegmentP
     let seenBytes = 0
     const walk = {
       window: new FileWindow(file, fileBytes),
-      start: place.headBytes,
+      // A damaged head does not say where the batches begin; the index does.
+      start: place.mayHaveGaps && place.head === undefined && isOurs ? index.positionAt(0) : place.headBytes,
       baseOffset: place.baseOffset,
       endOffset: place.endOffset,
       mayHaveGaps: place.mayHaveGaps,
@@ -127,16 +117,27 @@ export async function inspectSegment(context: InspectionContext, place: SegmentP
         tail = { fromByte: piece.position, toByte: piece.endPosition }
     }
     onBytes?.(fileBytes - seenBytes)
+    const { head } = place
+    if (head !== undefined && damages.length === 0 && (batches !== head.batches || fileBytes !== head.bytes))
+      damages.push({
+        fromByte: Math.min(fileBytes, head.bytes),
+        toByte: Math.max(fileBytes, head.bytes),
+        fromOffset: endOffset,
+        toOffset: head.endOffset,
+        batches: head.batches - batches,
+        topics: undefined,
+        isSearched: false,
+      })
     return {
       file: segment,
       isActive: place.isActive,
       fileBytes,
-      headBytes: place.headBytes,
+      isHeadDamaged: segment.generation > 0 && head === undefined,
       endOffset: place.endOffset ?? endOffset,
       batches,
       records,
       // The index still knows an epoch whose batches are damaged.
-      epochStarts: walk.index?.summary.epochStarts ?? epochs.all,
+      epochStarts: head?.epochStarts ?? walk.index?.summary.epochStarts ?? epochs.all,
       damages,
       tornTail: tail,
       disorders,
@@ -170,6 +171,7 @@ function damagedRange(piece: Extract<SegmentPiece, { kind: 'damage' }>, index: S
   let batches = 0
   for (let entry = index.entryFor(fromOffset); entry < index.count; entry++) {
     if (toOffset !== undefined && index.offsetAt(entry) >= toOffset) break
+    if (index.offsetAt(entry) < fromOffset) continue
     batches++
     const topic = index.topicAt(entry)
     if (topic !== CONTROL_TOPIC && topics.size < TOPICS_MAX) topics.add(index.names[topic]!)

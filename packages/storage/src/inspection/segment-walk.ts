@@ -160,7 +160,7 @@ async function nextByIndex(walk: SegmentWalk, at: number, expected: Offset): Pro
   for (let entry = index.entryFor(expected); entry < index.count; entry++) {
     const position = index.positionAt(entry)
     const offset = index.offsetAt(entry)
-    if (position <= at || offset <= expected) continue
+    if (position <= at || !isBehind(walk, offset, expected)) continue
     const batch = await intactBatchAt(walk, position)
     if (batch !== undefined && baseOffsetOf(batch) === offset) return { position, offset, isSearched: false }
   }
@@ -215,7 +215,12 @@ async function isFollowed(walk: SegmentWalk, at: number, nextOffset: Offset): Pr
 function fits(walk: SegmentWalk, batch: Uint8Array, bytes: number, expected: Offset): boolean {
   const base = baseOffsetOf(batch)
   const hasRoom = walk.mayHaveGaps || base - expected <= bytes / RECORD_BYTES_MIN
-  return base > expected && hasRoom && syncedOffsetOf(batch) <= base && isWithin(walk, batch)
+  return isBehind(walk, base, expected) && hasRoom && syncedOffsetOf(batch) <= base && isWithin(walk, batch)
+}
+
+/** A damaged batch had at least one offset; what a damaged head stood before may begin at once. */
+function isBehind({ mayHaveGaps }: SegmentWalk, offset: Offset, expected: Offset): boolean {
+  return mayHaveGaps ? offset >= expected : offset > expected
 }
 
 function isWithin({ endOffset }: SegmentWalk, batch: Uint8Array): boolean {

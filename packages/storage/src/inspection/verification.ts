@@ -93,17 +93,28 @@ export async function inspectDirectory(options: VerifyOptions): Promise<Inspecti
     find('harmless', 'checkpoint', 'there is none: the next start believes the log as it is, under a new identity')
   const log = await inspectSegments({ ...options, files, checkpoint, find })
   const badSnapshots = new Map<string, string>()
+  const snapshotNeededFrom = checkpoint?.snapshotNeededFrom ?? (0 as Offset)
   for (const { name, path } of files.snapshots) {
     const bytes = await unlessGone(() => readFile(fs, path))
     if (bytes === undefined) continue
-    const { reason, isDamaged } = inspectSnapshot(bytes, name.slice('snapshots/'.length), log, crc32)
+    const { reason, isDamaged } = inspectSnapshot(
+      bytes,
+      name.slice('snapshots/'.length),
+      { ...log, snapshotNeededFrom },
+      crc32,
+    )
     if (reason === undefined || (isLive && !isDamaged)) continue
     badSnapshots.set(name, reason)
     find(isDamaged ? 'repairable' : 'harmless', name, `${reason}; the next start puts it aside`)
   }
   const snapshots = files.snapshots.length - badSnapshots.size
-  if (snapshots === 0 && log.logStartOffset > 0)
-    find('damage', 'snapshots', `the log begins at offset ${log.logStartOffset} and no snapshot holds the state there`)
+  const neededFrom = Math.max(log.logStartOffset, snapshotNeededFrom)
+  if (snapshots === 0 && neededFrom > 0)
+    find(
+      'damage',
+      'snapshots',
+      `none holds the state at offset ${neededFrom} or later, below which the log is not whole`,
+    )
   if (files.hasSyncMarker && !isLive)
     find('harmless', 'sync-failed', 'a sync failed or did not return; the next start writes the active segment anew')
   if (!isLive)
