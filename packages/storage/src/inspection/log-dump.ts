@@ -1,12 +1,11 @@
 import { baseOffsetOf, type Crc32, nextOffsetOf, type Offset } from '@gomq/protocol'
 import { type Checkpoint, readCheckpoint } from '../checkpoint.js'
-import { type FileSystem, readFile } from '../file-system.js'
-import { SegmentIndex } from '../format/segment-index.js'
+import type { FileSystem } from '../file-system.js'
 import { listDataFiles, unlessGone } from './data-files.js'
-import { FileWindow } from './file-window.js'
 import type { OnProgress } from './finding.js'
+import { openWalk } from './open-walk.js'
 import { placeSegments, type SegmentPlace } from './segment-places.js'
-import { walkSegment } from './segment-walk.js'
+import { type SegmentWalk, walkSegment } from './segment-walk.js'
 import { checkIsDataDirectory } from './verification.js'
 
 /** What a dump of the log meets, in the order of the log. */
@@ -80,7 +79,7 @@ async function* dumpListed(
   )
   let reached = from
   for (const [i, place] of wanted.entries()) {
-    const walk = await unlessGone(() => openWalk(fs, crc32, place, reached))
+    const walk = await unlessGone(() => openWalkFrom(fs, crc32, place, reached))
     if (walk === undefined) {
       if (isLive) return reached
       continue
@@ -114,15 +113,10 @@ async function* dumpListed(
 }
 
 /** A segment from the batch on that holds `from`, if its index knows where that is. */
-async function openWalk(fs: FileSystem, crc32: Crc32, place: SegmentPlace, from: Offset) {
-  const { file: segment, headBytes, baseOffset, endOffset, mayHaveGaps, syncedOffset } = place
-  const stored = endOffset === undefined ? undefined : await readFile(fs, segment.indexPath)
-  const index = stored && SegmentIndex.decode(stored, crc32)
-  const isOurs = index !== undefined && index.baseOffset === baseOffset && index.endOffset === endOffset
-  const file = await fs.open(segment.path, 'read')
-  const window = new FileWindow(file, await file.sizeBytes())
-  const common = { window, endOffset, mayHaveGaps, index: isOurs ? index : undefined, syncedOffset, crc32 }
-  if (!isOurs || from <= baseOffset) return { ...common, start: headBytes, baseOffset }
+async function openWalkFrom(fs: FileSystem, crc32: Crc32, place: SegmentPlace, from: Offset): Promise<SegmentWalk> {
+  const walk = await openWalk(fs, crc32, place)
+  const { index } = walk
+  if (index === undefined || from <= place.baseOffset || index.endOffset !== place.endOffset) return walk
   const entry = index.entryFor(from)
-  return { ...common, start: index.positionAt(entry), baseOffset: index.offsetAt(entry) }
+  return { ...walk, start: index.positionAt(entry), baseOffset: index.offsetAt(entry) }
 }

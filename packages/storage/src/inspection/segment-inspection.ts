@@ -10,12 +10,12 @@ import {
   topicOf,
 } from '@gomq/protocol'
 import { EpochStarts } from '../epoch-starts.js'
-import { type FileSystem, readFile } from '../file-system.js'
+import type { FileSystem } from '../file-system.js'
 import type { EpochStart } from '../format/epoch-start.js'
-import { CONTROL_TOPIC, SegmentIndex } from '../format/segment-index.js'
+import { CONTROL_TOPIC, type SegmentIndex } from '../format/segment-index.js'
 import { writtenBytesOf } from '../recovery.js'
 import type { SegmentFile } from './data-files.js'
-import { FileWindow } from './file-window.js'
+import { openWalk, type StoredIndex } from './open-walk.js'
 import type { SegmentPlace } from './segment-places.js'
 import { type SegmentPiece, walkSegment } from './segment-walk.js'
 
@@ -42,6 +42,7 @@ export type IndexState = 'intact' | 'missing' | 'damaged' | 'stale'
 /** What a segment holds. */
 export interface SegmentInspection {
   readonly file: SegmentFile
+  readonly place: SegmentPlace
   readonly isActive: boolean
   readonly fileBytes: number
   /** Whether it is a cleaned one whose head is damaged. */
@@ -71,17 +72,10 @@ export interface InspectionContext {
 export async function inspectSegment(context: InspectionContext, place: SegmentPlace): Promise<SegmentInspection> {
   const { fs, crc32, onBytes } = context
   const { file: segment } = place
-  const stored = place.isActive ? undefined : await readFile(fs, segment.indexPath)
-  const index = stored && decodedIndex(stored, crc32)
-  const file = await fs.open(segment.path, 'read')
+  const { stored, ...walk } = await openWalk(fs, crc32, place)
+  const { file, fileBytes } = walk.window
   try {
-    const fileBytes = await file.sizeBytes()
-    const isOurs =
-      index !== undefined &&
-      index.baseOffset === place.baseOffset &&
-      index.generation === segment.generation &&
-      (index.endOffset === place.endOffset || index.bytes === fileBytes)
-    const agreement = new IndexAgreement(isOurs ? index : undefined)
+    const agreement = new IndexAgreement(walk.index)
     const damages: DamagedRange[] = []
     const disorders: Extract<SegmentPiece, { kind: 'disorder' }>[] = []
     const epochs = new EpochStarts()
@@ -90,17 +84,6 @@ export async function inspectSegment(context: InspectionContext, place: SegmentP
     let batches = 0
     let records = 0
     let seenBytes = 0
-    const walk = {
-      window: new FileWindow(file, fileBytes),
-      // A damaged head does not say where the batches begin; the index does.
-      start: place.mayHaveGaps && place.head === undefined && isOurs ? index.positionAt(0) : place.headBytes,
-      baseOffset: place.baseOffset,
-      endOffset: place.endOffset,
-      mayHaveGaps: place.mayHaveGaps,
-      index: isOurs ? index : undefined,
-      syncedOffset: place.syncedOffset,
-      crc32,
-    }
     for await (const piece of walkSegment(walk)) {
       if (piece.kind === 'batch') {
         const { batch, position } = piece
@@ -130,6 +113,7 @@ export async function inspectSegment(context: InspectionContext, place: SegmentP
       })
     return {
       file: segment,
+      place,
       isActive: place.isActive,
       fileBytes,
       isHeadDamaged: segment.generation > 0 && head === undefined,
@@ -141,26 +125,17 @@ export async function inspectSegment(context: InspectionContext, place: SegmentP
       damages,
       tornTail: tail,
       disorders,
-      index:
-        stored === undefined
-          ? 'missing'
-          : index === undefined
-            ? 'damaged'
-            : isOurs && index.bytes === fileBytes && (damages.length > 0 || agreement.isComplete)
-              ? 'intact'
-              : 'stale',
+      index: indexState(stored, fileBytes, damages.length > 0 || agreement.isComplete),
     }
   } finally {
     await file.close()
   }
 }
 
-function decodedIndex(bytes: Uint8Array, crc32: Crc32): SegmentIndex | undefined {
-  try {
-    return SegmentIndex.decode(bytes, crc32)
-  } catch {
-    return undefined
-  }
+function indexState(stored: StoredIndex | undefined, fileBytes: number, agrees: boolean): IndexState {
+  if (stored === undefined) return 'missing'
+  if (stored.index === undefined) return 'damaged'
+  return stored.isOurs && stored.index.bytes === fileBytes && agrees ? 'intact' : 'stale'
 }
 
 function damagedRange(piece: Extract<SegmentPiece, { kind: 'damage' }>, index: SegmentIndex | undefined): DamagedRange {

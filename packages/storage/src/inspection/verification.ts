@@ -2,7 +2,7 @@ import { type Crc32, GomqError, type Offset } from '@gomq/protocol'
 import { type Checkpoint, readCheckpoint } from '../checkpoint.js'
 import { type FileSystem, readFile } from '../file-system.js'
 import { inspectSnapshot } from '../snapshot.js'
-import { type DataFiles, listDataFiles, unlessGone } from './data-files.js'
+import { type DataFiles, listDataFiles, type SnapshotFile, unlessGone } from './data-files.js'
 import type { Find, Finding, OnProgress } from './finding.js'
 import { inspectSegments, type LogInspection } from './log-inspection.js'
 
@@ -35,13 +35,21 @@ export interface Verification {
   readonly snapshots: number
 }
 
+/** A snapshot, and why it cannot be used, if so. @internal */
+export interface InspectedSnapshot {
+  readonly file: SnapshotFile
+  readonly reason: string | undefined
+  /** Where the log must reach; undefined for a damaged one. */
+  readonly endOffset: Offset | undefined
+}
+
 /** Everything that a check finds, for a repair that follows. @internal */
 export interface Inspection extends Verification {
   readonly files: DataFiles
   readonly isCheckpointDamaged: boolean
   readonly log: LogInspection
-  /** Snapshots that cannot be used, by the name below the directory, and why. */
-  readonly badSnapshots: ReadonlyMap<string, string>
+  /** What each snapshot is, in the order of the files. */
+  readonly inspectedSnapshots: readonly InspectedSnapshot[]
 }
 
 /**
@@ -92,22 +100,23 @@ export async function inspectDirectory(options: VerifyOptions): Promise<Inspecti
   if (checkpoint === undefined && !isCheckpointDamaged)
     find('harmless', 'checkpoint', 'there is none: the next start believes the log as it is, under a new identity')
   const log = await inspectSegments({ ...options, files, checkpoint, find })
-  const badSnapshots = new Map<string, string>()
+  const inspectedSnapshots: InspectedSnapshot[] = []
   const snapshotNeededFrom = checkpoint?.snapshotNeededFrom ?? (0 as Offset)
-  for (const { name, path } of files.snapshots) {
+  for (const file of files.snapshots) {
+    const { name, path } = file
     const bytes = await unlessGone(() => readFile(fs, path))
     if (bytes === undefined) continue
-    const { reason, isDamaged } = inspectSnapshot(
+    const { reason, isDamaged, endOffset } = inspectSnapshot(
       bytes,
       name.slice('snapshots/'.length),
       { ...log, snapshotNeededFrom },
       crc32,
     )
+    inspectedSnapshots.push({ file, reason, endOffset })
     if (reason === undefined || (isLive && !isDamaged)) continue
-    badSnapshots.set(name, reason)
     find(isDamaged ? 'repairable' : 'harmless', name, `${reason}; the next start puts it aside`)
   }
-  const snapshots = files.snapshots.length - badSnapshots.size
+  const snapshots = inspectedSnapshots.filter(({ reason }) => reason === undefined).length
   const neededFrom = Math.max(log.logStartOffset, snapshotNeededFrom)
   if (snapshots === 0 && neededFrom > 0)
     find(
@@ -135,7 +144,7 @@ export async function inspectDirectory(options: VerifyOptions): Promise<Inspecti
     files,
     isCheckpointDamaged,
     log,
-    badSnapshots,
+    inspectedSnapshots,
   }
 }
 
