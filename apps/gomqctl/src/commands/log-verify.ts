@@ -65,6 +65,18 @@ export function summaryText(verification: Verification): string {
   return `offsets ${logStartOffset} to ${logEndOffset}: ${size}; ${state}`
 }
 
+/** A finding in one line. */
+export function findingText(finding: Finding): string {
+  const [, file, bytes, offsets, batches, topics, what] = rowOf(finding, false)
+  const parts = [
+    offsets === '' ? '' : `offsets ${offsets}`,
+    bytes === '' ? '' : `bytes ${bytes}`,
+    batches === '' ? '' : `batches ${batches}`,
+    topics === '' ? '' : `topics ${topics}`,
+  ]
+  return [`${file}: ${what}`, ...parts.filter((part) => part !== '')].join(', ')
+}
+
 function rowOf({ severity, file, bytes, offsets, batches, topics, what }: Finding, isTable: boolean): string[] {
   const range = (pair: readonly [number, number | null] | undefined) =>
     pair === undefined ? '' : `${pair[0]}..${pair[1] ?? '?'}`

@@ -84,10 +84,22 @@ export async function inspectSegments(options: {
 
 /** @param live  the checkpoint, beside a broker that works: what lies above may be written at this moment */
 function report(
-  { file, isActive, isHeadDamaged, damages, disorders, tornTail, index, endOffset }: SegmentInspection,
+  {
+    file,
+    isActive,
+    isHeadDamaged,
+    isPaddingDamaged,
+    damages,
+    disorders,
+    tornTail,
+    index,
+    endOffset,
+  }: SegmentInspection,
   live: Checkpoint | undefined,
   find: Find,
 ): void {
+  if (isPaddingDamaged)
+    find('repairable', file.name, 'bytes between its head and its first batch are changed; nobody reads them')
   if (isHeadDamaged) find('damage', file.name, 'its head is damaged', { bytes: [0, 0] })
   for (const damage of damages) {
     if (live !== undefined && damage.fromOffset >= live.syncedOffset) continue

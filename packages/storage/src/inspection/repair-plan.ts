@@ -64,7 +64,8 @@ export function decideRepair(directory: string, inspection: Inspection): Decided
     const endOffset = isLast ? logEndOffset : (gapTo ?? segment.endOffset)
     const isShort = gapTo !== undefined || (isLast && isEndDamaged && logEndOffset > log.logEndOffset)
     const newActive = isLast && (segment.isActive || log.isActiveLost)
-    if ((segment.damages.length > 0 || segment.isHeadDamaged || isShort) && endOffset > segment.file.baseOffset)
+    const isDamaged = segment.damages.length > 0 || segment.isHeadDamaged || segment.isPaddingDamaged
+    if ((isDamaged || isShort) && endOffset > segment.file.baseOffset)
       actions.push({ kind: 'rewrite', segment, endOffset, newActive })
     else if (isLast && log.isActiveLost) actions.push({ kind: 'newActive', offset: logEndOffset })
     else if (!segment.isActive && segment.index !== 'intact') actions.push({ kind: 'rebuildIndex', segment })

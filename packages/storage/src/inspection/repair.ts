@@ -75,7 +75,8 @@ class Repair {
     if (checkpoint !== undefined)
       await writeCheckpoint(fs, directory, { ...checkpoint, storeId: randomIdentity(random).toString(36) }, crc32)
     for (const action of actions) await this.#do(action)
-    for (const folder of ['log', 'snapshots']) await fs.syncDirectory(`${directory}/${folder}`)
+    await fs.syncDirectory(`${directory}/log`)
+    if (actions.some(({ kind }) => kind === 'removeSnapshot')) await fs.syncDirectory(`${directory}/snapshots`)
   }
 
   async #copyAside(): Promise<void> {

@@ -6,15 +6,19 @@ import {
   isControl,
   nextOffsetOf,
   type Offset,
+  readU32,
   recordCountOf,
   topicOf,
 } from '@gomq/protocol'
 import { EpochStarts } from '../epoch-starts.js'
 import type { FileSystem } from '../file-system.js'
+import type { CleanedHead } from '../format/cleaned-head.js'
 import type { EpochStart } from '../format/epoch-start.js'
+import { SEALED_HEAD_BYTES } from '../format/sealed-record.js'
 import { CONTROL_TOPIC, type SegmentIndex } from '../format/segment-index.js'
 import { writtenBytesOf } from '../recovery.js'
 import type { SegmentFile } from './data-files.js'
+import type { FileWindow } from './file-window.js'
 import { openWalk, type StoredIndex } from './open-walk.js'
 import type { SegmentPlace } from './segment-places.js'
 import { type SegmentPiece, walkSegment } from './segment-walk.js'
@@ -47,6 +51,8 @@ export interface SegmentInspection {
   readonly fileBytes: number
   /** Whether it is a cleaned one whose head is damaged. */
   readonly isHeadDamaged: boolean
+  /** Whether bytes behind its head are changed that nobody reads. */
+  readonly isPaddingDamaged: boolean
   /** Offset after the last intact batch; of a sealed segment the one after its last offset. */
   readonly endOffset: Offset
   readonly batches: number
@@ -116,6 +122,7 @@ export async function inspectSegment(context: InspectionContext, place: SegmentP
       place,
       isActive: place.isActive,
       fileBytes,
+      isPaddingDamaged: head !== undefined && (await isPaddingDamaged(walk.window, head)),
       isHeadDamaged: segment.generation > 0 && head === undefined,
       endOffset: place.endOffset ?? endOffset,
       batches,
@@ -130,6 +137,12 @@ export async function inspectSegment(context: InspectionContext, place: SegmentP
   } finally {
     await file.close()
   }
+}
+
+/** Behind the head's record there are zeros up to where the batches begin. */
+async function isPaddingDamaged(window: FileWindow, { headBytes }: CleanedHead): Promise<boolean> {
+  const head = (await window.view(0, headBytes)).subarray(0, headBytes)
+  return head.subarray(SEALED_HEAD_BYTES + readU32(head, 12)).some((byte) => byte !== 0)
 }
 
 function indexState(stored: StoredIndex | undefined, fileBytes: number, agrees: boolean): IndexState {
