@@ -78,6 +78,7 @@ function run(
     ...process.env,
     PATH: project.bin + delimiter + process.env['PATH'],
     GOMQ_CONNECT: broker.tcp,
+    GOMQ_DATA_DIR: broker.dataDirectory,
     npm_config_yes: 'false',
     npm_config_offline: 'true',
     npm_config_update_notifier: 'false',

@@ -40,6 +40,7 @@ test('docs/reference/gomqctl.md: every example prints what the page shows', asyn
   const environment = {
     GOMQ_CONNECT: broker.tcp,
     GOMQ_HTTP: broker.httpUrl,
+    GOMQ_DATA_DIR: broker.dataDirectory,
     XDG_CONFIG_HOME: configHome,
     PATH: `${BIN}${delimiter}${process.env['PATH']}`,
   }

@@ -127,7 +127,7 @@ describe('packed tarballs', () => {
     })
 
     using project = new PackedProject()
-    await project.install(tarballs('gomqctl', '@gomq/client', '@gomq/protocol'))
+    await project.install(tarballs('gomqctl', '@gomq/client', '@gomq/storage', '@gomq/protocol'))
     const gomqctl = (...args: string[]) =>
       project.run('npx', ['--no-install', 'gomqctl', '--connect', broker.tcp, ...args])
 
@@ -136,6 +136,7 @@ describe('packed tarballs', () => {
     ).toMatchObject({ code: 0 })
     const read = await gomqctl('--topic', 'A', 'sub', '--from', 'earliest', '--count', '1')
     expect(read).toMatchObject({ code: 0, stdout: expect.stringContaining('hello') })
+    expect(await gomqctl('log', 'verify', broker.dataDirectory, '--live')).toMatchObject({ code: 0, stdout: '' })
     expect(await gomqctl('--topic', 'A/#', 'pub', 'x')).toMatchObject({ code: 64, stdout: '' })
   })
 })

@@ -3,6 +3,9 @@ import { GomqError, type Message } from '@gomq/client'
 /** How messages are printed. */
 export type Format = 'text' | 'raw' | 'json' | 'screen'
 
+/** What is printed of a message: one that was delivered, or one from the files of a log. */
+export type PrintableMessage = Pick<Message, 'topic' | 'offset' | 'timestamp' | 'key' | 'value' | 'bytes' | 'headers'>
+
 const LINE_FEED = new Uint8Array([0x0a])
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -10,7 +13,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  * The bytes to print for a message. `text` is byte for byte what was published, and a line feed; `raw` is only that; `screen` is for a
  * person: nothing in it moves the cursor, and with `withTopic` the topic stands before the value.
  */
-export function formatMessage(message: Message, format: Format, withTopic = false): Uint8Array {
+export function formatMessage(message: PrintableMessage, format: Format, withTopic = false): Uint8Array {
   if (format === 'raw') return message.bytes
   if (format === 'text') return Buffer.concat([message.bytes, LINE_FEED])
   if (format === 'json') return Buffer.from(`${JSON.stringify(toJson(message))}\n`)
@@ -19,7 +22,7 @@ export function formatMessage(message: Message, format: Format, withTopic = fals
 }
 
 /** A message for machines: `value` where it is text or plain data, else `valueBase64`. */
-export function toJson(message: Message): Record<string, unknown> {
+export function toJson(message: PrintableMessage): Record<string, unknown> {
   const value = contentOf(message)
   return {
     topic: message.topic,
@@ -33,7 +36,7 @@ export function toJson(message: Message): Record<string, unknown> {
 
 /** A message as one line of fields for a person: control characters escaped, at most `width` characters of the value. */
 export function toRow(
-  message: Message,
+  message: PrintableMessage,
   width: number,
 ): [offset: string, time: string, topic: string, key: string, value: string] {
   return [
@@ -46,7 +49,7 @@ export function toRow(
 }
 
 /** Text, bytes that are no text, or plain data that was published as such. */
-function contentOf(message: Message): unknown {
+function contentOf(message: PrintableMessage): unknown {
   let value: unknown
   try {
     value = message.value
@@ -57,24 +60,25 @@ function contentOf(message: Message): unknown {
   return value instanceof Uint8Array ? (decoded(value) ?? value) : value
 }
 
-function valueText(message: Message): string {
+function valueText(message: PrintableMessage): string {
   const value = contentOf(message)
   if (typeof value === 'string') return value
   return value instanceof Uint8Array ? `base64:${base64(value)}` : JSON.stringify(plain(value))
 }
 
 /** Plain data with what JSON has no word for as text: bytes as base64, big integers as digits. */
-function plain(value: unknown): unknown {
+export function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return base64(value)
   if (typeof value === 'bigint') return String(value)
   if (Array.isArray(value)) return value.map(plain)
+  if (value instanceof Map) return plain(Object.fromEntries(value))
   if (typeof value !== 'object' || value === null) return value
   const object: Record<string, unknown> = Object.create(null) as Record<string, unknown>
   for (const [name, each] of Object.entries(value)) object[name] = plain(each)
   return object
 }
 
-function headersToJson(message: Message): Record<string, string> {
+function headersToJson(message: PrintableMessage): Record<string, string> {
   const headers: Record<string, string> = Object.create(null) as Record<string, string>
   for (const [name, value] of Object.entries(message.headers ?? {})) headers[name] = asText(value)
   return headers

@@ -7,7 +7,7 @@ Examples:
   gomqctl help pub
 
 Options stand before or after the command. Results go to stdout, all else to stderr.
-Exit codes: 0 done, 64 usage, 65 bad data, 69 no broker, 74 output failed, 75 try again,
+Exit codes: 0 done, 64 usage, 65 bad data, 69 no broker, 74 output or disk failed, 75 try again,
 77 refused, 78 damaged contexts, 130 Ctrl-C. A value is taken from the option, else from its
 environment variable, else from the context in use, else it is the default; one named by
 --context counts before the environment.
@@ -101,6 +101,54 @@ Example:
   'context remove': `
 Example:
   gomqctl context remove prod
+`,
+  log: `
+Examples:
+  gomqctl log verify gomq-data
+  gomqctl log backup gomq-data /backups/monday --verify
+
+These work on the files of a data directory and need no broker.
+`,
+  'log verify': `
+Examples:
+  gomqctl log verify gomq-data
+  gomqctl log verify gomq-data --live --json | jq 'select(.severity == "damage")'
+
+Ends with 65 if something is damaged. damage: a start is refused, or a read will be; repairable: the
+next start makes it anew or does without; harmless: what a crash leaves. Fields in a pipe: severity,
+file, bytes, offsets that are lost, batches and topics as far as an index knows them, what it is.
+`,
+  'log dump': `
+Examples:
+  gomqctl log dump gomq-data --from 1000 --to 2000
+  gomqctl log dump gomq-data -t 'orders/#' --json
+  gomqctl log dump gomq-data --batches --live | cut -f 1,2,11
+  gomqctl log dump gomq-data --control --json
+
+Prints all that the files hold, delivered or not. Fields: offset, time, topic, key, value; of a
+batch: base and end offset, append time, epoch, records, bytes, attributes, producer, file,
+position, topic.
+`,
+  'log repair': `
+Examples:
+  gomqctl log repair gomq-data                            what it would do and lose
+  gomqctl log repair gomq-data --apply
+
+Every intact batch stays at its offset; what is lost becomes a gap. Damaged files are kept in
+repaired-<time> below the directory. What cannot be decided is refused. Try a backup first.
+`,
+  'log backup': `
+Examples:
+  gomqctl log backup gomq-data /backups/monday --verify   its broker may go on
+  gomqctl log verify /backups/monday
+
+The backup is a data directory with a manifest, which is written last. Damage is refused with 65.
+`,
+  'log restore': `
+Example:
+  gomqctl log restore /backups/monday gomq-data
+
+The directory must be new or empty. Start a broker on it then; its log has a new identity.
 `,
   completion: `
 Examples:

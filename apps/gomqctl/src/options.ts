@@ -202,6 +202,12 @@ export function parseFrom(text: string): SubscribeFrom {
   return { time: timeMs }
 }
 
+/** An offset of the log: a whole number from 0. */
+export function parseOffset(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Use an offset, a whole number from 0.')
+}
+
 /** Adds `name=value` to the headers so far. */
 export function parseHeader(
   text: string,

@@ -6,12 +6,15 @@ import { completion, SHELLS, type Shell } from './commands/completion.js'
 import { type ContextOptions, type ContextRequest, context } from './commands/context.js'
 import { list } from './commands/list.js'
 import { type ListName, lists } from './commands/lists.js'
+import { log } from './commands/log.js'
 import { type PubOptions, pub } from './commands/pub.js'
 import { type SubOptions, sub } from './commands/sub.js'
 import { version } from './commands/version.js'
 import { applyContext, dropWeakerPassword, settingsFrom } from './context-options.js'
 import { addGlobalOptions } from './global-options.js'
 import { COMMAND_HELP, PROGRAM_HELP } from './help.js'
+import { addLogCommands } from './log-commands.js'
+import type { LogOptions, LogRequest } from './log-request.js'
 import { type GlobalOptions, parseCount, parseDurationMs, parseFrom, parseHeader, parseTtlMs } from './options.js'
 
 /** What the commands do; tests put something else in their place. */
@@ -22,6 +25,7 @@ export interface Actions {
   lists(name: ListName, globals: GlobalOptions): Promise<void>
   version(globals: GlobalOptions, ownVersion: string): Promise<void>
   context(request: ContextRequest, options: ContextOptions): Promise<void>
+  log(request: LogRequest, options: LogOptions): Promise<void>
   completion(shell: Shell, program: Command): Promise<void>
 }
 
@@ -32,7 +36,7 @@ export function ownVersion(): string {
 }
 
 /** The command line. */
-export function buildProgram(actions: Actions = { pub, sub, list, lists, version, context, completion }): Command {
+export function buildProgram(actions: Actions = { pub, sub, list, lists, version, context, log, completion }): Command {
   const program = new Command('gomqctl')
   // Commands inherit these when they are made.
   program
@@ -61,6 +65,7 @@ export function buildProgram(actions: Actions = { pub, sub, list, lists, version
     .description('print the version of gomqctl, and of the broker if one answers')
     .action(() => actions.version(globalsOf(program), ownVersion()))
   addContext(program, actions)
+  addLogCommands(program, actions.log)
   program
     .command('completion')
     .description('print the script that completes commands and options in a shell')

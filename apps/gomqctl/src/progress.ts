@@ -22,8 +22,8 @@ export class Progress {
     this.#startedMs = now()
   }
 
-  /** `done` messages are done. */
-  update(done: number): void {
+  /** `done` messages are done; with `total`, that part of it is, whatever is counted. */
+  update(done: number, total?: number): void {
     if (this.#stream.isTTY !== true) return
     const nowMs = this.#now()
     if (nowMs < this.#nextMs || nowMs - this.#startedMs < LONG_MS) return
@@ -31,7 +31,7 @@ export class Progress {
     if (this.#bar === undefined) {
       this.#bar = new SingleBar(
         {
-          format: '{value} messages',
+          format: total === undefined ? '{value} messages' : '[{bar}] {percentage}%',
           stream: this.#stream,
           hideCursor: true,
           clearOnComplete: true,
@@ -39,7 +39,7 @@ export class Progress {
         },
         Presets.legacy,
       )
-      this.#bar.start(0, done)
+      this.#bar.start(total ?? 0, done)
     }
     this.#bar.update(done)
   }

@@ -30,6 +30,7 @@ async function run(args: readonly string[]): Promise<Run> {
     lists: record('lists'),
     version: record('version'),
     context: record('context'),
+    log: record('log'),
     completion: record('completion'),
   }
   let stdout = ''

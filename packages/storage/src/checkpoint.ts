@@ -19,7 +19,10 @@ export interface Checkpoint {
   readonly epoch: Epoch
   /** First offset of the log. */
   readonly logStartOffset: Offset
-  /** Control records below may have been cleaned away: the state needs a snapshot that begins here or later. Left out while it is 0. */
+  /**
+   * Control records below may have been cleaned away: the state needs a snapshot that begins here or later. Left out while no segment was
+   * cleaned. 0 where offsets are missing and nothing was cleaned: a repair left a gap in the place of damage, and the rest is replayed.
+   */
   readonly snapshotNeededFrom?: Offset
 }
 
@@ -38,7 +41,7 @@ export async function readCheckpoint(fs: FileSystem, directory: string, crc32: C
   if (record === undefined || record.bytes !== bytes.byteLength) {
     throw new GomqError(
       'CORRUPT_LOG',
-      `the checkpoint ${path} is damaged, so that nobody can tell whether the log is complete; restore the data directory from a backup, or, to trust the log as it is under a new identity, remove this file`,
+      `the checkpoint ${path} is damaged, so that nobody can tell whether the log is complete; restore a backup with 'gomqctl log restore', or trust the log as it is, under a new identity, with 'gomqctl log repair ${directory}'`,
     )
   }
   const [storeId, syncedOffset, epoch, logStartOffset, snapshotNeededFrom] = valueOfVersion(
@@ -63,7 +66,13 @@ export function writeCheckpoint(
   crc32: Crc32,
 ): Promise<void> {
   const { storeId, syncedOffset, epoch, logStartOffset, snapshotNeededFrom } = checkpoint
-  const value = [storeId, syncedOffset, epoch, logStartOffset, ...(snapshotNeededFrom ? [snapshotNeededFrom] : [])]
+  const value = [
+    storeId,
+    syncedOffset,
+    epoch,
+    logStartOffset,
+    ...(snapshotNeededFrom === undefined ? [] : [snapshotNeededFrom]),
+  ]
   const bytes = encodeSealed(MAGIC, VERSION, value, crc32)
   return replaceFile(fs, directory, NAME, (file) => file.writev([bytes], 0))
 }

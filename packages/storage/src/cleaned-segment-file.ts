@@ -3,6 +3,7 @@ import type { FileHandle } from './file-system.js'
 import { CLEANED_MAGIC, type CleanedHead, decodeCleanedHead } from './format/cleaned-head.js'
 import { readSealed, SEALED_HEAD_BYTES } from './format/sealed-record.js'
 import type { SegmentIndex } from './format/segment-index.js'
+import { remedyOf } from './segment.js'
 import { scanSegment } from './segment-scan.js'
 
 /**
@@ -53,6 +54,6 @@ export async function scanCleanedSegment(
 export function corruptCleanedAt(path: string, position: number, offset: Offset): GomqError {
   return new GomqError(
     'CORRUPT_LOG',
-    `the log is damaged: ${path}, at byte ${position}, where offset ${offset} should begin, or a later one, is not as it was written: the file lost or changed something after it had been synced as a whole; restore the data directory from a backup`,
+    `the log is damaged: ${path}, at byte ${position}, where offset ${offset} should begin, or a later one, is not as it was written: the file lost or changed something after it had been synced as a whole; ${remedyOf(path)}`,
   )
 }

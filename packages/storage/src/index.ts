@@ -7,10 +7,25 @@ export type { EpochEnd } from './epoch-starts.js'
 export * from './file-system.js'
 export type { EpochStart } from './format/epoch-start.js'
 export type { SegmentSummary } from './format/segment-index.js'
+export { type BackupOptions, backUp } from './inspection/backup.js'
+export type { BackupFile, BackupManifest } from './inspection/backup-manifest.js'
+export type { Finding, OnProgress, Severity } from './inspection/finding.js'
+export { type DumpedPiece, type DumpOptions, dumpLog } from './inspection/log-dump.js'
+export { planRepair, repairDirectory } from './inspection/repair.js'
+export type { RepairPlan } from './inspection/repair-plan.js'
+export { type RestoreOptions, restore, verifyBackup } from './inspection/restore.js'
+export { type Verification, type VerifyOptions, verifyDirectory } from './inspection/verification.js'
 export * from './log.js'
 export type { LogOptions } from './log-options.js'
 export type { ReadRequest, ReadResult } from './log-reader.js'
 export { openLog } from './open-log.js'
 export type { TornTail } from './recovery.js'
 export type { SegmentView } from './segment.js'
-export * from './snapshot.js'
+export {
+  type LoadedSnapshot,
+  loadSnapshot,
+  type SnapshotLocation,
+  type SnapshotSource,
+  type StoredRange,
+  writeSnapshot,
+} from './snapshot.js'

@@ -34,9 +34,9 @@ export class LogState {
   constructor(segments: readonly Segment[], checkpoint?: Pick<Checkpoint, 'epoch' | 'snapshotNeededFrom'>) {
     this.#segments = segments
     this.#promisedStartOffset = this.logStartOffset
-    // Whatever the checkpoint says: below the end of a cleaned segment control records may be gone.
+    // Unless the checkpoint knows: below the end of a cleaned segment control records may be gone. In one that a repair made they are not.
     const cleanedTo = segments.findLast((segment) => segment.generation > 0)?.endOffset ?? 0
-    this.#snapshotNeededFrom = Math.max(checkpoint?.snapshotNeededFrom ?? 0, cleanedTo) as Offset
+    this.#snapshotNeededFrom = (checkpoint?.snapshotNeededFrom ?? cleanedTo) as Offset
     const end = this.active.endOffset
     this.#offsets = { highWatermark: this.logStartOffset, syncedOffset: end, logEndOffset: end }
     this.#set({})
@@ -69,6 +69,11 @@ export class LogState {
   /** Control records below may have been cleaned away; 0 if none were. */
   get snapshotNeededFrom(): Offset {
     return this.#snapshotNeededFrom
+  }
+  /** What the checkpoint is to say of it: nothing as long as no segment has gaps. */
+  get promisedSnapshotNeed(): Offset | undefined {
+    const hasGaps = this.#snapshotNeededFrom > 0 || this.#segments.some((segment) => segment.generation > 0)
+    return hasGaps ? this.#snapshotNeededFrom : undefined
   }
   get highWatermark(): Offset {
     return this.#offsets.highWatermark

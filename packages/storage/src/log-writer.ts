@@ -266,9 +266,15 @@ export class LogWriter {
 
   async #writeCheckpoint(syncedOffset: Offset): Promise<void> {
     const { fs, directory, crc32, storeId } = this.#context
-    const { epochs, promisedStartOffset: logStartOffset, snapshotNeededFrom } = this.#state
+    const { epochs, promisedStartOffset: logStartOffset, promisedSnapshotNeed } = this.#state
     this.#bytesSinceCheckpoint = 0
-    const checkpoint = { storeId, syncedOffset, epoch: epochs.last, logStartOffset, snapshotNeededFrom }
+    const checkpoint = {
+      storeId,
+      syncedOffset,
+      epoch: epochs.last,
+      logStartOffset,
+      ...(promisedSnapshotNeed !== undefined && { snapshotNeededFrom: promisedSnapshotNeed }),
+    }
     await writeCheckpoint(fs, directory, checkpoint, crc32)
   }
 

@@ -6,7 +6,7 @@ import type { CleanedHead } from './format/cleaned-head.js'
 import { SegmentIndex } from './format/segment-index.js'
 import { writeIndex } from './index-file.js'
 import { OPENED_AT_ONCE, SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX } from './limits.js'
-import { corruptAt, indexName, Segment, segmentName } from './segment.js'
+import { corruptAt, indexName, remedyOf, Segment, segmentName } from './segment.js'
 import { chooseSegments, type SegmentFile, segmentFilesOf } from './segment-choice.js'
 import { scanSegment, wasSyncedBehind } from './segment-scan.js'
 import { hasSyncMarker, putSyncMarker, removeSyncMarker } from './sync-marker.js'
@@ -116,7 +116,7 @@ function checkStart(folder: string, start: Offset | undefined, checkpoint: Check
   if (start === undefined ? syncedOffset > logStartOffset : start > logStartOffset) {
     throw new GomqError(
       'CORRUPT_LOG',
-      `the log in ${folder} ${start === undefined ? 'has no segment' : `begins at offset ${start}`}, and its checkpoint says that it begins at ${logStartOffset}; segments were lost; restore the data directory from a backup, or, to accept the loss, remove the file 'checkpoint'`,
+      `the log in ${folder} ${start === undefined ? 'has no segment' : `begins at offset ${start}`}, and its checkpoint says that it begins at ${logStartOffset}; segments were lost; ${remedyOf(folder)}`,
     )
   }
 }
@@ -126,7 +126,7 @@ function checkEnd(last: SegmentFile | undefined, checkpoint: Checkpoint | undefi
   if (last?.head === undefined || checkpoint === undefined) return
   throw new GomqError(
     'CORRUPT_LOG',
-    `the log ends with ${last.path}, at byte ${last.head.bytes}, where offset ${last.head.endOffset} should begin in a segment that is gone; restore the data directory from a backup, or, to accept the loss, remove the file 'checkpoint'`,
+    `the log ends with ${last.path}, at byte ${last.head.bytes}, where offset ${last.head.endOffset} should begin in a segment that is gone; ${remedyOf(last.path)}`,
   )
 }
 
@@ -181,7 +181,7 @@ async function scanSealed(
 function gapBehind(path: string, head: CleanedHead, nextBaseOffset: Offset): GomqError {
   return new GomqError(
     'CORRUPT_LOG',
-    `the log is damaged: ${path} ends at byte ${head.bytes}, where offset ${head.endOffset} should begin in the next segment, and that begins at offset ${nextBaseOffset}; restore the data directory from a backup`,
+    `the log is damaged: ${path} ends at byte ${head.bytes}, where offset ${head.endOffset} should begin in the next segment, and that begins at offset ${nextBaseOffset}; ${remedyOf(path)}`,
   )
 }
 
@@ -204,7 +204,7 @@ async function openActive(
       if (tornBytes > 0) throw corruptAt(path, goodBytes, index.endOffset)
       throw new GomqError(
         'CORRUPT_LOG',
-        `the log in ${folder} ends at offset ${index.endOffset}, and its checkpoint says that it was complete up to ${checkpoint.syncedOffset}; something was lost or an old copy was put back; restore the data directory from a backup, or, to accept the loss, remove the file 'checkpoint'`,
+        `the log in ${folder} ends at offset ${index.endOffset}, and its checkpoint says that it was complete up to ${checkpoint.syncedOffset}; something was lost or an old copy was put back; ${remedyOf(path)}`,
       )
     }
     // It may have been sealed before a truncation: what was written about it then is no longer true.
@@ -231,7 +231,7 @@ async function openActive(
 }
 
 /** Bytes of the file up to its last one that is not zero: zeros behind the end are room for what comes next. */
-async function writtenBytesOf(file: FileHandle): Promise<number> {
+export async function writtenBytesOf(file: FileHandle): Promise<number> {
   let end = await file.sizeBytes()
   while (end > 0) {
     const at = Math.max(0, end - SCAN_CHUNK_BYTES)

@@ -106,10 +106,16 @@ export class Segment {
   }
 }
 
+/** What to do about damage in a file of the log's folder. */
+export function remedyOf(path: string): string {
+  const directory = path.replace(/\/log(\/[^/]*)?$/, '')
+  return `see all of it with 'gomqctl log verify ${directory}', then restore a backup with 'gomqctl log restore', or give up what is damaged, and nothing else, with 'gomqctl log repair ${directory}'`
+}
+
 /** The error for a damaged batch that was once synced: names file, byte and offset, and the way out. */
 export function corruptAt(path: string, position: number, offset: Offset): GomqError {
   return new GomqError(
     'CORRUPT_LOG',
-    `the log is damaged: ${path}, at byte ${position}, where offset ${offset} should begin, holds no intact batch, and what is known of the log shows that it was once complete; restore the data directory from a backup, or, to give up everything from offset ${offset} on, cut this file at that byte, move the later segments away, and remove the file 'checkpoint'`,
+    `the log is damaged: ${path}, at byte ${position}, where offset ${offset} should begin, holds no intact batch, and what is known of the log shows that it was once complete; ${remedyOf(path)}`,
   )
 }

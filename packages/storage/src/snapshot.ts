@@ -130,6 +130,23 @@ export async function newestSnapshotBytes(fs: FileSystem, directory: string): Pr
   }
 }
 
+/**
+ * Why a snapshot cannot be used with this log, and whether it is because its bytes are damaged; no reason if it can be used. `endOffset` is
+ * where its log must reach; undefined for a damaged one.
+ * @throws GomqError UNSUPPORTED_FORMAT  another version wrote it
+ * @internal
+ */
+export function inspectSnapshot(
+  bytes: Uint8Array,
+  name: string,
+  log: StoredRange,
+  crc32: Crc32,
+): { reason: string | undefined; isDamaged: boolean; endOffset: Offset | undefined } {
+  const snapshot = decodeSnapshot(bytes, crc32)
+  if (snapshot === undefined) return { reason: 'it is damaged', isDamaged: true, endOffset: undefined }
+  return { reason: misfit(snapshot, name, log), isDamaged: false, endOffset: snapshot.endOffset }
+}
+
 async function writeEntries(file: FileHandle, source: SnapshotLocation & SnapshotSource): Promise<void> {
   const { crc32, beginOffset, nowMs } = source
   const pause = source.pause ?? (() => Promise.resolve())

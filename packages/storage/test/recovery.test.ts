@@ -270,7 +270,7 @@ describe('damage', () => {
     expect(own.openHandles).toBe(0)
   })
 
-  test('is mended by doing what the message says: what was before it is served again, and the log goes on', async () => {
+  test('cut off by hand at the byte that the message names: what was before it is served again, and the log goes on', async () => {
     const { files, batches } = await damagedLog()
     const paths = [...files.keys()].filter((path) => path.endsWith('.log')).sort()
     const damaged = files.get(paths[1]!)!.slice()

@@ -24,7 +24,8 @@ export const ALLOWED_IMPORTS: { readonly [home: string]: readonly string[] } = {
   'packages/engine': ['@gomq/protocol'],
   'packages/client': ['@gomq/protocol'],
   'apps/broker': ['@gomq/protocol', '@gomq/storage', '@gomq/engine'],
-  'apps/gomqctl': ['@gomq/protocol', '@gomq/client'],
+  // The log's tools work on a data directory without a broker; what they may touch is the library of `storage/src/inspection`.
+  'apps/gomqctl': ['@gomq/protocol', '@gomq/client', '@gomq/storage'],
 }
 
 /** A dependency that several files share because it is their framework, and where. The others are imported by one file each. */
