@@ -7,17 +7,19 @@ import {
   encodeMsgpack,
   GomqError,
   isControl,
+  nextOffsetOf,
   recordsStartOf,
   topicOf,
 } from '@gomq/protocol'
 import { decodeControlBatch, OWN_ELEMENTS_MAX } from './control-record.js'
 import { DurableSubscriptions } from './durable-subscriptions.js'
+import { Policies } from './policies.js'
 import { Producers } from './producers.js'
 import { RetainedMessages } from './retained-messages.js'
 import { Sessions } from './sessions.js'
 
 /** Kinds of snapshot entries. On disk: msgpack [kind, ...entry]. */
-const KIND = { producer: 1, durable: 2, session: 3, retained: 4 } as const
+const KIND = { producer: 1, durable: 2, session: 3, retained: 4, policy: 5 } as const
 
 /**
  * What the log says: the fold over every batch below the high watermark. The same on a leader, a member and in recovery, because it
@@ -30,6 +32,7 @@ export class CommittedState {
   readonly durables: DurableSubscriptions = new DurableSubscriptions()
   readonly sessions: Sessions = new Sessions()
   readonly retained: RetainedMessages = new RetainedMessages()
+  readonly policies: Policies = new Policies()
 
   /** A committed batch from recovery, or one that a leader sent: everything in it. */
   replay(batch: Uint8Array): void {
@@ -43,12 +46,25 @@ export class CommittedState {
     else if (attributesOf(batch) & Attribute.RETAIN) this.#applyRetained(batch)
   }
 
+  /**
+   * Whether retention has removed the batch of `topic`, or may at any time: it ends at the floor of the policy that governs the topic, or
+   * below, and is not the topic's retained message.
+   */
+  isDead(topic: string, batch: Uint8Array): boolean {
+    const end = nextOffsetOf(batch)
+    if (end > this.policies.floorMax) return false
+    const entry = this.policies.for(topic)
+    if (entry === undefined || end > entry.before) return false
+    return !(attributesOf(batch) & Attribute.RETAIN) || this.retained.offsetOf(topic) !== baseOffsetOf(batch)
+  }
+
   /** Everything that has committed, for a snapshot; a live walk. */
   *entries(highWatermark: number): Generator<Uint8Array> {
     for (const entry of this.producers.entries(highWatermark)) yield encodeMsgpack([KIND.producer, ...entry])
     for (const entry of this.durables.entries()) yield encodeMsgpack([KIND.durable, ...entry])
     for (const entry of this.sessions.entries()) yield encodeMsgpack([KIND.session, ...entry])
     for (const entry of this.retained.entries()) yield encodeMsgpack([KIND.retained, ...entry])
+    for (const entry of this.policies.entries()) yield encodeMsgpack([KIND.policy, ...entry])
   }
 
   /** Takes back one of {@link entries}. @throws GomqError UNSUPPORTED_FORMAT */
@@ -57,6 +73,7 @@ export class CommittedState {
     if (kind === KIND.producer) this.producers.restore(entry)
     else if (kind === KIND.durable) this.durables.restore(entry)
     else if (kind === KIND.session) this.sessions.restore(entry)
+    else if (kind === KIND.policy) this.policies.restore(entry)
     else if (kind === KIND.retained) this.retained.set(entry[0] as string, entry[1] as never)
     else
       throw new GomqError(
@@ -72,6 +89,7 @@ export class CommittedState {
       else {
         this.sessions.apply(record, offset)
         this.durables.apply(record, offset)
+        this.policies.apply(record, offset)
       }
       offset++
     }

@@ -48,6 +48,15 @@ export const SESSION_EXPIRY_SEC_MAX: number = 7 * 24 * 60 * 60
 /** Sessions that are kept. Stops random client ids from filling the memory. */
 export const SESSIONS_MAX = 50_000
 
+/** Retention policies. Stops the search for the one that governs a topic, and records of floors, from growing without end. */
+export const POLICIES_MAX = 1000
+
+/**
+ * Offsets that a durable subscription of a connection has come further than its kept place, before the place is kept for a policy that waits
+ * for acknowledgements; and two for each durable subscription, so that these records do not call for the next ones.
+ */
+export const ACKED_CURSOR_OFFSETS = 10_000
+
 /** Topics with a retained message. */
 export const RETAINED_MAX = 100_000
 

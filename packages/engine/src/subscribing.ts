@@ -152,7 +152,9 @@ export class Subscribing {
       this.#context.options.outbox.findOffset(token, from.timeMs)
       return
     }
-    const position = known === undefined ? this.#startOffset(packet) : (known.position as Offset)
+    const asked = known === undefined ? this.#startOffset(packet) : (known.position as Offset)
+    const { logStartOffset } = this.#context.delivery
+    const position = known === undefined && asked < logStartOffset ? logStartOffset : asked
     const subscription = new Subscription({
       connection,
       id: packet.subscriptionId,
@@ -164,20 +166,24 @@ export class Subscribing {
       position,
       unacked: known?.unacked ?? this.#retainedBelow(packet, position),
       isResumed: known !== undefined,
+      floorsAtStart: known === undefined && from.kind === 'earliest' ? this.#context.state.policies.floors : undefined,
     })
     connection.subscriptions.set(subscription.id, subscription)
     connection.filterCount += subscription.filters.length
-    if (name === null) {
-      this.#attach(subscription, packet.requestId)
-      return
-    }
+    const attach = () => this.#attach(subscription, packet.requestId, asked)
+    if (name === null) return attach()
     this.#attached.set(keyOf(connection.clientId, name), subscription)
-    if (known !== undefined && isSame(known, packet)) this.#attach(subscription, packet.requestId)
-    else this.#persist(connection, subscription, name, packet.requestId, nowMs)
+    if (known !== undefined && isSame(known, packet)) attach()
+    else this.#persist(connection, subscription, { name, requestId: packet.requestId, attach }, nowMs)
   }
 
   /** Writes what the subscription is before anything is delivered. */
-  #persist(connection: Connection, subscription: Subscription, name: string, requestId: number, nowMs: number): void {
+  #persist(
+    connection: Connection,
+    subscription: Subscription,
+    { name, requestId, attach }: { name: string; requestId: number; attach: () => void },
+    nowMs: number,
+  ): void {
     const { filters, qos } = subscription
     this.#context.queue.appendControl(
       [
@@ -194,7 +200,7 @@ export class Subscribing {
       ],
       nowMs,
       () => {
-        if (subscription.state === 'waiting') this.#attach(subscription, requestId)
+        if (subscription.state === 'waiting') attach()
         else
           this.#context.send(connection.id, {
             type: PacketType.ERROR,
@@ -206,7 +212,7 @@ export class Subscribing {
     )
   }
 
-  #attach(subscription: Subscription, requestId: number): void {
+  #attach(subscription: Subscription, requestId: number, askedFrom: Offset): void {
     const { delivery, send } = this.#context
     send(subscription.connection.id, {
       type: PacketType.SUBACK,
@@ -215,16 +221,15 @@ export class Subscribing {
       startOffset: subscription.resumeAt,
       resumed: subscription.isResumed,
     })
-    delivery.attach(subscription)
+    delivery.attach(subscription, askedFrom)
   }
 
-  /** Where a new subscription begins. @throws GomqError OFFSET_OUT_OF_RANGE */
+  /** Where a new subscription is to begin; below the log's start means there. @throws GomqError OFFSET_OUT_OF_RANGE */
   #startOffset({ from }: SubscribePacket): Offset {
-    const { highWatermark } = this.#context.delivery
-    const { logStartOffset } = this.#context.options
+    const { highWatermark, logStartOffset } = this.#context.delivery
     if (from.kind === 'earliest') return logStartOffset
     if (from.kind !== 'offset') return highWatermark
-    if (from.offset < logStartOffset || from.offset > highWatermark) {
+    if (from.offset > highWatermark) {
       throw new GomqError(
         'OFFSET_OUT_OF_RANGE',
         `offset ${from.offset} is outside the log, ${logStartOffset} to ${highWatermark}; start from one in it, from 'earliest' or from 'new'`,
