@@ -2,14 +2,14 @@ import {
   Attribute,
   attributesOf,
   baseOffsetOf,
+  hasHoles,
   isControl,
   isExpired,
   nextOffsetOf,
   type Offset,
   PacketType,
   partOfBatch,
-  plainHeader,
-  recordBytesOf,
+  presentRanges,
   recordCountOf,
   recordsBytesOf,
   recordsWithin,
@@ -182,7 +182,7 @@ export class Delivery {
     }
     const base = baseOffsetOf(batch)
     const next = nextOffsetOf(batch)
-    const isSparse = (attributesOf(batch) & Attribute.SPARSE) !== 0
+    const isSparse = hasHoles(batch)
     const end = base + recordCountOf(batch)
     const redelivers = base < subscription.resumeAt
     let from = Math.max(base, subscription.position)
@@ -219,7 +219,7 @@ export class Delivery {
     subscription.passEarlyAcks()
     if (ranges.length > 0) {
       const part = partOfBatch(batch, ranges)
-      this.#send(subscription, isSparse ? plainHeader(part.header) : part.header, part.ranges, part.payload)
+      this.#send(subscription, part.header, part.ranges, part.payload)
     }
     return isComplete
   }
@@ -233,11 +233,15 @@ export class Delivery {
     const wanted = subscription.wantedOf(batch)
     const present: number[] = []
     for (let i = 0; i < wanted.length; i += 2) {
-      for (let offset = wanted[i]!; offset < wanted[i + 1]!; offset++) {
-        if (recordBytesOf(batch, offset - base) === 0) this.#passing.forget(subscription, offset, offset + 1)
-        else if (present.at(-1) === offset) present[present.length - 1] = offset + 1
-        else present.push(offset, offset + 1)
+      let from = wanted[i]!
+      const to = wanted[i + 1]!
+      const ranges = presentRanges(batch, from - base, to - base)
+      for (let at = 0; at < ranges.length; at += 2) {
+        this.#passing.forget(subscription, from, base + ranges[at]!)
+        from = base + ranges[at + 1]!
+        present.push(base + ranges[at]!, from)
       }
+      this.#passing.forget(subscription, from, to)
     }
     return present
   }

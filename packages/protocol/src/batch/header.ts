@@ -212,13 +212,6 @@ export function clearRetain(batch: Uint8Array, crc32: Crc32): void {
   writeU32(batch, BODY_CRC_AT, bodyCrc(batch, crc32))
 }
 
-/** A copy of a header, with what follows it, that does not say {@link Attribute.SPARSE}: for parts, which leave the holes out. Its checksum stays as it was. */
-export function plainHeader(header: Uint8Array): Uint8Array {
-  const plain = header.slice()
-  writeU32(plain, ATTRIBUTES_AT, attributesOf(plain) & ~Attribute.SPARSE)
-  return plain
-}
-
 /** Puts the leader's fields into a batch, in place. The header's checksum comes with {@link sealHeader}, when the batch is written. */
 export function stampLeader(batch: Uint8Array, baseOffset: Offset, epoch: Epoch, appendTimeMs: number): void {
   writeU64(batch, BASE_OFFSET_AT, baseOffset)
