@@ -22,7 +22,7 @@ import type { TailCache } from './tail-cache.js'
 export interface ReadRequest {
   /** First offset wanted; `logStartOffset <= from <= to`. */
   readonly from: Offset
-  /** Offset to stop before, where a batch begins; at most `syncedOffset`. The high watermark by default. */
+  /** Offset to stop before, where a batch begins or once began; at most `syncedOffset`. The high watermark by default. */
   readonly to?: Offset
   /** Soft bound on the bytes returned; a first batch above it is returned alone. */
   readonly bytesMax: number
@@ -36,6 +36,8 @@ export interface ReadResult {
   readonly batches: Uint8Array[]
   /** Everything below was looked at: where to read on. Above `from`, unless `from` was `to`. */
   readonly nextOffset: Offset
+  /** Whether what was looked at has been cleaned: offsets that are not in `batches` may have held something once. */
+  readonly isThinned: boolean
 }
 
 /** Reads a log: what is new from memory, the rest from disk through the indexes. */
@@ -73,7 +75,7 @@ export class LogReader {
     const to = request.to ?? this.#state.highWatermark
     invariant(to <= this.#state.syncedOffset, `reading to ${to}, above what is on disk, ${this.#state.syncedOffset}`)
     this.#checkRange(request.from, to)
-    if (request.from === to) return { batches: [], nextOffset: to }
+    if (request.from === to) return { batches: [], nextOffset: to, isThinned: false }
     const cachedFrom = this.#tail.startOffset
     if (cachedFrom !== undefined && cachedFrom <= request.from) return this.#readTail(request, to)
     return this.#coldReads.run(() => {
@@ -92,7 +94,9 @@ export class LogReader {
       for (const segment of this.#state.segments) {
         if (segment.summary.lastTimeMs < timeMs) continue
         const index = await this.#indexes.get(segment)
-        return Math.min(index.offsetAt(index.entryForTime(timeMs)), this.#state.highWatermark) as Offset
+        const entry = index.entryForTime(timeMs)
+        // A cleaned segment may be without batches.
+        if (entry < index.count) return Math.min(index.offsetAt(entry), this.#state.highWatermark) as Offset
       }
       return this.#state.highWatermark
     })
@@ -122,7 +126,7 @@ export class LogReader {
       nextOffset = nextOffsetOf(batch)
       return true
     })
-    return { batches, nextOffset }
+    return { batches, nextOffset, isThinned: false }
   }
 
   async #readDisk(request: ReadRequest, to: Offset): Promise<ReadResult> {
@@ -154,7 +158,10 @@ export class LogReader {
       entry = end
       if (bytes >= request.bytesMax) break
     }
-    return { batches, nextOffset: index.offsetAt(entry) }
+    // Over a gap, but not over `to`, which may lie in it.
+    const lookedTo = entry === 0 ? segment.baseOffset : index.endAt(entry - 1)
+    const nextOffset = Math.max(lookedTo, Math.min(index.offsetAt(entry), to)) as Offset
+    return { batches, nextOffset, isThinned: segment.generation > 0 }
   }
 
   /** Reads the entries from `from` to before `to` at once, and verifies each. */
