@@ -28,6 +28,7 @@ async function run(args: readonly string[]): Promise<Run> {
     sub: record('sub'),
     list: record('list'),
     lists: record('lists'),
+    policy: record('policy'),
     version: record('version'),
     context: record('context'),
     completion: record('completion'),
@@ -139,6 +140,53 @@ describe('sub', () => {
 })
 
 describe('other commands', () => {
+  test.each([
+    ['policy list', [['lists', 'policies', defaults]]],
+    ['policy ls', [['lists', 'policies', defaults]]],
+    ['policy get a/#', [['policy', { action: 'get', filter: 'a/#' }, defaults]]],
+    ['policy rm a/+', [['policy', { action: 'remove', filter: 'a/+' }, defaults]]],
+    ['policy set a', [['policy', { action: 'set', filter: 'a', options: {} }, defaults]]],
+    [
+      'policy --max-age 7d set a/# --max-bytes 1GiB --max-count 5 --acked --compact --tombstone 48h --dry-run',
+      [
+        [
+          'policy',
+          {
+            action: 'set',
+            filter: 'a/#',
+            options: {
+              maxAge: 604_800_000,
+              maxBytes: 1_073_741_824,
+              maxCount: 5,
+              acked: true,
+              compact: true,
+              tombstone: 172_800_000,
+              dryRun: true,
+            },
+          },
+          defaults,
+        ],
+      ],
+    ],
+  ])('%s', async (line, calls) => {
+    expect((await run(words(line))).calls).toEqual(calls)
+  })
+
+  test.each([
+    'policy set a/#/b',
+    'policy set',
+    'policy get',
+    'policy set a --max-age 0',
+    'policy set a --max-bytes 1GB',
+    'policy set a --max-bytes 0',
+    'policy set a --tombstone -1',
+    'policy nothing',
+  ])('%s is a usage error', async (line) => {
+    const { calls, exitCode } = await run(words(line))
+    expect(calls).toEqual([])
+    expect(exitCode).toBe(64)
+  })
+
   test.each(['list', 'ls', '--json list'])('%s lists', async (line) => {
     expect((await run(words(line))).calls).toEqual([['list', { ...defaults, json: line.includes('json') }]])
   })

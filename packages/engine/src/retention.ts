@@ -136,7 +136,7 @@ export class Retention {
 }
 
 /** There is no policy with this filter. */
-export function noSuchPolicy(filter: string): GomqError {
+function noSuchPolicy(filter: string): GomqError {
   return new GomqError(
     'NO_SUCH_POLICY',
     `no policy has the filter ${JSON.stringify(filter.slice(0, 80))}; see the list of policies`,
