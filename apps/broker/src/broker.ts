@@ -1,4 +1,4 @@
-import type { Authorizer, Listing } from '@gomq/engine'
+import type { Authorizer, Listing, RetentionRules, WantedFloor } from '@gomq/engine'
 import {
   type Crc32,
   encodeFrame,
@@ -8,6 +8,7 @@ import {
   type Offset,
   PacketType,
   type Random,
+  type RetentionPolicy,
 } from '@gomq/protocol'
 import { type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
@@ -148,6 +149,35 @@ export class Broker {
     wire.write([encodeFrame({ type: PacketType.DISCONNECT, code: 'SHUTTING_DOWN', message })])
     wire.end()
     return { handleBytes: () => undefined, handleProgress: () => undefined, handleClosed: () => undefined }
+  }
+
+  /**
+   * Keeps a retention policy, in place of one with the same filter; settles when it holds.
+   * @throws GomqError  as `Engine.putPolicy` refuses it; SHUTTING_DOWN when the broker does not serve
+   */
+  putPolicy(policy: RetentionPolicy): Promise<void> {
+    return this.#command(() => this.#driver.engine.putPolicy(policy, this.nowMs()))
+  }
+
+  /**
+   * Removes a retention policy; settles when it is gone.
+   * @throws GomqError NO_SUCH_POLICY; SHUTTING_DOWN when the broker does not serve
+   */
+  removePolicy(filter: string): Promise<void> {
+    return this.#command(() => this.#driver.engine.removePolicy(filter, this.nowMs()))
+  }
+
+  /** What a survey of the log and the cleaner go by. */
+  retentionRules(): RetentionRules {
+    return this.#driver.engine.retentionRules()
+  }
+
+  /**
+   * Takes the floors that a survey of the rules with this version asks for; settles when those that rose hold.
+   * @throws GomqError SHUTTING_DOWN  when the broker does not serve
+   */
+  handleSurvey(floors: readonly WantedFloor[], version: number): Promise<void> {
+    return this.#command(() => void this.#driver.engine.handleSurvey(floors, version, this.nowMs()))
   }
 
   /** Reads committed batches, as `Log.read` does. */
@@ -296,6 +326,24 @@ export class Broker {
     const reached = this.#syncWaiters.filter((waiter) => waiter.offset <= offset)
     this.#syncWaiters = this.#syncWaiters.filter((waiter) => waiter.offset > offset)
     for (const { resolve } of reached) resolve()
+  }
+
+  /** Has the engine append something, and waits until that is committed. */
+  async #command(run: () => void): Promise<void> {
+    if (this.#state !== 'serving') throw new GomqError('SHUTTING_DOWN', `the broker is ${this.#state}; try again later`)
+    const endOffset = await new Promise<Offset>((resolve, reject) =>
+      this.#driver.step(() => {
+        try {
+          run()
+          resolve(this.#log.logEndOffset)
+        } catch (error) {
+          // Refused: no bug.
+          if (!(error instanceof GomqError)) throw error
+          reject(error)
+        }
+      }),
+    )
+    await this.#synced(endOffset)
   }
 
   #synced(offset: Offset): Promise<void> {

@@ -231,7 +231,11 @@ export class EngineDriver implements ConnectionHost, DoorHost {
   #read(token: number, request: EngineRead): void {
     this.#log.read(request).then(
       (result) => this.step(() => this.engine.handleRead(token, result, this.nowMs())),
-      (error: unknown) => this.step(() => this.engine.handleRead(token, { error }, this.nowMs())),
+      (error: unknown) =>
+        this.step(() => {
+          const { logStartOffset } = this.#log
+          this.engine.handleRead(token, { error, logStartOffset }, this.nowMs())
+        }),
     )
   }
 

@@ -31,6 +31,8 @@ export interface DoorReader {
   handleDelivery(packet: DeliverPacket): void
   /** Everything stored below `offset` was delivered. */
   handleTail(offset: Offset): void
+  /** Retention removed what stood from `from` on and below `to` before it was delivered; reading goes on at `to`. */
+  handleMissed(from: Offset, to: Offset): void
   /** Nothing more comes: refused, or the broker stops. Comes last, and not after {@link ReadingDoor.end}. */
   handleEnded(error: GomqError): void
 }
@@ -102,6 +104,7 @@ export class ReadingDoor implements Peer {
   #take(packet: Packet): void {
     if (packet.type === PacketType.DELIVER) this.#reader.handleDelivery(packet)
     else if (packet.type === PacketType.TAIL) this.#reader.handleTail(packet.offset)
+    else if (packet.type === PacketType.MISSED) this.#reader.handleMissed(packet.from, packet.to)
     else if (packet.type === PacketType.SUBACK) this.#reader.handleSubscribed(packet.startOffset)
     else if (packet.type === PacketType.CONNACK) this.#subscribe()
     else if (packet.type === PacketType.ERROR) this.#fail(packet.code, packet.message)

@@ -20,6 +20,7 @@ function doorWith(reader: Partial<DoorReader> = {}): { door: ReadingDoor; told: 
       handleSubscribed: (offset) => told.push(offset),
       handleDelivery: ({ payload }) => told.push(payload),
       handleTail: (offset) => told.push(['tail', offset]),
+      handleMissed: (from, to) => told.push(['missed', from, to]),
       handleEnded: ({ code }) => told.push(code),
       ...reader,
     },
@@ -29,6 +30,7 @@ function doorWith(reader: Partial<DoorReader> = {}): { door: ReadingDoor; told: 
 
 const connack = { type: PacketType.CONNACK } as Packet
 const suback = { type: PacketType.SUBACK, startOffset: OFFSET } as Packet
+const missed = { type: PacketType.MISSED, from: 3, to: OFFSET } as Packet
 const tail = { type: PacketType.TAIL, offset: OFFSET } as Packet
 
 test('a door subscribes once it is let in, and tells its reader in the order of the engine', () => {
@@ -37,10 +39,11 @@ test('a door subscribes once it is let in, and tells its reader in the order of 
   door.send(connack)
   door.flush()
   door.send(suback)
+  door.send(missed)
   door.send(tail)
   door.send({ type: PacketType.DISCONNECT, code: 'NOT_LEADER', message: '' })
   door.close()
-  expect(told).toEqual([OFFSET, ['tail', OFFSET], 'NOT_LEADER'])
+  expect(told).toEqual([OFFSET, ['missed', 3, OFFSET], ['tail', OFFSET], 'NOT_LEADER'])
   expect(given).toEqual(['CONNECT', 'SUBSCRIBE', 'over'])
 })
 

@@ -69,6 +69,44 @@ Examples:
 LAG counts offsets to the end of the log, of all topics; UNACKED what was delivered and is not
 acknowledged.
 `,
+  policy: `
+Examples:
+  gomqctl policy list                                     filters, bounds and floors
+  gomqctl policy set 'metrics/#' --max-age 7d
+  gomqctl policy set 'jobs/#' --acked
+
+The most specific filter that matches a topic counts; policies never merge. Without a policy
+messages are kept for ever.
+`,
+  'policy list': `
+Examples:
+  gomqctl policy list
+  gomqctl policy list --json | jq -r .filter
+
+BEFORE: messages of its topics below this offset are removed, but for those that are retained.
+`,
+  'policy get': `
+Example:
+  gomqctl policy get 'metrics/#' --json
+
+Ends with 65 if there is none.
+`,
+  'policy set': `
+Examples:
+  gomqctl policy set 'metrics/#' --max-age 7d --max-bytes 1GiB
+  gomqctl policy set 'metrics/#' --max-age 1d --dry-run   what would go
+  gomqctl policy set 'jobs/#' --acked                     a work queue
+  gomqctl policy set 'users/+' --compact --tombstone 48h  the last value of each key
+  gomqctl policy set 'metrics/kept'                       kept for ever, whatever metrics/# says
+
+A dry run prints the bytes that would be removed, those that would stay, and the offset.
+`,
+  'policy remove': `
+Example:
+  gomqctl policy remove 'metrics/#'
+
+What is removed already does not come back. Ends with 65 if there is none.
+`,
   context: `
 Examples:
   gomqctl context add prod -c mq.example:9000 --username bill --password-file ~/.mq

@@ -175,6 +175,42 @@ export function parseTtlMs(text: string): number {
   return timeMs
 }
 
+/** Milliseconds that messages are kept, from 1: `12h`, `7d`, up to 36,500 days; a bare number is seconds. */
+export function parseAgeMs(text: string): number {
+  const timeMs = longMs(text)
+  if (timeMs > TTL_MS_MAX) throw new InvalidArgumentError('Use at most 36500d.')
+  if (!Number.isInteger(timeMs) || timeMs === 0) throw new InvalidArgumentError('Use whole milliseconds, at least 1ms.')
+  return timeMs
+}
+
+/** Milliseconds that tombstones are kept, from 0: `0`, `12h`, `7d`, up to 36,500 days; a bare number is seconds. */
+export function parseTombstoneMs(text: string): number {
+  return /^0+$/.test(text) ? 0 : parseAgeMs(text)
+}
+
+const UNIT_BYTES: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  TiB: 1024 ** 4,
+}
+
+/** A size from 1 byte: `500MiB`, `1GiB`; a bare number is bytes. Decimal units are refused, for nobody agrees on what they mean. */
+export function parseSizeBytes(text: string): number {
+  const match = /^(\d{1,15})(B|KiB|MiB|GiB|TiB|)$/.exec(text)
+  const bytes = match === null ? 0 : Number(match[1]) * UNIT_BYTES[match[2]!]!
+  if (bytes < 1 || !Number.isSafeInteger(bytes))
+    throw new InvalidArgumentError('Use a size with a unit: 500MiB or 1GiB.')
+  return bytes
+}
+
+/** One topic filter. */
+export function parseFilter(text: string): string {
+  return parseTopicFilter(text)[0]!
+}
+
 /** A span that nobody waits for here, so that no timer bounds it: days, too. */
 function longMs(text: string): number {
   return durationMs(text, /^(\d+(?:\.\d+)?)(ms|s|m|h|d|)$/, '500ms, 10s, 2m, 1h or 7d')

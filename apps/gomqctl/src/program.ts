@@ -7,6 +7,7 @@ import { type ContextOptions, type ContextRequest, context } from './commands/co
 import { list } from './commands/list.js'
 import { type ListName, lists } from './commands/lists.js'
 import { log } from './commands/log.js'
+import { type PolicyOptions, type PolicyRequest, policy } from './commands/policy.js'
 import { type PubOptions, pub } from './commands/pub.js'
 import { type SubOptions, sub } from './commands/sub.js'
 import { version } from './commands/version.js'
@@ -15,7 +16,18 @@ import { addGlobalOptions } from './global-options.js'
 import { COMMAND_HELP, PROGRAM_HELP } from './help.js'
 import { addLogCommands } from './log-commands.js'
 import type { LogOptions, LogRequest } from './log-request.js'
-import { type GlobalOptions, parseCount, parseDurationMs, parseFrom, parseHeader, parseTtlMs } from './options.js'
+import {
+  type GlobalOptions,
+  parseAgeMs,
+  parseCount,
+  parseDurationMs,
+  parseFilter,
+  parseFrom,
+  parseHeader,
+  parseSizeBytes,
+  parseTombstoneMs,
+  parseTtlMs,
+} from './options.js'
 
 /** What the commands do; tests put something else in their place. */
 export interface Actions {
@@ -23,6 +35,7 @@ export interface Actions {
   sub(options: SubOptions, globals: GlobalOptions): Promise<void>
   list(globals: GlobalOptions): Promise<void>
   lists(name: ListName, globals: GlobalOptions): Promise<void>
+  policy(request: PolicyRequest, globals: GlobalOptions): Promise<void>
   version(globals: GlobalOptions, ownVersion: string): Promise<void>
   context(request: ContextRequest, options: ContextOptions): Promise<void>
   log(request: LogRequest, options: LogOptions): Promise<void>
@@ -36,7 +49,9 @@ export function ownVersion(): string {
 }
 
 /** The command line. */
-export function buildProgram(actions: Actions = { pub, sub, list, lists, version, context, log, completion }): Command {
+export function buildProgram(
+  actions: Actions = { pub, sub, list, lists, policy, version, context, log, completion },
+): Command {
   const program = new Command('gomqctl')
   // Commands inherit these when they are made.
   program
@@ -60,6 +75,7 @@ export function buildProgram(actions: Actions = { pub, sub, list, lists, version
     .description('print what is stored now; all topics without --topic')
     .action(() => actions.list(globalsOf(program)))
   addLists(program, actions)
+  addPolicy(program, actions)
   program
     .command('version')
     .description('print the version of gomqctl, and of the broker if one answers')
@@ -141,6 +157,47 @@ function addLists(program: Command, actions: Actions): void {
   add('topics', 'print the topics that the broker knows, from its HTTP')
   add('sessions', 'print what the broker keeps for client ids, from its HTTP')
   add('subscriptions', 'print the durable subscriptions and how far each is, from its HTTP')
+}
+
+function addPolicy(program: Command, actions: Actions): void {
+  const policies = program.command('policy').description('say how long messages are kept, over the HTTP of the broker')
+  const filter = () => new Argument('<filter>', 'topic filter of the policy').argParser(parseFilter)
+  policies
+    .command('list')
+    .alias('ls')
+    .description('print the policies')
+    .action(() => actions.lists('policies', globalsOf(program)))
+  policies
+    .command('get')
+    .description('print the policy with this filter')
+    .addArgument(filter())
+    .action((filter: string) => actions.policy({ action: 'get', filter }, globalsOf(program)))
+  policies
+    .command('set')
+    .description('set the policy of a filter, in place of the one that it has; what no option bounds is kept for ever')
+    .addArgument(filter())
+    .addOption(new Option('--max-age <time>', 'keep messages so long: 12h, 7d').argParser(parseAgeMs))
+    .addOption(
+      new Option('--max-bytes <size>', 'keep so much, of all topics together: 500MiB, 1GiB').argParser(parseSizeBytes),
+    )
+    .addOption(new Option('--max-count <n>', 'keep so many messages, of all topics together').argParser(parseCount))
+    .option('--acked', 'remove what every durable subscription has acknowledged')
+    .option('--compact', 'keep the last message of each topic and key')
+    .addOption(
+      new Option('--tombstone <time>', 'keep the empty last message of a key so long (default: 24h)').argParser(
+        parseTombstoneMs,
+      ),
+    )
+    .option('--dry-run', 'say what would be removed, and change nothing')
+    .action((filter: string, options: PolicyOptions) =>
+      actions.policy({ action: 'set', filter, options }, globalsOf(program)),
+    )
+  policies
+    .command('remove')
+    .alias('rm')
+    .description('remove the policy with this filter')
+    .addArgument(filter())
+    .action((filter: string) => actions.policy({ action: 'remove', filter }, globalsOf(program)))
 }
 
 function addContext(program: Command, actions: Actions): void {

@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import type { ErrorCode } from '@gomq/client'
 import { expect, onTestFinished, test } from 'vitest'
-import { explainFetchFailure, type ListEntry, pagesOf } from '../src/broker-lists.js'
+import { explainFetchFailure } from '../src/broker-http.js'
+import { type ListEntry, pagesOf } from '../src/broker-lists.js'
 
 async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
   const server = createServer(answer)

@@ -28,6 +28,7 @@ async function run(args: readonly string[]): Promise<Run> {
     sub: record('sub'),
     list: record('list'),
     lists: record('lists'),
+    policy: record('policy'),
     version: record('version'),
     context: record('context'),
     log: record('log'),
@@ -140,6 +141,43 @@ describe('sub', () => {
 })
 
 describe('other commands', () => {
+  test.each([
+    ['policy list', [['lists', 'policies', defaults]]],
+    ['policy ls', [['lists', 'policies', defaults]]],
+    ['policy get a/#', [['policy', { action: 'get', filter: 'a/#' }, defaults]]],
+    ['policy rm a/+', [['policy', { action: 'remove', filter: 'a/+' }, defaults]]],
+    ['policy set a', [['policy', { action: 'set', filter: 'a', options: {} }, defaults]]],
+    [
+      'policy --max-age 7d set a/# --max-bytes 1GiB --max-count 5 --acked --compact --tombstone 48h --dry-run',
+      [
+        [
+          'policy',
+          {
+            action: 'set',
+            filter: 'a/#',
+            options: {
+              maxAge: 604_800_000,
+              maxBytes: 1_073_741_824,
+              maxCount: 5,
+              acked: true,
+              compact: true,
+              tombstone: 172_800_000,
+              dryRun: true,
+            },
+          },
+          defaults,
+        ],
+      ],
+    ],
+  ])('%s', async (line, calls) => {
+    expect((await run(words(line))).calls).toEqual(calls)
+  })
+
+  const wrong = 'set a/#/b, set, get, set a --max-age 0, set a --max-bytes 1GB, set a --tombstone -1, nothing'
+  test.each(wrong.split(', '))('policy %s is a usage error', async (line) => {
+    expect(await run(words(`policy ${line}`))).toMatchObject({ calls: [], exitCode: 64 })
+  })
+
   test.each(['list', 'ls', '--json list'])('%s lists', async (line) => {
     expect((await run(words(line))).calls).toEqual([['list', { ...defaults, json: line.includes('json') }]])
   })

@@ -1,5 +1,5 @@
 import { type Crc32, type Epoch, isControl, nextOffsetOf, type Offset, stampLeader } from '@gomq/protocol'
-import { type ControlRecord, encodeControlBatch } from './control-record.js'
+import { type ControlRecord, decodeControlBatch, encodeControlBatch } from './control-record.js'
 import type { Outbox } from './outbox.js'
 
 /** A batch between append and commit, with what is to happen then. */
@@ -65,6 +65,14 @@ export class CommitQueue {
       if (!('clientId' in record)) continue
       this.#recordEnds.delete(record.clientId)
       this.#recordEnds.set(record.clientId, this.#logEndOffset)
+    }
+  }
+
+  /** The control records that have not committed, in the order of the log. */
+  *pendingControl(): Generator<ControlRecord> {
+    for (let at = this.#first; at < this.#pending.length; at++) {
+      const { batch } = this.#pending[at]!
+      if (isControl(batch)) yield* decodeControlBatch(batch)
     }
   }
 

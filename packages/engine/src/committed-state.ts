@@ -7,18 +7,20 @@ import {
   encodeMsgpack,
   GomqError,
   isControl,
+  nextOffsetOf,
   type Offset,
   recordsStartOf,
   topicOf,
 } from '@gomq/protocol'
 import { decodeControlBatch, OWN_ELEMENTS_MAX } from './control-record.js'
 import { DurableSubscriptions } from './durable-subscriptions.js'
+import { Policies } from './policies.js'
 import { Producers } from './producers.js'
 import { RetainedMessages } from './retained-messages.js'
 import { Sessions } from './sessions.js'
 
 /** Kinds of state entries. On disk: msgpack [kind, entry, entry, ...] with each entry an array, but for retained messages [kind, topic, offset, topic, offset, ...]. */
-const KIND = { producer: 1, durable: 2, session: 3, retained: 4 } as const
+const KIND = { producer: 1, durable: 2, session: 3, retained: 4, policy: 5 } as const
 
 /** State entries in one entry of a snapshot: together they are read several times as fast as alone, and written well within a slice of the walk. */
 const ENTRIES_PER_BLOCK = 64
@@ -34,6 +36,7 @@ export class CommittedState {
   readonly durables: DurableSubscriptions = new DurableSubscriptions()
   readonly sessions: Sessions = new Sessions()
   readonly retained: RetainedMessages = new RetainedMessages()
+  readonly policies: Policies = new Policies()
 
   /** A committed batch from recovery, or one that a leader sent: everything in it. */
   replay(batch: Uint8Array): void {
@@ -45,6 +48,18 @@ export class CommittedState {
   apply(batch: Uint8Array): void {
     if (isControl(batch)) this.#applyControl(batch)
     else if (attributesOf(batch) & Attribute.RETAIN) this.#applyRetained(batch)
+  }
+
+  /**
+   * Whether retention has removed the batch of `topic`, or may at any time: it ends at the floor of the policy that governs the topic, or
+   * below, and is not the topic's retained message.
+   */
+  isDead(topic: string, batch: Uint8Array): boolean {
+    const end = nextOffsetOf(batch)
+    if (end > this.policies.floorMax) return false
+    const entry = this.policies.for(topic)
+    if (entry === undefined || end > entry.before) return false
+    return !(attributesOf(batch) & Attribute.RETAIN) || this.retained.offsetOf(topic) !== baseOffsetOf(batch)
   }
 
   /**
@@ -62,6 +77,7 @@ export class CommittedState {
       block = [KIND.retained]
     }
     if (block.length > 1) yield encodeMsgpack(block)
+    yield* blocks(KIND.policy, this.policies.entries(), perBlock)
   }
 
   /** Takes back one of {@link entries}. @returns how many state entries it holds @throws GomqError UNSUPPORTED_FORMAT */
@@ -72,8 +88,8 @@ export class CommittedState {
       for (let i = 1; i < block.length; i += 2) this.retained.set(block[i] as string, block[i + 1] as Offset)
       return (block.length - 1) / 2
     }
-    const part = kind === KIND.producer ? this.producers : kind === KIND.durable ? this.durables : this.sessions
-    if (part === this.sessions && kind !== KIND.session)
+    const part = this.#partOf(kind)
+    if (part === undefined)
       throw new GomqError(
         'UNSUPPORTED_FORMAT',
         `the snapshot holds an entry of kind ${String(kind)}, which this version does not know; use the newer version that wrote it`,
@@ -87,6 +103,13 @@ export class CommittedState {
     return block.length - 1
   }
 
+  #partOf(kind: unknown): { restore(entry: readonly unknown[]): void } | undefined {
+    if (kind === KIND.producer) return this.producers
+    if (kind === KIND.durable) return this.durables
+    if (kind === KIND.session) return this.sessions
+    return kind === KIND.policy ? this.policies : undefined
+  }
+
   #applyControl(batch: Uint8Array): void {
     let offset = baseOffsetOf(batch)
     for (const record of decodeControlBatch(batch)) {
@@ -94,6 +117,7 @@ export class CommittedState {
       else {
         this.sessions.apply(record, offset)
         this.durables.apply(record, offset)
+        this.policies.apply(record, offset)
       }
       offset++
     }

@@ -6,12 +6,15 @@ import {
   decodeRecord,
   encodeMsgpack,
   GomqError,
+  type Offset,
   type ProducerId,
+  type RetentionPolicy,
   readU32,
   recordCountOf,
   recordsStartOf,
   tableStartOf,
 } from '@gomq/protocol'
+import { fromFields, toFields } from './policy-fields.js'
 
 /** What a control batch says, one of these a record. On disk: msgpack [type, version, body...]. */
 export type ControlRecord =
@@ -51,6 +54,11 @@ export type ControlRecord =
   | { readonly kind: 'willSettled'; readonly clientId: string }
   /** Session and durable subscriptions of the client are gone. */
   | { readonly kind: 'forgetSession'; readonly clientId: string }
+  /** What is to be removed of the topics of a filter, in place of what was said of the same filter before. */
+  | { readonly kind: 'policy'; readonly policy: RetentionPolicy }
+  | { readonly kind: 'removePolicy'; readonly filter: string }
+  /** Batches of topics that the policy of each filter governs, and that end at `before` or below, are dead from now on. */
+  | { readonly kind: 'retentionTick'; readonly floors: readonly (readonly [filter: string, before: Offset])[] }
 
 const TYPE = {
   epochStart: 1,
@@ -62,6 +70,9 @@ const TYPE = {
   sessionClosed: 7,
   willSettled: 8,
   forgetSession: 9,
+  policy: 10,
+  removePolicy: 11,
+  retentionTick: 12,
 } as const
 const VERSION = 1
 /** What is wanted by a client of many messages here and there is long, and our own: the bound on the elements of a frame is not for it. */
@@ -118,6 +129,12 @@ function toArray(record: ControlRecord): unknown[] {
     case 'willSettled':
     case 'forgetSession':
       return [...head, record.clientId]
+    case 'policy':
+      return [...head, ...toFields(record.policy)]
+    case 'removePolicy':
+      return [...head, record.filter]
+    case 'retentionTick':
+      return [...head, record.floors]
   }
 }
 
@@ -136,6 +153,9 @@ function fromArray(value: unknown): ControlRecord | undefined {
     if (type === TYPE.session) return { kind: 'session', clientId: a!, expirySec: b!, will: c!, willDelaySec: d! }
     if (type === TYPE.sessionClosed) return { kind: 'sessionClosed', clientId: a!, atMs: b!, isWillOwed: c! }
     if (type === TYPE.willSettled) return { kind: 'willSettled', clientId: a! }
+    if (type === TYPE.policy) return { kind: 'policy', policy: fromFields(body as never) }
+    if (type === TYPE.removePolicy) return { kind: 'removePolicy', filter: a! }
+    if (type === TYPE.retentionTick) return { kind: 'retentionTick', floors: a! }
     if (type === TYPE.forgetSession) return { kind: 'forgetSession', clientId: a! }
   }
   if (type >= SKIPPABLE_FROM) return undefined

@@ -50,6 +50,12 @@ export class Cursors {
     )
   }
 
+  /** The place of the subscription is persisted with the next {@link flush}. */
+  refresh(subscription: Subscription): void {
+    subscription.isCursorDirty = true
+    this.#dirty.add(subscription)
+  }
+
   /** The subscription ends on this connection: its place is kept. */
   keep(subscription: Subscription, nowMs: number): void {
     const position = subscription.cursorPosition(this.#context.delivery.highWatermark)

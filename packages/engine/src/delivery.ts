@@ -4,21 +4,24 @@ import {
   baseOffsetOf,
   Compression,
   compressionOf,
+  hasHoles,
   isControl,
   isExpired,
   nextOffsetOf,
   type Offset,
   PacketType,
   partOfBatch,
+  presentRanges,
   recordCountOf,
   recordsBytesOf,
   recordsWithin,
   topicOf,
 } from '@gomq/protocol'
+import type { CommittedState } from './committed-state.js'
 import { OUTSTANDING_RANGES_MAX, READ_BYTES_MAX, SPARSE_READ_BYTES_MAX } from './limits.js'
 import type { EngineReadResult, Outbox } from './outbox.js'
+import { Passing } from './passing.js'
 import type { ReadableBatches } from './readable-batches.js'
-import type { RetainedMessages } from './retained-messages.js'
 import type { Subscription } from './subscription.js'
 import { TopicTrie } from './topic-trie.js'
 
@@ -34,21 +37,36 @@ export class Delivery {
   /** The time of the input that is being carried out: what has expired by then is not delivered. */
   nowMs: number = 0
   readonly #outbox: Outbox
-  readonly #retained: RetainedMessages
+  readonly #state: CommittedState
   readonly #readable: ReadableBatches | undefined
+  readonly #passing: Passing
   readonly #trie = new TopicTrie<Subscription>()
   readonly #matches = new Map<string, readonly Subscription[]>()
   #matchEntries = 0
   readonly #reads = new Map<number, Subscription>()
   #nextToken = 1
+  #logStartOffset: Offset
   #highWatermark: Offset
 
-  /** @param readable  for clients that do not read compressed batches */
-  constructor(outbox: Outbox, retained: RetainedMessages, highWatermark: Offset, readable?: ReadableBatches) {
-    this.#outbox = outbox
-    this.#retained = retained
-    this.#readable = readable
-    this.#highWatermark = highWatermark
+  /** @param init.readable  for clients that do not read compressed batches */
+  constructor(init: {
+    outbox: Outbox
+    state: CommittedState
+    logStartOffset: Offset
+    highWatermark: Offset
+    readable: ReadableBatches | undefined
+  }) {
+    this.#outbox = init.outbox
+    this.#state = init.state
+    this.#readable = init.readable
+    this.#passing = new Passing(init.outbox, init.state.policies)
+    this.#logStartOffset = init.logStartOffset
+    this.#highWatermark = init.highWatermark
+  }
+
+  /** Nothing is stored below. */
+  get logStartOffset(): Offset {
+    return this.#logStartOffset
   }
 
   /** Everything below has committed and was offered to every subscription. */
@@ -56,8 +74,17 @@ export class Delivery {
     return this.#highWatermark
   }
 
-  /** Begins deliveries to a subscription whose SUBACK was sent. */
-  attach(subscription: Subscription): void {
+  /** The log begins at `offset` now, or above; it never goes back. */
+  handleLogStart(offset: Offset): void {
+    if (offset > this.#logStartOffset) this.#logStartOffset = offset
+  }
+
+  /**
+   * Begins deliveries to a subscription whose SUBACK was sent.
+   * @param askedFrom  where it was to begin, if that is below where it does
+   */
+  attach(subscription: Subscription, askedFrom: Offset = subscription.resumeAt): void {
+    if (askedFrom < subscription.resumeAt) this.#passing.skipped(subscription, askedFrom, subscription.resumeAt)
     for (const filter of subscription.filters) this.#trie.add(filter, subscription)
     this.#forgetMatches()
     subscription.state = 'catchingUp'
@@ -107,20 +134,18 @@ export class Delivery {
   /** Goes on with a subscription that may have got credit, room or a position. */
   pump(subscription: Subscription): void {
     if (subscription.state !== 'catchingUp' || subscription.readToken !== 0) return
-    if (subscription.connection.isBlocked || !subscription.hasCredit) return
-    if (subscription.position < subscription.resumeAt) this.#skipAhead(subscription)
-    if (subscription.position >= this.#highWatermark) {
-      this.#becomeTailing(subscription)
-      return
-    }
-    if (subscription.position >= subscription.resumeAt && subscription.unacked.count > OUTSTANDING_RANGES_MAX) return
+    if (subscription.connection.isBlocked || !subscription.hasCredit) return this.#passing.tell(subscription)
+    this.#skipAhead(subscription)
+    if (subscription.position >= this.#highWatermark) return this.#becomeTailing(subscription)
+    const redelivers = subscription.position < subscription.resumeAt
+    if (!redelivers && subscription.unacked.count > OUTSTANDING_RANGES_MAX) return this.#passing.tell(subscription)
     const token = this.#nextToken++
     subscription.readToken = token
     this.#reads.set(token, subscription)
     this.#outbox.read(token, {
       from: subscription.position,
-      bytesMax: subscription.position < subscription.resumeAt ? SPARSE_READ_BYTES_MAX : READ_BYTES_MAX,
-      wants: (topic) => subscription.wants(topic),
+      bytesMax: redelivers ? SPARSE_READ_BYTES_MAX : READ_BYTES_MAX,
+      wants: redelivers && subscription.readsAllTopics ? () => true : (topic) => subscription.wants(topic),
     })
   }
 
@@ -130,17 +155,33 @@ export class Delivery {
     if (subscription === undefined) return undefined
     this.#reads.delete(token)
     subscription.readToken = 0
-    if ('error' in result) return { subscription, error: result.error }
-    for (const batch of result.batches) {
-      if (isControl(batch) || nextOffsetOf(batch) <= subscription.position || !subscription.wants(topicOf(batch)))
-        continue
-      if (baseOffsetOf(batch) > subscription.position) subscription.position = baseOffsetOf(batch)
-      if (!this.#deliver(subscription, batch)) return undefined
+    if ('error' in result) {
+      this.handleLogStart(result.logStartOffset ?? this.#logStartOffset)
+      // The log's start has passed what was to be read.
+      if (subscription.position >= this.#logStartOffset) return { subscription, error: result.error }
+    } else if (!this.#take(subscription, result.batches, result.nextOffset, result.isThinned ?? false)) {
+      this.#passing.tell(subscription)
+      return undefined
     }
-    if (result.nextOffset > subscription.position) subscription.position = result.nextOffset
-    this.#passEarlyAcks(subscription)
     this.pump(subscription)
     return undefined
+  }
+
+  /** @returns whether there may be more to do; false: the subscription has no credit, or its connection takes no more */
+  #take(subscription: Subscription, batches: readonly Uint8Array[], nextOffset: Offset, isThinned: boolean): boolean {
+    for (const batch of batches) {
+      if (isControl(batch) || nextOffsetOf(batch) <= subscription.position) continue
+      const topic = topicOf(batch)
+      const isWanted = subscription.wants(topic)
+      if (!isWanted && !subscription.readsAllTopics) continue
+      if (!this.#passing.gap(subscription, baseOffsetOf(batch), isThinned)) return true
+      // What is not wanted now, and not acknowledged, is kept for when it is wanted again.
+      if (!isWanted) subscription.position = nextOffsetOf(batch)
+      else if (this.#state.isDead(topic, batch)) this.#passing.dead(subscription, batch)
+      else if (!this.#deliver(subscription, batch)) return false
+    }
+    this.#passing.gap(subscription, nextOffset, isThinned)
+    return true
   }
 
   /**
@@ -148,25 +189,27 @@ export class Delivery {
    * @returns whether it got everything and its position is behind the batch
    */
   #deliver(subscription: Subscription, batch: Uint8Array): boolean {
-    const base = baseOffsetOf(batch)
-    const next = nextOffsetOf(batch)
     if (isExpired(batch, this.nowMs) || this.#isReplaced(subscription, batch)) {
-      this.#drop(subscription, base, next)
+      this.#passing.drop(subscription, batch)
       return true
     }
+    const base = baseOffsetOf(batch)
+    const next = nextOffsetOf(batch)
+    const isSparse = hasHoles(batch)
     const end = base + recordCountOf(batch)
     const redelivers = base < subscription.resumeAt
     let from = Math.max(base, subscription.position)
     batch = this.#readableFor(subscription, batch)
     const isCompressed = compressionOf(batch) !== Compression.NONE
-    if (!redelivers && from === base && subscription.earlyAcks.isEmpty && this.#fitsWhole(subscription, batch)) {
+    const isWhole = !redelivers && !isSparse && from === base && subscription.earlyAcks.isEmpty
+    if (isWhole && this.#fitsWhole(subscription, batch)) {
       this.#account(subscription, batch, 0, end - base)
       subscription.position = next
       this.#send(subscription, null, null, batch)
       return true
     }
     const ranges: number[] = []
-    const wanted = wantedRanges(subscription, from, end)
+    const wanted = isSparse ? this.#withoutHoles(subscription, batch) : subscription.wantedOf(batch)
     let isComplete = true
     for (let i = 0; i < wanted.length && isComplete; i += 2) {
       const rangeFrom = wanted[i]!
@@ -192,7 +235,7 @@ export class Delivery {
       }
     }
     subscription.position = (isComplete ? next : from) as Offset
-    this.#passEarlyAcks(subscription)
+    subscription.passEarlyAcks()
     if (ranges.length > 0 && isCompressed) this.#send(subscription, null, ranges, batch)
     else if (ranges.length > 0) {
       const part = partOfBatch(batch, ranges)
@@ -210,29 +253,52 @@ export class Delivery {
     return this.#readable.of(batch)
   }
 
-  /** Below its start a subscription is given only what stands in `unacked`: reading goes on where that is, not through all between. */
+  /**
+   * What the subscription is to get of a batch in which compaction has left holes. A hole counts for nobody's acknowledgement; the newer
+   * value of its key follows.
+   */
+  #withoutHoles(subscription: Subscription, batch: Uint8Array): number[] {
+    const base = baseOffsetOf(batch)
+    const wanted = subscription.wantedOf(batch)
+    const present: number[] = []
+    for (let i = 0; i < wanted.length; i += 2) {
+      let from = wanted[i]!
+      const to = wanted[i + 1]!
+      const ranges = presentRanges(batch, from - base, to - base)
+      for (let at = 0; at < ranges.length; at += 2) {
+        this.#passing.forget(subscription, from, base + ranges[at]!)
+        from = base + ranges[at + 1]!
+        present.push(base + ranges[at]!, from)
+      }
+      this.#passing.forget(subscription, from, to)
+    }
+    return present
+  }
+
+  /**
+   * Goes on where there is something to read: at the log's start or above, and below the subscription's own start where something stands in
+   * `unacked`, not through all between.
+   */
   #skipAhead(subscription: Subscription): void {
-    const next = subscription.unacked.firstFrom(subscription.position) ?? subscription.resumeAt
-    subscription.position = Math.max(subscription.position, Math.min(next, subscription.resumeAt)) as Offset
+    this.#skipDone(subscription)
+    if (subscription.position >= this.#logStartOffset) return
+    this.#passing.belowStart(subscription, this.#logStartOffset)
+    this.#skipDone(subscription)
+  }
+
+  #skipDone(subscription: Subscription): void {
+    const { position, resumeAt, unacked } = subscription
+    if (position >= resumeAt) return
+    subscription.position = Math.min(unacked.firstFrom(position) ?? resumeAt, resumeAt) as Offset
   }
 
   /** Whether the batch is a retained message that a new subscription was to get, and another took its place meanwhile. */
   #isReplaced(subscription: Subscription, batch: Uint8Array): boolean {
     if (subscription.isResumed || baseOffsetOf(batch) >= subscription.resumeAt) return false
-    return !!(attributesOf(batch) & Attribute.RETAIN) && this.#retained.offsetOf(topicOf(batch)) !== baseOffsetOf(batch)
-  }
-
-  /** What was acknowledged before its turn, and is behind the position now, is kept by the cursor. */
-  #passEarlyAcks(subscription: Subscription): void {
-    if (subscription.earlyAcks.isEmpty) return
-    if (subscription.earlyAcks.remove(0, subscription.position) > 0) subscription.isCursorDirty = true
-  }
-
-  /** Passes over what is not delivered any more; there will be no acknowledgement for it. */
-  #drop(subscription: Subscription, base: Offset, next: Offset): void {
-    if (subscription.unacked.remove(base, next) > 0 && subscription.keepsAcks) subscription.isCursorDirty = true
-    subscription.position = next
-    this.#passEarlyAcks(subscription)
+    return (
+      !!(attributesOf(batch) & Attribute.RETAIN) &&
+      this.#state.retained.offsetOf(topicOf(batch)) !== baseOffsetOf(batch)
+    )
   }
 
   #fitsWhole(subscription: Subscription, batch: Uint8Array): boolean {
@@ -254,6 +320,7 @@ export class Delivery {
   }
 
   #send(subscription: Subscription, header: Uint8Array | null, ranges: number[] | null, payload: Uint8Array): void {
+    this.#passing.tell(subscription)
     this.#outbox.send(subscription.connection.id, {
       type: PacketType.DELIVER,
       subscriptionId: subscription.id,
@@ -264,6 +331,7 @@ export class Delivery {
   }
 
   #becomeTailing(subscription: Subscription): void {
+    this.#passing.tell(subscription)
     subscription.state = 'tailing'
     this.#outbox.send(subscription.connection.id, {
       type: PacketType.TAIL,
@@ -290,16 +358,4 @@ export class Delivery {
     }
     return matching
   }
-}
-
-/** Of [from, end): below `resumeAt` only what is unacknowledged, from there on everything that was not acknowledged early. */
-function wantedRanges(subscription: Subscription, from: number, end: number): number[] {
-  const { resumeAt, unacked, earlyAcks } = subscription
-  const wanted = from < resumeAt ? unacked.within(from, Math.min(end, resumeAt)) : []
-  const rest = Math.max(from, resumeAt)
-  if (rest < end) {
-    if (earlyAcks.isEmpty) wanted.push(rest, end)
-    else wanted.push(...earlyAcks.gaps(rest, end))
-  }
-  return wanted
 }

@@ -42,6 +42,11 @@ export class DurableSubscriptions {
     return this.#byClient.get(clientId)?.values() ?? []
   }
 
+  /** Those of all clients; a live walk. */
+  *values(): Generator<DurableSubscription> {
+    for (const ofClient of this.#byClient.values()) yield* ofClient.values()
+  }
+
   /** Applies a control record at `offset`; older ones than an entry's last change are ignored. */
   apply(record: ControlRecord, offset: number): void {
     if (record.kind === 'subscription') this.#put({ ...record, changedAt: offset })

@@ -21,6 +21,7 @@ export interface EngineOptions {
   }
   /** What an acknowledgement says: how safe a committed batch is. */
   readonly durability: Durability
+  /** Where the log begins; {@link Engine.handleLogStart} tells when it moves. */
   readonly logStartOffset: Offset
   readonly logEndOffset: Offset
   readonly lastAppendTimeMs: number

@@ -9,6 +9,7 @@ import {
   type Offset,
   type Packet,
   PacketType,
+  type RetentionPolicy,
 } from '@gomq/protocol'
 import { allowAll } from './authorizer.js'
 import { CommitQueue } from './commit-queue.js'
@@ -24,6 +25,7 @@ import { Listing } from './listing.js'
 import type { EngineReadResult } from './outbox.js'
 import { Publishing } from './publishing.js'
 import { ReadableBatches } from './readable-batches.js'
+import { Retention, type RetentionRules, type WantedFloor } from './retention.js'
 import { SessionKeeper } from './session-keeper.js'
 import { Subscribing } from './subscribing.js'
 
@@ -49,11 +51,12 @@ export class Engine {
   readonly #sessions: SessionKeeper
   readonly #cursors: Cursors
   readonly #subscribing: Subscribing
+  readonly #retention: Retention
   #role: 'starting' | 'leading' | 'deposed' = 'starting'
   #nextSweepMs = 0
 
   constructor(options: EngineOptions) {
-    const { outbox, crc32, inflate, epoch, logEndOffset, lastAppendTimeMs } = options
+    const { outbox, crc32, inflate, epoch, logStartOffset, logEndOffset, lastAppendTimeMs } = options
     const connections = new Connections()
     const state = new CommittedState()
     this.#context = {
@@ -62,7 +65,13 @@ export class Engine {
       state,
       queue: new CommitQueue({ outbox, crc32, epoch, logEndOffset, lastAppendTimeMs }),
       connections,
-      delivery: new Delivery(outbox, state.retained, logEndOffset, inflate && new ReadableBatches(inflate, crc32)),
+      delivery: new Delivery({
+        outbox,
+        state,
+        logStartOffset,
+        highWatermark: logEndOffset,
+        readable: inflate && new ReadableBatches(inflate, crc32),
+      }),
       send: (connectionId, packet) => {
         if (connections.get(connectionId) !== undefined) outbox.send(connectionId, packet)
       },
@@ -73,6 +82,7 @@ export class Engine {
     this.#sessions = new SessionKeeper(this.#context, this.#publishing)
     this.#cursors = new Cursors(this.#context)
     this.#subscribing = new Subscribing(this.#context, this.#sessions, this.#cursors)
+    this.#retention = new Retention(this.#context, this.#cursors)
   }
 
   /** Counts of the moment, for people and metrics. */
@@ -87,6 +97,7 @@ export class Engine {
       sessions: state.sessions.count,
       retainedMessages: state.retained.count,
       producers: state.producers.count,
+      policies: state.policies.count,
       droppedMessages: this.#publishing.dropped,
       refusedForRoom: this.#publishing.refusedForRoom,
     }
@@ -228,6 +239,46 @@ export class Engine {
     this.#subscribing.handleWake(nowMs)
   }
 
+  /** The log begins at `offset` now; nothing below is read any more. Lower ones change nothing. */
+  handleLogStart(offset: Offset): void {
+    this.#context.delivery.handleLogStart(offset)
+  }
+
+  /** The committed policies with what is dead by them, and what is retained: what a survey and the cleaner go by. */
+  retentionRules(): RetentionRules {
+    return this.#retention.rules()
+  }
+
+  /**
+   * A survey asks for floors; the engine adds those of the policies that remove what is acknowledged. What is higher than before becomes dead in
+   * one control record, and so on every broker alike.
+   * @param version  of the {@link retentionRules} that were surveyed; if policies have changed since, nothing rises
+   * @returns the offset that has to commit before the rules are higher; undefined: nothing rose
+   */
+  handleSurvey(floors: readonly WantedFloor[], version: number, nowMs: number): Offset | undefined {
+    return this.#role === 'leading' ? this.#retention.handleSurvey(floors, version, nowMs) : undefined
+  }
+
+  /**
+   * Keeps a policy, in place of one with the same filter, whose floor stays.
+   * @param onCommitted  called when it holds; not if this broker stops leading before
+   * @throws GomqError INVALID_FILTER, INVALID_ARGUMENT, LIMIT_EXCEEDED, NOT_LEADER, NO_LEADER
+   */
+  putPolicy(policy: RetentionPolicy, nowMs: number, onCommitted?: () => void): void {
+    this.#checkLeading()
+    this.#retention.put(policy, nowMs, onCommitted)
+  }
+
+  /**
+   * Removes a policy and its floor: what is not cleaned yet may be seen again.
+   * @param onCommitted  called when it is gone; not if this broker stops leading before
+   * @throws GomqError NO_SUCH_POLICY, NOT_LEADER, NO_LEADER
+   */
+  removePolicy(filter: string, nowMs: number, onCommitted?: () => void): void {
+    this.#checkLeading()
+    this.#retention.remove(filter, nowMs, onCommitted)
+  }
+
   /** Time has passed: keep-alives, wills, expiries. */
   handleTick(nowMs: number): void {
     const { connections, queue, state, delivery } = this.#context
@@ -270,10 +321,14 @@ export class Engine {
       const what = connection.state === 'new' ? 'the first packet' : 'a packet before CONNACK'
       throw new GomqError('PROTOCOL_ERROR', `${what} has type ${packet.type}; it must be CONNECT`)
     }
+    this.#checkLeading()
+    this.#sessions.connect(connection, packet, nowMs)
+  }
+
+  #checkLeading(): void {
     if (this.#role === 'deposed') throw new GomqError('NOT_LEADER', NOT_LEADER)
     if (this.#role === 'starting')
       throw new GomqError('NO_LEADER', 'the broker is still starting; connect again in a moment')
-    this.#sessions.connect(connection, packet, nowMs)
   }
 
   #dispatch(connection: Connection, packet: Packet, nowMs: number): void {

@@ -54,6 +54,15 @@ export const RETAINED_SEARCH_STEPS = 2_000
 /** Ranges of retained messages that a new durable subscription begins with. Bounds the records that keep its place. */
 export const RETAINED_PER_DURABLE_MAX = 100_000
 
+/** Retention policies. Stops the search for the one that governs a topic, and records of floors, from growing without end. */
+export const POLICIES_MAX = 1000
+
+/**
+ * Offsets that a durable subscription of a connection has come further than its kept place, before the place is kept for a policy that waits
+ * for acknowledgements; and two for each durable subscription, so that these records do not call for the next ones.
+ */
+export const ACKED_CURSOR_OFFSETS = 10_000
+
 /** Time after a start in which clients that were lost with the last broker may come back before their wills are published. */
 export const CLIENTS_LOST_GRACE_MS = 5_000
 

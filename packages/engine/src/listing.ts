@@ -1,4 +1,4 @@
-import type { Offset } from '@gomq/protocol'
+import type { Offset, RetentionPolicy } from '@gomq/protocol'
 import type { EngineContext } from './engine-context.js'
 import type { Subscription } from './subscription.js'
 
@@ -29,6 +29,13 @@ export interface SubscriptionView {
   readonly isAttached: boolean
 }
 
+/** A policy, for people to look at. */
+export interface PolicyView {
+  readonly policy: RetentionPolicy
+  /** Batches of its topics that end here or below are dead, unless they are retained. */
+  readonly before: Offset
+}
+
 /** Looks at the state of the engine and changes nothing. Iterators are live walks, in no particular order. */
 export class Listing {
   readonly #context: EngineContext
@@ -55,6 +62,22 @@ export class Listing {
   /** Offset of the topic's retained message, or undefined. */
   retainedOffsetOf(topic: string): Offset | undefined {
     return this.#context.state.retained.offsetOf(topic)
+  }
+
+  /** Every retention policy with its floor; at most 1,000. */
+  policies(): PolicyView[] {
+    return [...this.#context.state.policies.values()].map(({ policy, before }) => ({ policy, before }))
+  }
+
+  /** The policy with exactly this filter; undefined if there is none. */
+  policy(filter: string): PolicyView | undefined {
+    const entry = this.#context.state.policies.get(filter)
+    return entry && { policy: entry.policy, before: entry.before }
+  }
+
+  /** Whether retention has removed a stored batch of the topic: nobody is shown it, though its bytes may be there still. */
+  isDead(topic: string, batch: Uint8Array): boolean {
+    return this.#context.state.isDead(topic, batch)
   }
 
   /** The session of the client id; undefined if there is none. */

@@ -10,8 +10,17 @@ export interface EngineRead {
 
 /** What the driver answers. */
 export type EngineReadResult =
-  | { readonly batches: readonly Uint8Array[]; readonly nextOffset: Offset }
-  | { readonly error: unknown }
+  | {
+      readonly batches: readonly Uint8Array[]
+      readonly nextOffset: Offset
+      /** Whether batches may have stood there that were removed; false where it is missing. */
+      readonly isThinned?: boolean
+    }
+  | {
+      readonly error: unknown
+      /** Where the log begins now: a read from below goes on there. */
+      readonly logStartOffset?: Offset
+    }
 
 /** What the engine wants done, called in order. */
 export interface Outbox {

@@ -29,10 +29,18 @@ interface TimeSearch {
   readonly packet: SubscribePacket
 }
 
+/** A subscription on its way to stand. */
+interface Opening {
+  readonly subscription: Subscription
+  /** Of the SUBSCRIBE that is to be answered. */
+  readonly requestId: number
+  /** Where it was to begin, perhaps below the log's start. */
+  readonly askedFrom: Offset
+}
+
 /** A new subscription that waits for the retained messages it gets first to be found. */
 interface OpenSearch {
-  readonly subscription: Subscription
-  readonly requestId: number
+  readonly opening: Opening
   readonly search: RetainedSearch
 }
 
@@ -98,7 +106,7 @@ export class Subscribing {
   handleWake(nowMs: number): void {
     const first = this.#searches[0]
     if (first === undefined) return
-    const isOver = first.subscription.state !== 'waiting' || first.search.run(RETAINED_SEARCH_STEPS)
+    const isOver = first.opening.subscription.state !== 'waiting' || first.search.run(RETAINED_SEARCH_STEPS)
     if (isOver) this.#searches.shift()
     if (this.#searches.length > 0) this.#context.options.outbox.wake()
     if (isOver) this.#found(first, nowMs)
@@ -180,7 +188,9 @@ export class Subscribing {
       this.#context.options.outbox.findOffset(token, from.timeMs)
       return
     }
-    const position = known === undefined ? this.#startOffset(packet) : (known.position as Offset)
+    const asked = known === undefined ? this.#startOffset(packet) : (known.position as Offset)
+    const { logStartOffset } = this.#context.delivery
+    const position = known === undefined && asked < logStartOffset ? logStartOffset : asked
     const subscription = new Subscription({
       connection,
       id: packet.subscriptionId,
@@ -192,25 +202,27 @@ export class Subscribing {
       position,
       unacked: known?.unacked ?? [],
       isResumed: known !== undefined,
+      floorsAtStart: known === undefined && from.kind === 'earliest' ? this.#context.state.policies.floors : undefined,
     })
     connection.subscriptions.set(subscription.id, subscription)
     connection.filterCount += subscription.filters.length
     if (name !== null) this.#attached.set(keyOf(connection.clientId, name), subscription)
-    const { requestId } = packet
-    if (known !== undefined && isSame(known, packet)) this.#attach(subscription, requestId)
-    else if (known === undefined && packet.retained) this.#search(subscription, requestId, nowMs)
-    else this.#stand(subscription, requestId, nowMs)
+    const opening = { subscription, requestId: packet.requestId, askedFrom: asked }
+    if (known !== undefined && isSame(known, packet)) this.#attach(opening)
+    else if (known === undefined && packet.retained) this.#search(opening, nowMs)
+    else this.#stand(opening, nowMs)
   }
 
   /** Looks for what is retained below the start of a new subscription [MQTT-3.3.1-6]; little of it at once, much in turns with the others. */
-  #search(subscription: Subscription, requestId: number, nowMs: number): void {
-    const search = new RetainedSearch(this.#context.state.retained, subscription.filters, subscription.resumeAt)
-    const open = { subscription, requestId, search }
-    if (search.run(RETAINED_SEARCH_STEPS)) this.#found(open, nowMs)
+  #search(opening: Opening, nowMs: number): void {
+    const { filters, resumeAt } = opening.subscription
+    const open = { opening, search: new RetainedSearch(this.#context.state.retained, filters, resumeAt) }
+    if (open.search.run(RETAINED_SEARCH_STEPS)) this.#found(open, nowMs)
     else if (this.#searches.push(open) === 1) this.#context.options.outbox.wake()
   }
 
-  #found({ subscription, requestId, search }: OpenSearch, nowMs: number): void {
+  #found({ opening, search }: OpenSearch, nowMs: number): void {
+    const { subscription, requestId } = opening
     const { connection, name } = subscription
     const refuse = (code: ErrorCode, message: string) =>
       this.#context.send(connection.id, { type: PacketType.ERROR, requestId, code, message })
@@ -228,18 +240,19 @@ export class Subscribing {
       return
     }
     subscription.owe(search.ranges)
-    this.#stand(subscription, requestId, nowMs)
+    this.#stand(opening, nowMs)
   }
 
   /** The subscription is complete: a durable one is written down first. */
-  #stand(subscription: Subscription, requestId: number, nowMs: number): void {
-    const connection = this.#context.connections.get(subscription.connection.id)!
-    if (subscription.name === null) this.#attach(subscription, requestId)
-    else this.#persist(connection, subscription, subscription.name, requestId, nowMs)
+  #stand(opening: Opening, nowMs: number): void {
+    const { connection, name } = opening.subscription
+    if (name === null) this.#attach(opening)
+    else this.#persist(this.#context.connections.get(connection.id)!, opening, name, nowMs)
   }
 
   /** Writes what the subscription is before anything is delivered. */
-  #persist(connection: Connection, subscription: Subscription, name: string, requestId: number, nowMs: number): void {
+  #persist(connection: Connection, opening: Opening, name: string, nowMs: number): void {
+    const { subscription, requestId } = opening
     const { filters, qos } = subscription
     this.#context.queue.appendControl(
       [
@@ -256,7 +269,7 @@ export class Subscribing {
       ],
       nowMs,
       () => {
-        if (subscription.state === 'waiting') this.#attach(subscription, requestId)
+        if (subscription.state === 'waiting') this.#attach(opening)
         else
           this.#context.send(connection.id, {
             type: PacketType.ERROR,
@@ -268,7 +281,7 @@ export class Subscribing {
     )
   }
 
-  #attach(subscription: Subscription, requestId: number): void {
+  #attach({ subscription, requestId, askedFrom }: Opening): void {
     const { delivery, send } = this.#context
     send(subscription.connection.id, {
       type: PacketType.SUBACK,
@@ -277,16 +290,15 @@ export class Subscribing {
       startOffset: subscription.resumeAt,
       resumed: subscription.isResumed,
     })
-    delivery.attach(subscription)
+    delivery.attach(subscription, askedFrom)
   }
 
-  /** Where a new subscription begins. @throws GomqError OFFSET_OUT_OF_RANGE */
+  /** Where a new subscription is to begin; below the log's start means there. @throws GomqError OFFSET_OUT_OF_RANGE */
   #startOffset({ from }: SubscribePacket): Offset {
-    const { highWatermark } = this.#context.delivery
-    const { logStartOffset } = this.#context.options
+    const { highWatermark, logStartOffset } = this.#context.delivery
     if (from.kind === 'earliest') return logStartOffset
     if (from.kind !== 'offset') return highWatermark
-    if (from.offset < logStartOffset || from.offset > highWatermark) {
+    if (from.offset > highWatermark) {
       throw new GomqError(
         'OFFSET_OUT_OF_RANGE',
         `offset ${from.offset} is outside the log, ${logStartOffset} to ${highWatermark}; start from one in it, from 'earliest' or from 'new'`,

@@ -1,4 +1,5 @@
-import { type Offset, OffsetRanges, topicMatches } from '@gomq/protocol'
+import { baseOffsetOf, type Offset, OffsetRanges, recordCountOf, topicMatches } from '@gomq/protocol'
+import type { Floors, ThinnedBounds } from './policies.js'
 import type { Subscriber } from './subscriber.js'
 
 /** `waiting`: its control record has not committed. `catchingUp`: reads the log. `tailing`: gets batches as they commit. */
@@ -46,6 +47,15 @@ export class Subscription {
   readonly earlyAcks: OffsetRanges = new OffsetRanges()
   /** Whether more was acknowledged early than is kept, and the client was not told. */
   hasLostAcks: boolean = false
+  /** What was dead when it began, for one that began with what there was: it did not miss that. */
+  readonly floorsAtStart: Floors | undefined
+  /** Missed and not told: [missedFrom, missedTo). 0: nothing. */
+  missedFrom: number = 0
+  missedTo: number = 0
+  /** Whether reads below {@link resumeAt} bring all topics: what they do not bring is gone. */
+  readsAllTopics: boolean = false
+  /** Where retention may have removed something for it, by these floors. */
+  thinned: { readonly floors: Floors; readonly bounds: ThinnedBounds } | undefined
   /** ACK requests that wait for a cursor which covers them. */
   ackRequests: AckRequest[] = []
   readonly #decisions = new Map<string, boolean>()
@@ -61,6 +71,7 @@ export class Subscription {
     position: Offset
     unacked: readonly number[]
     isResumed: boolean
+    floorsAtStart?: Floors | undefined
   }) {
     this.connection = init.connection
     this.id = init.id
@@ -68,6 +79,7 @@ export class Subscription {
     this.qos = init.qos
     this.name = init.name
     this.isResumed = init.isResumed
+    this.floorsAtStart = init.floorsAtStart
     this.creditMessages = init.creditMessages
     this.creditBytes = init.creditBytes
     this.resumeAt = init.position
@@ -106,6 +118,29 @@ export class Subscription {
       this.#decisions.set(topic, wanted)
     }
     return wanted
+  }
+
+  /**
+   * Of a batch, from the position on, as offsets: below {@link resumeAt} only what is unacknowledged, from there on everything that was not
+   * acknowledged early.
+   */
+  wantedOf(batch: Uint8Array): number[] {
+    const { resumeAt, unacked, earlyAcks } = this
+    const from = Math.max(baseOffsetOf(batch), this.position)
+    const end = baseOffsetOf(batch) + recordCountOf(batch)
+    const wanted = from < resumeAt ? unacked.within(from, Math.min(end, resumeAt)) : []
+    const rest = Math.max(from, resumeAt)
+    if (rest < end) {
+      if (earlyAcks.isEmpty) wanted.push(rest, end)
+      else wanted.push(...earlyAcks.gaps(rest, end))
+    }
+    return wanted
+  }
+
+  /** What was acknowledged before its turn, and is behind the position now, is kept by the cursor. */
+  passEarlyAcks(): void {
+    if (this.earlyAcks.isEmpty) return
+    if (this.earlyAcks.remove(0, this.position) > 0) this.isCursorDirty = true
   }
 
   /** Where a restart would go on: everything below is acknowledged or stands in {@link unacked}. */

@@ -1,13 +1,23 @@
-import { encodeMsgpack, epoch, nextOffsetOf, type Offset, stampLeader } from '@gomq/protocol'
+import {
+  decodeMsgpack,
+  encodeMsgpack,
+  epoch,
+  nextOffsetOf,
+  type Offset,
+  RETENTION_DEFAULTS,
+  stampLeader,
+} from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, test } from 'vitest'
 import { CommittedState } from '../src/committed-state.js'
 import { type ControlRecord, encodeControlBatch } from '../src/control-record.js'
+import { expectGoldenBytes, goldenBytes } from './golden/golden-files.js'
 import { batchOf } from './support/engine-bench.js'
 
 const SEEDS = process.env['GOMQ_LONG'] ? 20_000 : 300
 const CLIENTS = ['c', 'd', 'e']
+const FILTERS = ['a/#', 'a/b']
 
 /** A log in which everything happens that a fold looks at. */
 function randomLog(random: SeededRandom): Uint8Array[] {
@@ -44,6 +54,10 @@ function randomLog(random: SeededRandom): Uint8Array[] {
       { kind: 'cursor', clientId, name, position: end, unacked: [1, 2] },
       { kind: 'forgetSubscription', clientId, name },
       { kind: 'forgetProducers', producerIds: [1 + random.below(3)] },
+      { kind: 'policy', policy: { ...RETENTION_DEFAULTS, filter: random.pick(FILTERS), maxCount: 1 + end } },
+      { kind: 'policy', policy: { ...RETENTION_DEFAULTS, filter: random.pick(FILTERS), maxAgeMs: 1 + end } },
+      { kind: 'removePolicy', filter: random.pick(FILTERS) },
+      { kind: 'retentionTick', floors: FILTERS.map((filter) => [filter, random.below(end + 1) as Offset]) },
     ]
     const chosen = Array.from({ length: 1 + random.below(3) }, () => random.pick(records))
     for (const record of chosen) if (record.kind === 'forgetProducers') sequences.delete(record.producerIds[0]!)
@@ -105,6 +119,38 @@ describe('the committed state', () => {
     expect(state.restore(encodeMsgpack([1, 8, 0, 1, 0, 3, [0, 3, 4]]))).toBe(1)
     expect(state.retained.offsetOf('a/b')).toBe(7)
     expect([state.sessions.count, state.durables.count, state.producers.count]).toEqual([1, 1, 1])
+  })
+
+  test('of a snapshot that a version without policies wrote is taken over as it was', () => {
+    const entries = decodeMsgpack(goldenBytes('snapshot-entries-1')) as Uint8Array[]
+    const state = new CommittedState()
+    for (const entry of entries) state.restore(entry)
+    expect(entriesOf(state)).toEqual(entries.map((entry) => Buffer.from(entry).toString('hex')).sort())
+    expect(state.policies.count).toBe(0)
+    expect(state.retained.offsetOf('a/b')).toBe(2)
+    expect(state.durables.get('c', 's')).toMatchObject({ filters: ['a/+', 'b/#'], position: 3, unacked: [0, 2] })
+  })
+
+  test('of policies has the bytes that were released', () => {
+    const state = new CommittedState()
+    const tick = (before: number) => [['a/#', before as Offset]] as const
+    const records: ControlRecord[] = [
+      { kind: 'policy', policy: { ...RETENTION_DEFAULTS, filter: 'b', maxAgeMs: 604_800_000, isAckedRemoved: true } },
+      { kind: 'policy', policy: { ...RETENTION_DEFAULTS, filter: 'a/#', maxBytes: 2 ** 40, isCompacted: true } },
+      { kind: 'retentionTick', floors: tick(1) },
+      { kind: 'removePolicy', filter: 'a/#' },
+      { kind: 'policy', policy: { ...RETENTION_DEFAULTS, filter: 'a/#', maxCount: 10, tombstoneMs: 0 } },
+      { kind: 'retentionTick', floors: tick(5_000_000_000) },
+    ]
+    const batch = encodeControlBatch(records, 1, crc32)
+    stampLeader(batch, 100 as Offset, epoch(1), 1000)
+    state.replay(batch)
+    const entries = [...state.entries(1000)]
+    expectGoldenBytes('snapshot-entries-policies', encodeMsgpack(entries))
+    const restored = new CommittedState()
+    for (const entry of entries) restored.restore(entry)
+    expect(entriesOf(restored)).toEqual(entriesOf(state))
+    expect(restored.policies.floors).toEqual(state.policies.floors)
   })
 
   test('refuses an entry of a kind that this version does not know', () => {

@@ -1,4 +1,4 @@
-import { Attribute, BatchBuilder, encodeMsgpack, producerId } from '@gomq/protocol'
+import { Attribute, BatchBuilder, encodeMsgpack, offset, producerId } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 import { describe, expect, test } from 'vitest'
 import { type ControlRecord, decodeControlBatch, encodeControlBatch } from '../src/control-record.js'
@@ -29,6 +29,26 @@ const RECORDS: ControlRecord[] = [
   { kind: 'sessionClosed', clientId: 'c', atMs: 1_700_000_000_000, isWillOwed: true },
   { kind: 'willSettled', clientId: 'c' },
   { kind: 'forgetSession', clientId: 'c' },
+  {
+    kind: 'policy',
+    policy: {
+      filter: 'orders/#',
+      maxAgeMs: 604_800_000,
+      maxBytes: 5_000_000_000,
+      maxCount: null,
+      isAckedRemoved: false,
+      isCompacted: true,
+      tombstoneMs: 86_400_000,
+    },
+  },
+  { kind: 'removePolicy', filter: 'orders/#' },
+  {
+    kind: 'retentionTick',
+    floors: [
+      ['orders/#', offset(5_000_000_000)],
+      ['a', offset(7)],
+    ],
+  },
 ]
 
 /** A control batch with values of any kind. */

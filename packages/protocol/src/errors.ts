@@ -53,6 +53,7 @@ export type ErrorCode =
   | 'NO_SUCH_SUBSCRIPTION'
   | 'SUBSCRIPTION_IN_USE'
   | 'OFFSET_OUT_OF_RANGE'
+  | 'NO_SUCH_POLICY'
   | 'CORRUPT_BATCH'
   | 'CORRUPT_LOG'
   | 'STORAGE_FAILED'
@@ -115,6 +116,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorEntry>> = {
   NO_SUCH_SUBSCRIPTION: entry(60, false, 404, DATA, 'No such subscription.'),
   SUBSCRIPTION_IN_USE: entry(61, true, 409, TEMPORARY, 'The subscription is attached elsewhere on this connection.'),
   OFFSET_OUT_OF_RANGE: entry(62, false, 416, DATA, 'An offset outside the log.'),
+  NO_SUCH_POLICY: entry(63, false, 404, DATA, 'No policy has this filter.'),
 
   CORRUPT_BATCH: entry(80, false, 500, INTERNAL, 'A stored batch fails its checksum.'),
   CORRUPT_LOG: entry(81, false, 500, INTERNAL, 'The log is damaged; the broker refuses to serve it.'),

@@ -129,5 +129,6 @@ export const samplePackets: [name: string, packet: Packet][] = [
   ['tail', { type: PacketType.TAIL, subscriptionId: 1, offset: offset(21) }],
   ['lagreq', { type: PacketType.LAGREQ, requestId: 10, subscriptionId: 1 }],
   ['lagresp', { type: PacketType.LAGRESP, requestId: 10, position: offset(12), highWatermark: offset(21) }],
+  ['missed', { type: PacketType.MISSED, subscriptionId: 1, from: offset(12), to: offset(4_294_967_296) }],
   ['error', { type: PacketType.ERROR, requestId: 9, code: 'INVALID_TOPIC', message: 'the topic name is empty' }],
 ]

@@ -24,6 +24,7 @@ export type { SegmentView } from './segment.js'
 export {
   type LoadedSnapshot,
   loadSnapshot,
+  newestSnapshotBytes,
   type SnapshotLocation,
   type SnapshotSource,
   type StoredRange,

@@ -4,9 +4,10 @@ import { Notes } from '../notes.js'
 import type { GlobalOptions } from '../options.js'
 import { Output } from '../output.js'
 import { tableOf } from '../table.js'
+import { durationText, sizeText } from '../units.js'
 
 /** A list that the broker keeps. */
-export type ListName = 'topics' | 'sessions' | 'subscriptions'
+export type ListName = 'topics' | 'sessions' | 'subscriptions' | 'policies'
 
 /** One column: its head, and what stands in it for an entry. */
 type Column = readonly [head: string, cellOf: (entry: ListEntry) => unknown]
@@ -33,6 +34,16 @@ const COLUMNS: Readonly<Record<ListName, readonly Column[]>> = {
     ['LAG', ({ lag }) => lag],
     ['UNACKED', ({ unacked }) => unacked],
     ['ATTACHED', ({ attached }) => (attached === true ? 'yes' : 'no')],
+  ],
+  policies: [
+    ['FILTER', ({ filter }) => filter],
+    ['AGE', ({ maxAgeMs }) => durationText(maxAgeMs)],
+    ['BYTES', ({ maxBytes }) => sizeText(maxBytes)],
+    ['COUNT', ({ maxCount }) => maxCount],
+    ['ACKED', ({ isAckedRemoved }) => (isAckedRemoved === true ? 'yes' : 'no')],
+    ['COMPACT', ({ isCompacted }) => (isCompacted === true ? 'yes' : 'no')],
+    ['TOMBSTONE', ({ isCompacted, tombstoneMs }) => (isCompacted === true ? durationText(tombstoneMs) : '')],
+    ['BEFORE', ({ before }) => before],
   ],
 }
 

@@ -43,6 +43,9 @@ export async function sub(options: SubOptions, globals: GlobalOptions): Promise<
         `listening to ${globals.topic.join(', ')} at ${globals.connect.map(withoutScheme).join(', ')}; Ctrl-C ends it`,
       )
     using interruption = new Interruption(process)
+    mq.on('missed', ({ from, to }) =>
+      notes.warn(`retention removed messages before they came here: offsets ${from} to ${to - 1} are missed`),
+    )
     let isTimedOut = false
     const printer = new Printer(subscription, format, globals.topic)
     void interruption.signalled.then(() => printer.end())

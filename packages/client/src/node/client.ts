@@ -43,6 +43,11 @@ export interface ClientEvents {
    * of the log that the broker has not looked at for it, of all topics: an upper bound while it is behind, exact once it has caught up.
    */
   lag: (info: { readonly subscription: Subscription; readonly lagRecords: number }) => void
+  /**
+   * Retention removed messages before this subscription came to them: what stood in the log from `from` on and below `to` may have held some.
+   * Told once for each stretch; the subscription goes on at `to`. Messages from before it may still wait here.
+   */
+  missed: (info: { readonly subscription: Subscription; readonly from: number; readonly to: number }) => void
 }
 
 /** A client of a broker. It reconnects by itself; whatever it was given settles, with a result or a {@link GomqError}. */
@@ -57,6 +62,7 @@ export class GomqClient {
     disconnected: new Set(),
     reconnecting: new Set(),
     lag: new Set(),
+    missed: new Set(),
   } as {
     readonly [E in keyof ClientEvents]: Set<ClientEvents[E]>
   }
@@ -272,6 +278,7 @@ export class GomqClient {
       unsubscribe: (state, forget) => this.#unsubscribe(state, forget),
       publish: (topic, value, options) => this.publish(topic, value, options),
       handleLag: (subscription, lagRecords) => this.#emit('lag', { subscription, lagRecords }),
+      handleMissed: (subscription, from, to) => this.#emit('missed', { subscription, from, to }),
     }
     const subscription = new Subscription(owner, request.qos, options.ack === 'auto')
     let state!: SubscriptionState

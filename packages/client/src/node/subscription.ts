@@ -13,6 +13,7 @@ export interface SubscriptionOwner {
   unsubscribe(state: SubscriptionState, forget: boolean): Promise<void>
   publish(topic: string, value: unknown, options: PublishOptions): Promise<PublishAck>
   handleLag(subscription: Subscription, lagRecords: number): void
+  handleMissed(subscription: Subscription, from: Offset, to: Offset): void
 }
 
 /**
@@ -71,6 +72,7 @@ export class Subscription implements AsyncIterable<Message, undefined> {
       for (const waiter of this.#tailWaiters.splice(0)) waiter.resolve(offset)
     },
     handleLag: (lagRecords) => this.#owner.handleLag(this, lagRecords),
+    handleMissed: (from, to) => this.#owner.handleMissed(this, from, to),
   }
 
   /** Calls `listener` when the subscription is over, at once if it is. @internal */

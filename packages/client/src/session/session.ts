@@ -231,6 +231,8 @@ export class ClientSession {
         return this.#subscriptions.handleUnsuback(packet)
       case PacketType.TAIL:
         return this.#subscriptions.handleTail(packet)
+      case PacketType.MISSED:
+        return this.#subscriptions.handleMissed(packet)
       case PacketType.LAGRESP:
         return this.#subscriptions.handleLag(packet)
       case PacketType.PINGRESP:

@@ -39,6 +39,8 @@ export interface SubscriptionListener {
   handleTail(offset: Offset): void
   /** So many records may still come before everything is handed out that is stored now; told when it changed. */
   handleLag(lagRecords: number): void
+  /** Retention removed what stood from `from` on and below `to` before it was delivered; the subscription goes on at `to`. */
+  handleMissed(from: Offset, to: Offset): void
 }
 
 /**
@@ -75,6 +77,8 @@ export class SubscriptionState {
   #isPastStart = false
   #isLeaving = false
   #lagRecords = 0
+  /** The listener was told of everything that was missed below. */
+  #missedTo = 0
   #end: GomqError | null | undefined
 
   /** @param onDirty  called when {@link takeAcks} or {@link takeCredit} have something, once until both were called */
@@ -205,6 +209,22 @@ export class SubscriptionState {
     if (lagRecords === this.#lagRecords) return
     this.#lagRecords = lagRecords
     this.#listener.handleLag(lagRecords)
+  }
+
+  /**
+   * Retention removed what stood between the two; it may have held messages for this subscription. What was delivered in this process was not
+   * missed, nor is what was told before told again. After the end: ignored.
+   */
+  handleMissed(from: Offset, to: Offset): void {
+    if (this.isOver || (this.request.untilEnd && this.#tailOffset !== undefined)) return
+    if (this.#resumeOffset === undefined || to > this.#resumeOffset) {
+      this.#resumeOffset = to
+      this.#isPastStart = true
+    }
+    const missedFrom = Math.max(from, this.#deliveredTo, this.#missedTo) as Offset
+    if (missedFrom >= to) return
+    this.#missedTo = to
+    this.#listener.handleMissed(missedFrom, to)
   }
 
   /** Moves to the next message for the application: the one at {@link index} of {@link records}. False: none waits. */

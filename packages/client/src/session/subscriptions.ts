@@ -7,6 +7,7 @@ import {
   GomqError,
   type Inflate,
   type LagrespPacket,
+  type MissedPacket,
   type Packet,
   PacketType,
   type SubackPacket,
@@ -187,6 +188,10 @@ export class Subscriptions {
 
   handleTail(packet: TailPacket): void {
     this.#entries.get(packet.subscriptionId)?.state.handleTail(packet.offset)
+  }
+
+  handleMissed(packet: MissedPacket): void {
+    this.#entries.get(packet.subscriptionId)?.state.handleMissed(packet.from, packet.to)
   }
 
   /** Asks the broker how far each subscription is behind, once per connection until it has answered. */

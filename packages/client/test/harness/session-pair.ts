@@ -57,7 +57,7 @@ export const DURABLE = {
 }
 
 /** A listener that looks at nothing. */
-export const DEAF = { handleReadable() {}, handleTail() {}, handleLag() {} }
+export const DEAF = { handleReadable() {}, handleTail() {}, handleLag() {}, handleMissed() {} }
 
 /** All messages that wait: offset and text. */
 export function drain(state: SubscriptionState): [number, string][] {

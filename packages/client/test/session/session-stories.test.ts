@@ -1,4 +1,4 @@
-import { type Packet, PacketType } from '@gomq/protocol'
+import { type Offset, type Packet, PacketType } from '@gomq/protocol'
 import { expect, test } from 'vitest'
 import type { PublishAck } from '../../src/session/publish-batch.js'
 import type { SubscriptionState } from '../../src/session/subscription-state.js'
@@ -80,7 +80,11 @@ class Story {
       resolve: () => void this.lines.push('  subscribed'),
       reject: (error: Error) => void this.lines.push(`  subscribe: ${error}`),
     }
-    return this.pair.session.subscribe(DURABLE, DEAF, waiter, this.pair.nowMs)
+    const listener = {
+      ...DEAF,
+      handleMissed: (from: Offset, to: Offset) => void this.lines.push(`  missed ${from} to ${to}`),
+    }
+    return this.pair.session.subscribe(DURABLE, listener, waiter, this.pair.nowMs)
   }
 
   read(state: SubscriptionState): void {
@@ -139,6 +143,21 @@ test('durable resume: nothing comes twice, and an acknowledgement without an ans
   story.receive(...story.broker.append('t/a', 'new'))
   story.read(state)
   await story.matches('durable-resume')
+})
+
+test('overtaken by retention: the stretch is told, and the subscription goes on behind it', async () => {
+  const story = new Story()
+  story.open()
+  const state = story.subscribe()
+  story.run()
+  story.receive(...story.broker.append('t/a', 'x'))
+  story.read(state)
+  story.broker.append('t/a', 'gone')
+  story.say('the broker stores another, which is gone before it is delivered')
+  story.receive({ type: PacketType.MISSED, subscriptionId: state.id, from: 1 as Offset, to: 20 as Offset })
+  story.receive(...story.broker.append('t/a', 'y'))
+  story.read(state)
+  await story.matches('missed')
 })
 
 test('expelled by a take-over: everything ends with the reason', async () => {

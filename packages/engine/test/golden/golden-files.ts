@@ -17,6 +17,11 @@ export function expectGoldenBytes(name: string, bytes: Uint8Array): void {
   expect(Buffer.from(bytes).toString('hex')).toBe(readFileSync(file).toString('hex'))
 }
 
+/** The bytes of `golden/<name>.bin`, which an older version wrote. */
+export function goldenBytes(name: string): Uint8Array {
+  return readFileSync(fileOf(`${name}.bin`))
+}
+
 /** Compares a text with `golden/<name>.txt`; `GOMQ_UPDATE_GOLDEN=1` writes the file instead, for a look at the difference. */
 export function expectGoldenText(name: string, text: string): void {
   const file = fileOf(`${name}.txt`)

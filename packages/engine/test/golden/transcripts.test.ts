@@ -104,6 +104,41 @@ test('a client id is taken over, and there is a will', () => {
   expectGoldenText('take-over-with-will', story.text)
 })
 
+test('a consumer is overtaken by retention', () => {
+  const story = withPublisher()
+  const { bench } = story
+  story.do('a policy is put', () => bench.putPolicy('a/#', { maxCount: 1 }))
+  story.do('a client connects', () => bench.connect(2, 'c'))
+  story.do('it subscribes with credit for one message', () =>
+    bench.subscribe(2, 1, ['a/+'], { name: 's', messages: 1 }),
+  )
+  story.do('that commits', commit)
+  story.do('the log is read', () => bench.answerRead())
+  story.do('four messages are published, one of them retained', () => {
+    bench.publish(1, 'a/x', ['m1'], { id: 7 })
+    bench.publish(1, 'a/x', ['m2'], { id: 7, sequence: 1 })
+    bench.publish(1, 'a/y', ['kept'], { id: 7, sequence: 2, retain: true })
+    bench.publish(1, 'a/x', ['m4'], { id: 7, sequence: 3 })
+  })
+  story.do('they commit', commit)
+  const last = bench.logEnd - 1
+  story.do('a survey asks for a floor', () => void bench.survey(['a/#', last]))
+  story.do('it commits', commit)
+  story.do('the consumer gives credit', () =>
+    bench.packet(2, { type: PacketType.CREDIT, subscriptionId: 1, messages: 10, bytes: 1000 }),
+  )
+  story.do('the log is read', () => bench.answerRead())
+  story.do('the consumer leaves, without an acknowledgement', () => bench.leave(2))
+  story.do('everything commits', commit)
+  story.do('the cleaner removes what is dead', () => bench.clean())
+  story.do('the client connects again', () => bench.connect(3, 'c'))
+  story.do('and subscribes', () => bench.subscribe(3, 1, ['a/+'], { name: 's' }))
+  story.do('that commits', commit)
+  for (let i = 0; i < 3; i++) story.do('the log is read', () => bench.answerRead())
+  story.do('it leaves, and its cursor waits for what it got', () => bench.leave(3))
+  expectGoldenText('overtaken-by-retention', story.text)
+})
+
 test('the log of a leader is cut', () => {
   const story = withPublisher()
   const { bench } = story

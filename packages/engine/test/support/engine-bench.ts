@@ -9,6 +9,7 @@ import {
   deflatedBatch,
   type ErrorCode,
   epoch,
+  GomqError,
   isControl,
   nextOffsetOf,
   type Offset,
@@ -16,6 +17,8 @@ import {
   PacketType,
   PROTOCOL_VERSION,
   producerId,
+  RETENTION_DEFAULTS,
+  type RetentionPolicy,
   type StartPosition,
   topicOf,
 } from '@gomq/protocol'
@@ -72,6 +75,8 @@ export class EngineBench {
   /** What was appended, committed or not. */
   readonly log: Uint8Array[] = []
   highWatermark = 0
+  /** Reads from below fail. */
+  logStart = 0
   nowMs = 1_000_000
   /** Packets sent to each connection since they were last taken. */
   readonly sent = new Map<number, Packet[]>()
@@ -171,6 +176,39 @@ export class EngineBench {
     }
   }
 
+  /** Puts a policy; it commits. */
+  putPolicy(filter: string, fields: Partial<RetentionPolicy> = {}): void {
+    this.engine.putPolicy({ ...RETENTION_DEFAULTS, filter, ...fields }, this.nowMs)
+    this.commitAll()
+  }
+
+  /** A survey of the policies as they are asks for floors. @returns whether a tick was logged; it has not committed */
+  survey(...floors: readonly (readonly [filter: string, before: number])[]): boolean {
+    const wanted = floors.map(([filter, before]) => ({ filter, before: before as Offset }))
+    const { version } = this.engine.retentionRules()
+    return this.engine.handleSurvey(wanted, version, this.nowMs) !== undefined
+  }
+
+  /** Floors rise; the tick commits. */
+  raise(...floors: readonly (readonly [filter: string, before: number])[]): void {
+    this.survey(...floors)
+    this.commitAll()
+  }
+
+  /** The cleaner takes away the committed data batches that `isGone` names. */
+  clean(isGone: (batch: Uint8Array) => boolean = (batch) => this.engine.listing.isDead(topicOf(batch), batch)): void {
+    const kept = this.log.filter(
+      (batch) => isControl(batch) || nextOffsetOf(batch) > this.highWatermark || !isGone(batch),
+    )
+    this.log.splice(0, this.log.length, ...kept)
+  }
+
+  /** The log begins at `offset` from now on; the engine is told. */
+  moveStart(offset: number): void {
+    this.logStart = offset
+    this.engine.handleLogStart(offset as Offset)
+  }
+
   /** Everything that the control records of the log say. */
   controlRecords(): ControlRecord[] {
     return this.log.filter(isControl).flatMap(decodeControlBatch)
@@ -261,18 +299,25 @@ export class EngineBench {
     const next = this.reads.shift()
     if (next === undefined) return
     const { from, bytesMax, wants } = next.read
+    if (from < this.logStart) {
+      const error = new GomqError('OFFSET_OUT_OF_RANGE', `offset ${from} is below ${this.logStart}`)
+      this.engine.handleRead(next.token, { error, logStartOffset: this.logStart as Offset }, this.nowMs)
+      return
+    }
     const batches: Uint8Array[] = []
     let bytes = 0
     let nextOffset: number = from
+    let isThinned = false
     for (const batch of this.log) {
       if (nextOffsetOf(batch) <= from) continue
       if (nextOffsetOf(batch) > this.highWatermark || bytes >= bytesMax) break
+      isThinned ||= baseOffsetOf(batch) > nextOffset
       nextOffset = nextOffsetOf(batch)
       if (isControl(batch) || !wants(topicOf(batch))) continue
       batches.push(batch)
       bytes += batch.byteLength
     }
-    this.engine.handleRead(next.token, { batches, nextOffset: nextOffset as Offset }, this.nowMs)
+    this.engine.handleRead(next.token, { batches, nextOffset: nextOffset as Offset, isThinned }, this.nowMs)
   }
 
   /** Packets for a connection since the last call. */
@@ -323,6 +368,18 @@ export class EngineBench {
     return delivered
   }
 
+  /** Stretches that a connection was told to have missed since the last call; other packets stay. */
+  takeMissed(connectionId: number): [from: number, to: number][] {
+    const packets = this.take(connectionId)
+    const missed: [number, number][] = []
+    const others: Packet[] = []
+    for (const packet of packets)
+      if (packet.type === PacketType.MISSED) missed.push([packet.from, packet.to])
+      else others.push(packet)
+    this.sent.set(connectionId, others)
+    return missed
+  }
+
   #hasConnack(connectionId: number): boolean {
     return (this.sent.get(connectionId) ?? []).some((packet) => packet.type === PacketType.CONNACK)
   }
@@ -337,7 +394,7 @@ export class EngineBench {
       random: new SeededRandom(this.#epoch),
       limits: { messageBytesMax: 100_000, retainedTopicsMax: RETAINED_TOPICS_MAX },
       durability: 'synced',
-      logStartOffset: 0 as Offset,
+      logStartOffset: this.logStart as Offset,
       logEndOffset: this.logEnd as Offset,
       lastAppendTimeMs: 0,
       ...(this.#authorizer === undefined ? {} : { authorizer: this.#authorizer }),

@@ -61,6 +61,17 @@ export interface LagrespPacket {
   readonly highWatermark: Offset
 }
 
+/**
+ * Retention was faster than the subscription: what stood in the log from `from` on and below `to` is gone, and may have held messages for it.
+ * It goes on at `to`. Sent once for each stretch, before what is delivered from behind it.
+ */
+export interface MissedPacket {
+  readonly type: typeof PacketType.MISSED
+  readonly subscriptionId: number
+  readonly from: Offset
+  readonly to: Offset
+}
+
 /** Fields of DELIVER, in their order on the wire. */
 export const DELIVER: PacketTable<DeliverPacket> = {
   name: 'DELIVER',
@@ -98,4 +109,9 @@ export const LAGREQ: PacketTable<LagreqPacket> = { name: 'LAGREQ', fields: { req
 export const LAGRESP: PacketTable<LagrespPacket> = {
   name: 'LAGRESP',
   fields: { requestId: u32, position: offsetField<Offset>(), highWatermark: offsetField<Offset>() },
+}
+/** Fields of MISSED, in their order on the wire. */
+export const MISSED: PacketTable<MissedPacket> = {
+  name: 'MISSED',
+  fields: { subscriptionId: u32, from: offsetField<Offset>(), to: offsetField<Offset>() },
 }

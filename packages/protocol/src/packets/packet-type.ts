@@ -20,4 +20,5 @@ export const PacketType = {
   ERROR: 20,
   LAGREQ: 21,
   LAGRESP: 22,
+  MISSED: 23,
 } as const

@@ -26,6 +26,8 @@ import {
   LAGRESP,
   type LagreqPacket,
   type LagrespPacket,
+  MISSED,
+  type MissedPacket,
   TAIL,
   type TailPacket,
 } from './deliver.js'
@@ -64,6 +66,7 @@ export type Packet =
   | TailPacket
   | LagreqPacket
   | LagrespPacket
+  | MissedPacket
   | ErrorPacket
 
 /** Field table of each packet by its number; the protocol reference is printed from it. */
@@ -87,6 +90,7 @@ export const PACKET_TABLES: { readonly [P in Packet as P['type']]: PacketTable<P
   [PacketType.ERROR]: ERROR,
   [PacketType.LAGREQ]: LAGREQ,
   [PacketType.LAGRESP]: LAGRESP,
+  [PacketType.MISSED]: MISSED,
 }
 
 /** A packet's fields as parallel arrays, for the loops below. */

@@ -132,7 +132,8 @@ export function formatEndpoint({ host, port }: Endpoint): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-function parseSize(text: string): number | undefined {
+/** Bytes of a size such as `16MiB`; undefined if it is none. */
+export function parseSize(text: string): number | undefined {
   const match = /^\s*(\d{1,15})\s*([a-zA-Z]*)\s*$/.exec(text)
   const factor = UNITS[(match?.[2] ?? '?').toLowerCase()]
   return factor === undefined ? undefined : Number(match?.[1]) * factor

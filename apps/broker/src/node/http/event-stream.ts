@@ -98,6 +98,10 @@ export class EventStream implements DoorReader {
     if (offset > 0) this.#write(`${this.#idLine(offset - 1)}\n`)
   }
 
+  handleMissed(from: Offset, to: Offset): void {
+    this.#write(`${this.#idLine(to - 1)}event: missed\ndata: ${JSON.stringify({ from, to })}\n\n`)
+  }
+
   handleEnded(error: GomqError): void {
     if (!this.#isStarted) {
       this.#isStarted = true

@@ -64,6 +64,18 @@ export function topicName(description: string): Field<string> {
   }
 }
 
+/** A topic filter, as the protocol checks it. */
+export function topicFilter(description: string): Field<string> {
+  return {
+    schema: { type: 'string', minLength: 1, description },
+    parse: (value, name) => {
+      if (typeof value !== 'string') return refuse(`${name} is no text; name one topic filter`)
+      validateTopicFilter(value)
+      return value
+    },
+  }
+}
+
 /** One or more topic filters, as the protocol checks them. */
 export function topicFilters(countMax: number, description: string): Field<string[]> {
   return {

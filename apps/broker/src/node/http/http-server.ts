@@ -1,12 +1,14 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Broker } from '../../broker.js'
 import type { BrokerLog } from '../../broker-log.js'
+import type { PolicyDryRun } from '../../policy-dry-run.js'
 import { browserGuard } from './guard.js'
 import { HeldBytes } from './held-bytes.js'
 import { takeJsonBodies } from './json-body.js'
 import { listingRoutes } from './listing-routes.js'
 import { messagesRoute } from './messages-route.js'
 import { openApiRoute } from './openapi.js'
+import { policiesRoutes } from './policies-routes.js'
 import { errorHandler, sendProblem } from './problem.js'
 import { publishRoute } from './publish-route.js'
 import type { Route } from './route.js'
@@ -40,11 +42,13 @@ export interface HttpServerOptions {
   readonly log: BrokerLog
   /** Bytes of bodies and pages that all requests may hold together; 256 MiB by default. */
   readonly heldBytesMax?: number
+  /** Says what a retention policy would remove; without it a dry run answers 501. */
+  readonly dryRun?: PolicyDryRun
 }
 
 /** The HTTP door. JSON only, for browsers of the same origin only, every answer bounded. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { broker, messageBytesMax, httpHosts, log, heldBytesMax = HELD_BYTES_MAX } = options
+  const { messageBytesMax, httpHosts, log, heldBytesMax = HELD_BYTES_MAX } = options
   const bodyBytesMax = Math.floor(messageBytesMax * BODY_FACTOR) + BODY_OVERHEAD_BYTES
   const server = fastify({
     logger: false,
@@ -69,7 +73,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     next(guard(request))
   })
   server.setErrorHandler(errorHandler(log))
-  const routes = routesOf(broker, messageBytesMax, held)
+  const routes = routesOf(options, held)
   const resources = routes.flatMap(({ method, paths }) => paths.map((path) => `${method} ${path}`)).join(', ')
   server.setNotFoundHandler((_request, reply) =>
     sendProblem(reply, 'INVALID_ARGUMENT', `there is no such resource; there are ${resources}`, 404),
@@ -78,20 +82,21 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     const exposeHeadRoute = route.answers[200]?.contentType === undefined
     for (const path of route.paths) {
       const handler = (request: FastifyRequest, reply: FastifyReply) => route.handle(request, reply)
-      if (route.method === 'POST') server.post(path, handler)
-      else server.get(path, { exposeHeadRoute }, handler)
+      if (route.method === 'GET') server.get(path, { exposeHeadRoute }, handler)
+      else server.route({ method: route.method, url: path, handler })
     }
   }
   return server
 }
 
 /** Every resource of the HTTP door. */
-function routesOf(broker: Broker, messageBytesMax: number, held: HeldBytes): Route[] {
+function routesOf({ broker, messageBytesMax, dryRun }: HttpServerOptions, held: HeldBytes): Route[] {
   const routes = [
     publishRoute(broker, messageBytesMax),
     messagesRoute(broker, held),
     subscribeRoute(broker, held),
     ...listingRoutes(broker, held),
+    ...policiesRoutes(broker, held, dryRun),
     versionRoute(),
     ...healthRoutes(broker),
   ]

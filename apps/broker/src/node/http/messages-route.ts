@@ -1,4 +1,13 @@
-import { DeliveredRecords, inflatedBatchBytesOf, isExpired, nextOffsetOf, type Offset } from '@gomq/protocol'
+import {
+  DeliveredRecords,
+  hasHoles,
+  inflatedBatchBytesOf,
+  isExpired,
+  nextOffsetOf,
+  type Offset,
+  partOfBatch,
+  presentRanges,
+} from '@gomq/protocol'
 import { crc32, inflate } from '@gomq/protocol/node'
 import type { Broker } from '../../broker.js'
 import { digits, type Field, type JsonSchema, topicName } from './field.js'
@@ -81,8 +90,8 @@ async function readPage({ broker, topic, from, limit, hold }: PageRequest): Prom
     })
     for (const batch of batches) {
       bytes += inflatedBatchBytesOf(batch)
-      if (!isExpired(batch, broker.nowMs())) {
-        const records = DeliveredRecords.ofBatch(batch, crc32, { inflate })
+      if (!isExpired(batch, broker.nowMs()) && !broker.listing.isDead(topic, batch)) {
+        const records = recordsOf(batch)
         hold(inflatedBatchBytesOf(batch))
         for (let index = 0; index < records.count; index++) {
           if (records.offsetAt(index) < from) continue
@@ -96,6 +105,13 @@ async function readPage({ broker, topic, from, limit, hold }: PageRequest): Prom
     at = nextOffset
   } while (at < end)
   return page(topic, messages)
+}
+
+/** The records of a stored batch that are there. */
+function recordsOf(batch: Uint8Array): DeliveredRecords {
+  if (!hasHoles(batch)) return DeliveredRecords.ofBatch(batch, crc32, { inflate })
+  const { header, ranges, payload } = partOfBatch(batch, presentRanges(batch))
+  return DeliveredRecords.ofPart(header, ranges, payload)
 }
 
 function page(topic: string, messages: MessageJson[], next?: number, end = Number.POSITIVE_INFINITY): MessagePage {

@@ -14,7 +14,7 @@ export interface RouteAnswer {
  * is refused, and what is, is documented.
  */
 export interface Route {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** The same resource under several paths. */
   readonly paths: readonly string[]
   readonly summary: string

@@ -64,7 +64,8 @@ export function subscribeRoute(broker: Broker, held: HeldBytes): Route {
   return {
     method: 'GET',
     paths: ['/v1/subscribe'],
-    summary: 'Messages as they come, as server-sent events. Ends with an event `end` that holds a problem document.',
+    summary:
+      'Messages as they come, as server-sent events. An event `missed` names offsets that retention removed before they came: `{"from": 12, "to": 40}`, half-open. Ends with an event `end` that holds a problem document.',
     query: QUERY,
     headers: { 'Last-Event-ID': LAST_EVENT_ID },
     answers: {
