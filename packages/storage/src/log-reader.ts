@@ -36,6 +36,8 @@ export interface ReadResult {
   readonly batches: Uint8Array[]
   /** Everything below was looked at: where to read on. Above `from`, unless `from` was `to`. */
   readonly nextOffset: Offset
+  /** Whether what was looked at has been cleaned: offsets that are not in `batches` may have held something once. */
+  readonly isThinned: boolean
 }
 
 /** Reads a log: what is new from memory, the rest from disk through the indexes. */
@@ -73,7 +75,7 @@ export class LogReader {
     const to = request.to ?? this.#state.highWatermark
     invariant(to <= this.#state.syncedOffset, `reading to ${to}, above what is on disk, ${this.#state.syncedOffset}`)
     this.#checkRange(request.from, to)
-    if (request.from === to) return { batches: [], nextOffset: to }
+    if (request.from === to) return { batches: [], nextOffset: to, isThinned: false }
     const cachedFrom = this.#tail.startOffset
     if (cachedFrom !== undefined && cachedFrom <= request.from) return this.#readTail(request, to)
     return this.#coldReads.run(() => {
@@ -122,7 +124,7 @@ export class LogReader {
       nextOffset = nextOffsetOf(batch)
       return true
     })
-    return { batches, nextOffset }
+    return { batches, nextOffset, isThinned: false }
   }
 
   async #readDisk(request: ReadRequest, to: Offset): Promise<ReadResult> {
@@ -154,7 +156,7 @@ export class LogReader {
       entry = end
       if (bytes >= request.bytesMax) break
     }
-    return { batches, nextOffset: index.offsetAt(entry) }
+    return { batches, nextOffset: index.offsetAt(entry), isThinned: segment.generation > 0 }
   }
 
   /** Reads the entries from `from` to before `to` at once, and verifies each. */

@@ -13,6 +13,7 @@ import {
   recordCountOf,
 } from '@gomq/protocol'
 import { readCheckpoint } from './checkpoint.js'
+import type { CleanedSegment } from './cleaned-segment-writer.js'
 import { ColdReads } from './cold-reads.js'
 import type { EpochEnd } from './epoch-starts.js'
 import type { DirectoryLock } from './file-system.js'
@@ -25,6 +26,7 @@ import { LogState } from './log-state.js'
 import { truncateLog } from './log-truncation.js'
 import { LogWriter } from './log-writer.js'
 import { loadIndex, type RecoveredSegments, recoverSegments, type TornTail } from './recovery.js'
+import type { SegmentView } from './segment.js'
 import { SegmentFiles } from './segment-files.js'
 import { TailCache } from './tail-cache.js'
 
@@ -138,6 +140,15 @@ export class Log {
   /** What recovery cut because it had never been acknowledged; undefined if the last stop was in order or nothing was torn. */
   get tornTail(): TornTail | undefined {
     return this.#tornTail
+  }
+
+  /** The sealed segments, oldest first: all but the active one. */
+  get sealedSegments(): readonly SegmentView[] {
+    return this.#state.segments.slice(0, -1).map((segment) => segment.view)
+  }
+  /** A state that lacks what happened below may miss control records that were cleaned away: see {@link requireSnapshotFrom}. */
+  get snapshotNeededFrom(): Offset {
+    throw new Error('not there yet')
   }
 
   /**
@@ -287,6 +298,21 @@ export class Log {
       this.#truncation = undefined
     })
     return this.#truncation
+  }
+
+  /** Puts a cleaned segment in the place of the sealed segments that it covers exactly; readers go on meanwhile. */
+  replaceSegments(_cleaned: CleanedSegment): Promise<void> {
+    throw new Error('not there yet')
+  }
+
+  /** Moves the log's start up to `to`, the base of a segment, and removes the segments below. */
+  advanceStart(_to: Offset): Promise<void> {
+    throw new Error('not there yet')
+  }
+
+  /** Control records below `offset` may be cleaned away once this settles: a later start without a snapshot from there on refuses. */
+  requireSnapshotFrom(_offset: Offset): Promise<void> {
+    throw new Error('not there yet')
   }
 
   /**

@@ -1,32 +1,71 @@
 import { GomqError, type Offset } from '@gomq/protocol'
-import type { SegmentIndex, SegmentSummary } from './format/segment-index.js'
+import type { EpochStart, SegmentIndex, SegmentSummary } from './format/segment-index.js'
 
-/** Name of the segment file that begins at `baseOffset`: 20 digits, so that names sort as offsets do. */
-export function segmentName(baseOffset: Offset): string {
-  return `${String(baseOffset).padStart(20, '0')}.log`
+/**
+ * Name of the segment file that begins at `baseOffset`: 20 digits, so that names sort as offsets do, and the generation of a cleaned one.
+ * @param generation  0 for a segment as it was appended; each cleaning that replaces it adds one
+ */
+export function segmentName(baseOffset: Offset, generation: number = 0): string {
+  return `${stem(baseOffset, generation)}.log`
 }
 
 /** Name of its index file. */
-export function indexName(baseOffset: Offset): string {
-  return `${String(baseOffset).padStart(20, '0')}.index`
+export function indexName(baseOffset: Offset, generation: number = 0): string {
+  return `${stem(baseOffset, generation)}.index`
 }
 
-/** Base offset in a segment's file name; undefined for other files. */
+function stem(baseOffset: Offset, generation: number): string {
+  const base = String(baseOffset).padStart(20, '0')
+  return generation === 0 ? base : `${base}.${generation}`
+}
+
+/** Base offset and generation in the file name of a segment; undefined for other files. */
+export function segmentFromName(name: string): { baseOffset: Offset; generation: number } | undefined {
+  const match = /^(\d{20})(?:\.([1-9]\d{0,8}))?\.log$/.exec(name)
+  return match === null ? undefined : { baseOffset: Number(match[1]) as Offset, generation: Number(match[2] ?? 0) }
+}
+
+/** Base offset in the file name of a segment as it was appended; undefined for other files, cleaned segments too. */
 export function baseOffsetFromName(name: string): Offset | undefined {
-  const match = /^(\d{20})\.log$/.exec(name)
-  return match === null ? undefined : (Number(match[1]) as Offset)
+  const found = segmentFromName(name)
+  return found?.generation === 0 ? found.baseOffset : undefined
+}
+
+/** A sealed segment as the cleaner sees it: plain values, which may go to a worker. */
+export interface SegmentView {
+  readonly path: string
+  /** 0 as it was appended; higher: cleaned. */
+  readonly generation: number
+  readonly baseOffset: Offset
+  /** Offset after what the segment covers: the next one's base. */
+  readonly endOffset: Offset
+  /** Bytes of the file. */
+  readonly bytes: number
+  /** Append time of the first batch that is there, ms since 1970; 0 without batches. */
+  readonly firstTimeMs: number
+  /** Append time of the last batch that is there, ms since 1970; 0 without batches. */
+  readonly lastTimeMs: number
+  /** The epochs of what the segment covers. */
+  readonly epochStarts: readonly EpochStart[]
 }
 
 /** One file of the log: whole batches, one behind the other. It has either its index or, if that is not loaded, the summary of it. */
 export class Segment {
   readonly baseOffset: Offset
   readonly path: string
+  /** 0 as it was appended; higher: cleaned, so that offsets have gaps and nothing is ever appended. */
+  readonly generation: number
   #index: SegmentIndex | undefined
   #summary: SegmentSummary | undefined
 
   /** @param known  its index, or for a sealed segment the summary of it */
-  constructor(path: string, known: { readonly index: SegmentIndex } | { readonly summary: SegmentSummary }) {
+  constructor(
+    path: string,
+    known: { readonly index: SegmentIndex } | { readonly summary: SegmentSummary },
+    generation: number = 0,
+  ) {
     this.path = path
+    this.generation = generation
     if ('index' in known) this.#index = known.index
     else this.#summary = known.summary
     this.baseOffset = this.summary.baseOffset
@@ -45,6 +84,12 @@ export class Segment {
   /** Offset after the last record. */
   get endOffset(): Offset {
     return this.#index?.endOffset ?? this.#summary!.endOffset
+  }
+
+  /** What the cleaner is told. */
+  get view(): SegmentView {
+    const { path, generation } = this
+    return { path, generation, ...this.summary }
   }
 
   /** Keeps an index that was loaded. */

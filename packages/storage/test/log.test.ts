@@ -98,7 +98,7 @@ describe('reading', () => {
     await settle()
     log.setHighWatermark(offset(40))
     expect(await basesFrom(log, 13)).toEqual(Array.from({ length: 14 }, (_, i) => 12 + 2 * i))
-    expect(await log.read({ from: offset(40), bytesMax: 1 })).toEqual({ batches: [], nextOffset: 40 })
+    expect(await log.read({ from: offset(40), bytesMax: 1 })).toEqual({ batches: [], nextOffset: 40, isThinned: false })
   })
 
   test('one batch comes even if it alone exceeds the bytes wanted, and otherwise they are a bound', async () => {
