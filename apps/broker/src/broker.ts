@@ -1,7 +1,8 @@
 import type { Authorizer, Listing } from '@gomq/engine'
 import { type Crc32, encodeFrame, epoch, GomqError, type Offset, PacketType, type Random } from '@gomq/protocol'
-import { type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
+import { type Cleaner, type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
+import { CleaningTurns } from './cleaning-turns.js'
 import type { Door } from './door.js'
 import { EngineDriver, type EngineDriverOptions } from './engine-driver.js'
 import { SHUTDOWN_SNAPSHOT_BYTES } from './limits.js'
@@ -30,6 +31,10 @@ export interface BrokerOptions {
   readonly tailCacheBytes: number
   readonly snapshotIntervalBytes: number
   readonly unsyncedBytesMax: number
+  /** Removes what the policies let go; closed with the broker. Without one nothing is removed. */
+  readonly cleaner?: Cleaner
+  /** From the end of one cleaning to the next. */
+  readonly cleanIntervalMs: number
   /** Who may do what; everybody everything by default. */
   readonly authorizer?: Authorizer
   /**
@@ -56,6 +61,7 @@ export class Broker {
   #log!: Log
   #driver!: EngineDriver
   #snapshots!: SnapshotWriter
+  #cleaning: CleaningTurns | undefined
   #door!: Door
   #doorPing: Timer | undefined
   /** Those who wait for the log to be durable up to an offset. */
@@ -141,6 +147,7 @@ export class Broker {
     if (this.#state !== 'serving') return
     this.#state = 'stopping'
     this.#doorPing?.cancel()
+    await this.#cleaning?.stop()
     this.#driver.stopReading()
     await this.#synced(this.#log.logEndOffset)
     this.#driver.step(() => this.#driver.engine.shutdown(this.nowMs()))
@@ -159,8 +166,10 @@ export class Broker {
     if (this.#state !== 'serving') return
     this.#state = 'failed'
     this.#doorPing?.cancel()
+    const cleaned = this.#cleaning?.stop()
     this.#driver.stop()
     this.#door.close()
+    await cleaned
     // On a disk that has crashed as well, nothing can be closed and nothing needs to be.
     await this.#log.close().catch(() => undefined)
   }
@@ -186,7 +195,10 @@ export class Broker {
       scheduler,
       brokerLog,
       unsyncedBytesMax: this.#options.unsyncedBytesMax,
-      onAppended: (bytes) => this.#snapshots.handleAppended(bytes),
+      onAppended: (bytes) => {
+        this.#snapshots.handleAppended(bytes)
+        this.#cleaning?.handleAppended(bytes)
+      },
       onFailure: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))),
     })
     const { engine } = this.#driver
@@ -205,6 +217,8 @@ export class Broker {
     await this.#synced(log.logEndOffset)
     // Brokers that never live for long would replay more at each start.
     this.#snapshots.handleAppended(recovered.replayedBytes)
+    await this.#snapshots.find()
+    this.#startCleaning()
     this.#door = this.#driver.openDoor('http')
     this.#pingDoor()
     this.#state = 'serving'
@@ -212,6 +226,24 @@ export class Broker {
       { storeId: log.storeId, epoch: lastEpoch + 1, highWatermark: log.highWatermark, ...recovered },
       'the log is recovered',
     )
+  }
+
+  #startCleaning(): void {
+    const { cleaner, cleanIntervalMs: intervalMs, segmentBytes, scheduler, log: brokerLog } = this.#options
+    if (cleaner === undefined) return
+    this.#cleaning = new CleaningTurns({
+      engine: this.#driver.engine,
+      log: this.#log,
+      cleaner,
+      snapshots: this.#snapshots,
+      scheduler,
+      brokerLog,
+      intervalMs,
+      segmentBytes,
+      step: (run) => this.#driver.step(run),
+      committed: (offset) => this.#synced(offset),
+    })
+    this.#cleaning.start()
   }
 
   #engineOptions(epochNumber: number): EngineDriverOptions['engine'] {
@@ -252,6 +284,7 @@ export class Broker {
     if (this.#state === 'failed') return
     this.#state = 'failed'
     this.#doorPing?.cancel()
+    void this.#cleaning?.stop()
     const code = error instanceof GomqError ? error.code : 'INTERNAL'
     this.#driver?.abandon(code, 'the broker has failed and stops; its log says why')
     for (const { reject } of this.#syncWaiters) reject(error)

@@ -1,6 +1,6 @@
 import type { Engine } from '@gomq/engine'
-import type { Crc32 } from '@gomq/protocol'
-import { type FileSystem, type Log, writeSnapshot } from '@gomq/storage'
+import type { Crc32, Offset } from '@gomq/protocol'
+import { type FileSystem, type Log, snapshotOffsets, writeSnapshot } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Scheduler } from './scheduler.js'
 
@@ -25,6 +25,7 @@ export class SnapshotWriter {
   readonly #options: SnapshotWriterOptions
   #bytesSince = 0
   #writing: Promise<void> | undefined
+  #olderBeginOffset = 0 as Offset
 
   constructor(options: SnapshotWriterOptions) {
     this.#options = options
@@ -33,6 +34,20 @@ export class SnapshotWriter {
   /** Bytes appended since the last snapshot began. */
   get bytesSince(): number {
     return this.#bytesSince
+  }
+
+  /**
+   * Where the older of the two newest snapshots begins; 0 without two. Whatever happens to one of them, the state at this offset is kept,
+   * so that control records below it are needed no more.
+   */
+  get olderBeginOffset(): Offset {
+    return this.#olderBeginOffset
+  }
+
+  /** Looks which snapshots are there. */
+  async find(): Promise<void> {
+    const { fs, directory } = this.#options
+    this.#olderBeginOffset = (await snapshotOffsets(fs, directory)).at(-2) ?? (0 as Offset)
   }
 
   /** The log has grown; begins a snapshot if it is time for one and none is being written. */
@@ -69,6 +84,7 @@ export class SnapshotWriter {
         nowMs: () => scheduler.nowMs(),
         pause: () => new Promise((resolve) => scheduler.schedule(0, resolve)),
       })
+      await this.find()
       brokerLog.debug({ beginOffset }, 'a snapshot of the state was written')
     } catch (error) {
       brokerLog.error(

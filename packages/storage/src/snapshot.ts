@@ -105,6 +105,12 @@ export async function loadSnapshot(
   return undefined
 }
 
+/** Where the snapshots that are kept begin, ascending; whether they are whole is not looked at. */
+export async function snapshotOffsets(fs: FileSystem, directory: string): Promise<Offset[]> {
+  const names = (await fs.list(folderOf(directory))).filter(isSnapshotName).sort()
+  return names.map((name) => Number.parseInt(name, 10) as Offset)
+}
+
 async function writeEntries(file: FileHandle, source: SnapshotLocation & SnapshotSource): Promise<void> {
   const { crc32, beginOffset, nowMs } = source
   const pause = source.pause ?? (() => Promise.resolve())
