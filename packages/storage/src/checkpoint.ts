@@ -19,6 +19,8 @@ export interface Checkpoint {
   readonly epoch: Epoch
   /** First offset of the log. */
   readonly logStartOffset: Offset
+  /** Control records below may have been cleaned away: the state needs a snapshot that begins here or later. Left out while it is 0. */
+  readonly snapshotNeededFrom?: Offset
 }
 
 /**
@@ -39,13 +41,18 @@ export async function readCheckpoint(fs: FileSystem, directory: string, crc32: C
       `the checkpoint ${path} is damaged, so that nobody can tell whether the log is complete; restore the data directory from a backup, or, to trust the log as it is under a new identity, remove this file`,
     )
   }
-  const [storeId, syncedOffset, epoch, logStartOffset] = valueOfVersion(record, VERSION, 'the checkpoint') as [
-    string,
-    Offset,
-    Epoch,
-    Offset,
-  ]
-  return { storeId, syncedOffset, epoch, logStartOffset }
+  const [storeId, syncedOffset, epoch, logStartOffset, snapshotNeededFrom] = valueOfVersion(
+    record,
+    VERSION,
+    'the checkpoint',
+  ) as [string, Offset, Epoch, Offset, Offset | undefined]
+  return {
+    storeId,
+    syncedOffset,
+    epoch,
+    logStartOffset,
+    ...(snapshotNeededFrom !== undefined && { snapshotNeededFrom }),
+  }
 }
 
 /** Replaces the checkpoint; when it settles, the new one survives a crash. */
@@ -55,7 +62,8 @@ export function writeCheckpoint(
   checkpoint: Checkpoint,
   crc32: Crc32,
 ): Promise<void> {
-  const { storeId, syncedOffset, epoch, logStartOffset } = checkpoint
-  const bytes = encodeSealed(MAGIC, VERSION, [storeId, syncedOffset, epoch, logStartOffset], crc32)
+  const { storeId, syncedOffset, epoch, logStartOffset, snapshotNeededFrom } = checkpoint
+  const value = [storeId, syncedOffset, epoch, logStartOffset, ...(snapshotNeededFrom ? [snapshotNeededFrom] : [])]
+  const bytes = encodeSealed(MAGIC, VERSION, value, crc32)
   return replaceFile(fs, directory, NAME, (file) => file.writev([bytes], 0))
 }

@@ -1,5 +1,5 @@
 import type { Epoch, Offset } from '@gomq/protocol'
-import type { EpochStart } from './format/segment-index.js'
+import type { EpochStart } from './format/epoch-start.js'
 
 /** Where the last batch of an epoch ends. */
 export interface EpochEnd {
@@ -42,5 +42,16 @@ export class EpochStarts {
   /** Forgets the epochs that begin at `to` or behind it. */
   truncate(to: Offset): void {
     this.#starts = this.#starts.filter((start) => start.startOffset < to)
+  }
+
+  /** The log begins at `start` now: epochs that end at or below it go, but the newest one stays, so that the next is greater. */
+  advance(start: Offset): void {
+    const first = Math.max(
+      0,
+      this.#starts.findLastIndex((known) => known.startOffset <= start),
+    )
+    this.#starts = this.#starts
+      .slice(first)
+      .map(({ epoch, startOffset }) => ({ epoch, startOffset: Math.max(startOffset, start) as Offset }))
   }
 }

@@ -36,6 +36,9 @@ export const REPLAY_BYTES: number = 4 * 1024 * 1024
 /** Bytes read or copied at once when a segment is scanned or rewritten: 4 MiB. */
 export const SCAN_CHUNK_BYTES: number = 4 * 1024 * 1024
 
+/** Bytes of a cleaned segment gathered for one write: 1 MiB. */
+export const CLEANED_WRITE_BYTES: number = 1024 * 1024
+
 /** Bytes at the beginning of an index file in which its summary must lie: 64 KiB. A longer one is rebuilt at each start. */
 export const SUMMARY_BYTES_MAX: number = 64 * 1024
 

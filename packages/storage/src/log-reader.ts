@@ -22,7 +22,7 @@ import type { TailCache } from './tail-cache.js'
 export interface ReadRequest {
   /** First offset wanted; `logStartOffset <= from <= to`. */
   readonly from: Offset
-  /** Offset to stop before, where a batch begins; at most `syncedOffset`. The high watermark by default. */
+  /** Offset to stop before, where a batch begins or once began; at most `syncedOffset`. The high watermark by default. */
   readonly to?: Offset
   /** Soft bound on the bytes returned; a first batch above it is returned alone. */
   readonly bytesMax: number
@@ -94,7 +94,9 @@ export class LogReader {
       for (const segment of this.#state.segments) {
         if (segment.summary.lastTimeMs < timeMs) continue
         const index = await this.#indexes.get(segment)
-        return Math.min(index.offsetAt(index.entryForTime(timeMs)), this.#state.highWatermark) as Offset
+        const entry = index.entryForTime(timeMs)
+        // A cleaned segment may be without batches.
+        if (entry < index.count) return Math.min(index.offsetAt(entry), this.#state.highWatermark) as Offset
       }
       return this.#state.highWatermark
     })
@@ -156,7 +158,10 @@ export class LogReader {
       entry = end
       if (bytes >= request.bytesMax) break
     }
-    return { batches, nextOffset: index.offsetAt(entry), isThinned: segment.generation > 0 }
+    // Over a gap, but not over `to`, which may lie in it.
+    const lookedTo = entry === 0 ? segment.baseOffset : index.endAt(entry - 1)
+    const nextOffset = Math.max(lookedTo, Math.min(index.offsetAt(entry), to)) as Offset
+    return { batches, nextOffset, isThinned: segment.generation > 0 }
   }
 
   /** Reads the entries from `from` to before `to` at once, and verifies each. */

@@ -1,4 +1,5 @@
 import { appendTimeMsOf, baseOffsetOf, epochOf, invariant, nextOffsetOf, type Offset } from '@gomq/protocol'
+import type { Checkpoint } from './checkpoint.js'
 import { EpochStarts } from './epoch-starts.js'
 import type { Segment } from './segment.js'
 
@@ -19,15 +20,23 @@ interface Offsets {
  * Only {@link #set} moves the offsets, and it checks the line above.
  */
 export class LogState {
-  /** At least one, oldest first, without gaps; the last one is active and takes what is appended. */
-  readonly segments: Segment[]
+  #segments: readonly Segment[]
   readonly epochs: EpochStarts = new EpochStarts()
   #offsets: Offsets
   #lastAppendTimeMs = 0
+  #promisedStartOffset: Offset
+  #snapshotNeededFrom: Offset
 
-  /** The state of a log that was just recovered: all of it is on disk, none of it is known to be committed. */
-  constructor(segments: Segment[]) {
-    this.segments = segments
+  /**
+   * The state of a log that was just recovered: all of it is on disk, none of it is known to be committed.
+   * @param checkpoint  what was known before; undefined if nothing was
+   */
+  constructor(segments: readonly Segment[], checkpoint?: Pick<Checkpoint, 'epoch' | 'snapshotNeededFrom'>) {
+    this.#segments = segments
+    this.#promisedStartOffset = this.logStartOffset
+    // Whatever the checkpoint says: below the end of a cleaned segment control records may be gone.
+    const cleanedTo = segments.findLast((segment) => segment.generation > 0)?.endOffset ?? 0
+    this.#snapshotNeededFrom = Math.max(checkpoint?.snapshotNeededFrom ?? 0, cleanedTo) as Offset
     const end = this.active.endOffset
     this.#offsets = { highWatermark: this.logStartOffset, syncedOffset: end, logEndOffset: end }
     this.#set({})
@@ -35,13 +44,31 @@ export class LogState {
       this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, segment.summary.lastTimeMs)
       for (const { epoch, startOffset } of segment.summary.epochStarts) this.epochs.add(epoch, startOffset)
     }
+    // No batch is left that tells it, and the next epoch must be greater.
+    if (this.epochs.last === 0 && checkpoint !== undefined && checkpoint.epoch > 0 && this.logStartOffset > 0)
+      this.epochs.add(checkpoint.epoch, this.logStartOffset)
   }
 
+  /**
+   * At least one, oldest first, without gaps between them; the last one is active and takes what is appended. A change makes a new list, so
+   * that whoever walks over one goes on in it.
+   */
+  get segments(): readonly Segment[] {
+    return this.#segments
+  }
   get active(): Segment {
-    return this.segments.at(-1)!
+    return this.#segments.at(-1)!
   }
   get logStartOffset(): Offset {
-    return this.segments[0]!.baseOffset
+    return this.#segments[0]!.baseOffset
+  }
+  /** What a checkpoint says of the log's start: above {@link logStartOffset} while what is below is on its way out. */
+  get promisedStartOffset(): Offset {
+    return this.#promisedStartOffset
+  }
+  /** Control records below may have been cleaned away; 0 if none were. */
+  get snapshotNeededFrom(): Offset {
+    return this.#snapshotNeededFrom
   }
   get highWatermark(): Offset {
     return this.#offsets.highWatermark
@@ -67,6 +94,72 @@ export class LogState {
       else high = middle
     }
     return this.segments[low - 1]!
+  }
+
+  /** A new active segment was begun at the end of the last one. */
+  handleRolled(segment: Segment): void {
+    invariant(
+      segment.baseOffset === this.active.endOffset,
+      `a segment at ${segment.baseOffset} behind ${this.active.endOffset}`,
+    )
+    this.#segments = [...this.#segments, segment]
+  }
+
+  /** The active segment is gone; the one before it is active. */
+  handleLastDropped(): void {
+    invariant(this.#segments.length > 1, 'the only segment was dropped')
+    this.#segments = this.#segments.slice(0, -1)
+  }
+
+  /** `cleaned` has taken the place of the segments that it covers exactly, none of them active; they are returned. */
+  handleReplaced(cleaned: Segment): readonly Segment[] {
+    const replaced = this.coveredBy(cleaned)
+    const first = this.#segments.indexOf(replaced[0]!)
+    this.#segments = this.#segments.toSpliced(first, replaced.length, cleaned)
+    this.#snapshotNeededFrom = Math.max(this.#snapshotNeededFrom, cleaned.endOffset) as Offset
+    return replaced
+  }
+
+  /** The sealed segments from `baseOffset` to `endOffset`; that both are where a segment begins is the caller's promise, and checked. */
+  coveredBy({
+    baseOffset,
+    endOffset,
+  }: {
+    readonly baseOffset: Offset
+    readonly endOffset: Offset
+  }): readonly Segment[] {
+    const first = this.#segments.findIndex((segment) => segment.baseOffset === baseOffset)
+    const next = this.#segments.findIndex((segment) => segment.baseOffset === endOffset)
+    invariant(first !== -1 && next > first, `no sealed segments reach from offset ${baseOffset} to ${endOffset}`)
+    return this.#segments.slice(first, next)
+  }
+
+  /** Checkpoints say from now on that the log begins at `to`, where a segment begins. */
+  handleStartPromised(to: Offset): void {
+    invariant(
+      to <= this.highWatermark && this.#segments.some((segment) => segment.baseOffset === to),
+      `the log's start moves to ${to}, where no segment begins or nothing is committed`,
+    )
+    this.#promisedStartOffset = Math.max(this.#promisedStartOffset, to) as Offset
+  }
+
+  /** The log begins at {@link promisedStartOffset}; the segments that are below are returned. */
+  handleStartAdvanced(): readonly Segment[] {
+    const kept = this.#segments.findIndex((segment) => segment.baseOffset === this.#promisedStartOffset)
+    const dropped = this.#segments.slice(0, kept)
+    this.#segments = this.#segments.slice(kept)
+    this.epochs.advance(this.logStartOffset)
+    this.#set({})
+    return dropped
+  }
+
+  /** Control records below `offset` may be cleaned away. */
+  handleSnapshotNeeded(offset: Offset): void {
+    invariant(
+      offset <= this.syncedOffset,
+      `a snapshot is needed from ${offset}, above what is on disk, ${this.syncedOffset}`,
+    )
+    this.#snapshotNeededFrom = Math.max(this.#snapshotNeededFrom, offset) as Offset
   }
 
   /** A batch was appended. */

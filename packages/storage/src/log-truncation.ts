@@ -1,35 +1,22 @@
 import { invariant, type Offset } from '@gomq/protocol'
-import type { IndexCache } from './index-cache.js'
-import type { LogContext } from './log-options.js'
-import type { LogState } from './log-state.js'
-import type { LogWriter } from './log-writer.js'
-import { indexName } from './segment.js'
-import type { SegmentFiles } from './segment-files.js'
-import type { TailCache } from './tail-cache.js'
-
-/** The parts of a log that a truncation changes. @internal */
-export interface TruncatedParts {
-  readonly context: LogContext
-  readonly state: LogState
-  readonly tail: TailCache
-  readonly indexes: IndexCache
-  readonly files: SegmentFiles
-  readonly writer: LogWriter
-}
+import type { LogParts } from './log-parts.js'
+import { indexName, type Segment } from './segment.js'
 
 /**
- * Cuts the synced part of the log at `to`, where a batch begins. Nobody writes and nobody reads meanwhile.
+ * Cuts the synced part of the log at `to`, where a batch begins. Nobody writes and nobody reads meanwhile. One change of the log's segments
+ * at a time.
  *
  * A crash between any two steps leaves a log that starts: the checkpoint stops promising first, segments go from the last one on, each for
  * good before the next, an index goes before what it describes changes.
  */
-export async function truncateLog(parts: TruncatedParts, to: Offset): Promise<void> {
+export async function truncateLog(parts: LogParts, to: Offset): Promise<void> {
   const { context, state, tail, indexes, writer } = parts
   const { fs, folder } = context
   await checkBoundary(parts, to)
   await writer.checkpoint(to)
   const wasActive = state.active
-  while (state.segments.length > 1 && state.active.baseOffset >= to) await dropLast(parts)
+  while (state.active.baseOffset > to || (state.active.baseOffset === to && isAppendable(state.segments.at(-2))))
+    await dropLast(parts)
   const { active } = state
   const index = await indexes.get(active)
   indexes.forget(active)
@@ -42,13 +29,23 @@ export async function truncateLog(parts: TruncatedParts, to: Offset): Promise<vo
   state.handleTruncated(to)
 }
 
-/** Before anything is changed: a cut inside a batch is a bug. */
-async function checkBoundary(parts: TruncatedParts, to: Offset): Promise<void> {
+/** Before anything is changed: a cut inside a batch is a bug, and so is one below what was cleaned, which had been committed. */
+async function checkBoundary(parts: LogParts, to: Offset): Promise<void> {
+  const cleaned = parts.state.segments.findLast((segment) => segment.generation > 0)
+  invariant(
+    cleaned === undefined || cleaned.endOffset <= to,
+    `offset ${to} is below what was cleaned, to ${cleaned?.endOffset}`,
+  )
   const index = await parts.indexes.get(parts.state.segmentFor(to))
   invariant(index.offsetAt(index.entryFor(to)) === to, `offset ${to} is inside a batch`)
 }
 
-async function dropLast({ context, state, indexes, files }: TruncatedParts): Promise<void> {
+/** Whether what comes next can be appended to the segment. A cleaned one never grows again: behind it stays an empty one. */
+function isAppendable(segment: Segment | undefined): boolean {
+  return segment !== undefined && segment.generation === 0
+}
+
+async function dropLast({ context, state, indexes, files }: LogParts): Promise<void> {
   const { fs, folder } = context
   const gone = state.active
   await files.forget(gone.path)
@@ -56,5 +53,5 @@ async function dropLast({ context, state, indexes, files }: TruncatedParts): Pro
   await fs.remove(gone.path)
   await fs.syncDirectory(folder)
   indexes.forget(gone)
-  state.segments.pop()
+  state.handleLastDropped()
 }

@@ -2,12 +2,14 @@ import { GomqError, InvariantError, nextOffsetOf, type Offset, sealHeader } from
 import { writeCheckpoint } from './checkpoint.js'
 import { type FileHandle, isSystemError } from './file-system.js'
 import type { IndexCache } from './index-cache.js'
+import { writeIndex } from './index-file.js'
 import { CHECKPOINT_INTERVAL_BYTES, ROUND_BYTES_MAX } from './limits.js'
 import type { LogContext } from './log-options.js'
 import type { LogState } from './log-state.js'
-import { createSegment, writeIndex } from './recovery.js'
+import { createSegment } from './recovery.js'
 import { putSyncMarker } from './sync-marker.js'
 import { type TailCache, unpinned } from './tail-cache.js'
+import { Turns } from './turns.js'
 import { ZeroedAhead } from './zeroed-ahead.js'
 
 /**
@@ -39,6 +41,8 @@ export class LogWriter {
   #bytesSinceCheckpoint = 0
   /** Writes of index files, one behind the other. */
   #indexWrites: Promise<void> = Promise.resolve()
+  /** Writes of the checkpoint, one behind the other: rounds, cleaning and truncation all ask for them. */
+  readonly #checkpoints: Turns = new Turns()
 
   constructor(context: LogContext, state: LogState, tail: TailCache, indexes: IndexCache, file: FileHandle) {
     this.#context = context
@@ -95,12 +99,14 @@ export class LogWriter {
     this.#zeroed.forget()
   }
 
-  /** Writes what is known to be on disk. @param syncedOffset  lower than the state's before a truncation */
-  async checkpoint(syncedOffset: Offset = this.#state.syncedOffset): Promise<void> {
-    const { fs, directory, crc32, storeId } = this.#context
-    const { epochs, logStartOffset } = this.#state
-    this.#bytesSinceCheckpoint = 0
-    await writeCheckpoint(fs, directory, { storeId, syncedOffset, epoch: epochs.last, logStartOffset }, crc32)
+  /** Settles when no index file of a sealed segment is being written. */
+  get indexWrites(): Promise<void> {
+    return this.#indexWrites
+  }
+
+  /** Writes what is known to be on disk when it is its turn. @param syncedOffset  lower than the state's before a truncation */
+  checkpoint(syncedOffset?: Offset): Promise<void> {
+    return this.#checkpoints.take(() => this.#writeCheckpoint(syncedOffset ?? this.#state.syncedOffset))
   }
 
   /** Stops for good after an error and says why. Again: nothing happens. */
@@ -111,6 +117,13 @@ export class LogWriter {
     this.#queue = []
     if (error.code === 'STORAGE_FAILED') await this.#leaveMarker()
     this.#context.onFailure(error)
+  }
+
+  /** Fails and throws; but a bug of the caller, a file that is refused or a full disk, with which the log goes on, are only thrown. */
+  async failUnlessRefused(error: unknown): Promise<never> {
+    if (error instanceof InvariantError || error instanceof GomqError || isSystemError(error, 'ENOSPC')) throw error
+    await this.fail(error)
+    throw this.#failure ?? error
   }
 
   /** Closes the file. Nothing is under way. */
@@ -199,13 +212,21 @@ export class LogWriter {
     const created = await createSegment(fs, folder, sealed.endOffset)
     await this.#file.close()
     this.#file = created.file
-    this.#state.segments.push(created.segment)
+    this.#state.handleRolled(created.segment)
     // A failure loses nothing: the index is rebuilt when it is needed.
     this.#indexWrites = this.#indexWrites
       .then(() => writeIndex(fs, folder, index, crc32))
       .catch(() => undefined)
       .then(() => this.#indexes.add(sealed))
     await this.#checkpointIfRoom()
+  }
+
+  async #writeCheckpoint(syncedOffset: Offset): Promise<void> {
+    const { fs, directory, crc32, storeId } = this.#context
+    const { epochs, promisedStartOffset: logStartOffset, snapshotNeededFrom } = this.#state
+    this.#bytesSinceCheckpoint = 0
+    const checkpoint = { storeId, syncedOffset, epoch: epochs.last, logStartOffset, snapshotNeededFrom }
+    await writeCheckpoint(fs, directory, checkpoint, crc32)
   }
 
   /** A checkpoint says what was true once, so that on a full disk the old one does. */

@@ -12,23 +12,27 @@ import {
   randomIdentity,
   recordCountOf,
 } from '@gomq/protocol'
-import { readCheckpoint } from './checkpoint.js'
+import { type Checkpoint, readCheckpoint } from './checkpoint.js'
 import type { CleanedSegment } from './cleaned-segment-writer.js'
 import { ColdReads } from './cold-reads.js'
 import type { EpochEnd } from './epoch-starts.js'
 import type { DirectoryLock } from './file-system.js'
-import type { EpochStart } from './format/segment-index.js'
+import type { EpochStart } from './format/epoch-start.js'
 import { IndexCache } from './index-cache.js'
+import { loadIndex } from './index-file.js'
 import { COLD_READS_MAX, OPEN_FILES_MAX, REPLAY_BYTES } from './limits.js'
+import { advanceStart, replaceSegments, requireSnapshotFrom } from './log-cleaning.js'
 import { contextOf, type LogContext, type LogOptions } from './log-options.js'
+import type { LogParts } from './log-parts.js'
 import { LogReader, type ReadRequest, type ReadResult } from './log-reader.js'
 import { LogState } from './log-state.js'
 import { truncateLog } from './log-truncation.js'
 import { LogWriter } from './log-writer.js'
-import { loadIndex, type RecoveredSegments, recoverSegments, type TornTail } from './recovery.js'
+import { type RecoveredSegments, recoverSegments, type TornTail } from './recovery.js'
 import type { SegmentView } from './segment.js'
 import { SegmentFiles } from './segment-files.js'
 import { TailCache } from './tail-cache.js'
+import { Turns } from './turns.js'
 
 /**
  * Opens the log in a data directory and recovers what a crash left: everything that was reported as synced is there; what was appended and
@@ -53,7 +57,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
     const checkpoint = await readCheckpoint(fs, directory, crc32)
     recovered = await recoverSegments(fs, directory, checkpoint, crc32)
     const storeId = checkpoint?.storeId ?? randomIdentity(random).toString(36)
-    log = new Log(contextOf(options, storeId), lock, recovered)
+    log = new Log(contextOf(options, storeId), lock, recovered, checkpoint)
     await log.start()
     if (lost !== undefined) throw lost
     return log
@@ -72,46 +76,39 @@ export async function openLog(options: LogOptions): Promise<Log> {
  * One caller appends; any number read. Batches are opaque: only their headers are looked at.
  */
 export class Log {
-  readonly #context: LogContext
   readonly #lock: DirectoryLock
+  readonly #parts: LogParts
   readonly #state: LogState
-  readonly #tail: TailCache
-  readonly #files: SegmentFiles
-  readonly #indexes: IndexCache
   readonly #writer: LogWriter
   readonly #reader: LogReader
-  readonly #coldReads: ColdReads = new ColdReads(COLD_READS_MAX)
   readonly #tornTail: TornTail | undefined
   #truncation: Promise<void> | undefined
+  /** Changes of the segments, one behind the other. */
+  readonly #changes: Turns = new Turns()
   #closing: Promise<void> | undefined
 
   /** @internal */
-  constructor(context: LogContext, lock: DirectoryLock, recovered: RecoveredSegments) {
+  constructor(context: LogContext, lock: DirectoryLock, recovered: RecoveredSegments, checkpoint?: Checkpoint) {
     const { fs, folder, crc32 } = context
-    this.#context = context
     this.#lock = lock
     this.#tornTail = recovered.tornTail
-    this.#state = new LogState(recovered.segments)
-    this.#tail = new TailCache(context.tailCacheBytes)
-    this.#files = new SegmentFiles(fs, OPEN_FILES_MAX)
-    this.#indexes = new IndexCache(context.indexCacheBytes, (segment) =>
-      this.#files.use(segment.path, (file) => loadIndex(fs, folder, segment, file, crc32)),
+    const state = new LogState(recovered.segments, checkpoint)
+    const tail = new TailCache(context.tailCacheBytes)
+    const files = new SegmentFiles(fs, OPEN_FILES_MAX)
+    const indexes = new IndexCache(context.indexCacheBytes, (segment) =>
+      files.use(segment.path, (file) => loadIndex(fs, folder, segment, file, crc32)),
     )
-    this.#writer = new LogWriter(context, this.#state, this.#tail, this.#indexes, recovered.activeFile)
-    this.#reader = new LogReader({
-      state: this.#state,
-      tail: this.#tail,
-      indexes: this.#indexes,
-      files: this.#files,
-      coldReads: this.#coldReads,
-      crc32,
-      checkAlive: () => this.#checkAlive(),
-    })
+    const writer = new LogWriter(context, state, tail, indexes, recovered.activeFile)
+    const coldReads = new ColdReads(COLD_READS_MAX)
+    this.#state = state
+    this.#writer = writer
+    this.#parts = { context, state, tail, indexes, files, writer, coldReads }
+    this.#reader = new LogReader({ ...this.#parts, crc32, checkAlive: () => this.#checkAlive() })
   }
 
   /** Identity of this copy of the log, made at random with the directory: 1 to 11 characters, 0-9 and a-z. */
   get storeId(): string {
-    return this.#context.storeId
+    return this.#parts.context.storeId
   }
   /** First offset that can be read. */
   get logStartOffset(): Offset {
@@ -146,9 +143,9 @@ export class Log {
   get sealedSegments(): readonly SegmentView[] {
     return this.#state.segments.slice(0, -1).map((segment) => segment.view)
   }
-  /** A state that lacks what happened below may miss control records that were cleaned away: see {@link requireSnapshotFrom}. */
+  /** Control records below may have been cleaned away: only a snapshot that begins here or later gives the state. 0 if none were. */
   get snapshotNeededFrom(): Offset {
-    throw new Error('not there yet')
+    return this.#state.snapshotNeededFrom
   }
 
   /**
@@ -300,19 +297,40 @@ export class Log {
     return this.#truncation
   }
 
-  /** Puts a cleaned segment in the place of the sealed segments that it covers exactly; readers go on meanwhile. */
-  replaceSegments(_cleaned: CleanedSegment): Promise<void> {
-    throw new Error('not there yet')
+  /**
+   * Puts a cleaned segment in the place of the sealed segments that it covers exactly, and removes their files. Readers go on meanwhile; each
+   * finds the old batches or the new ones. When it settles, a crash brings the old ones not back.
+   *
+   * A range that is not made of whole sealed segments below the high watermark, a generation that is not above theirs, and other epoch starts
+   * than theirs are bugs and throw InvariantError; the log goes on.
+   *
+   * @throws GomqError CORRUPT_LOG  the head of the file is damaged; the log goes on
+   * @throws GomqError CLOSED       also when the log was closed before its turn came; the next start takes the cleaned segment all the same
+   * @throws GomqError              the one of `onFailure`, if a file could not be removed: the log has failed
+   */
+  replaceSegments(cleaned: CleanedSegment): Promise<void> {
+    return this.#change((parts) => replaceSegments(parts, cleaned))
   }
 
-  /** Moves the log's start up to `to`, the base of a segment, and removes the segments below. */
-  advanceStart(_to: Offset): Promise<void> {
-    throw new Error('not there yet')
+  /**
+   * Moves the log's start up to `to`, and removes the segments below. Readers below fail with OFFSET_OUT_OF_RANGE from some moment on. Not
+   * above the log's start: nothing happens. Another `to` than the base of a segment, or one above the high watermark, is a bug.
+   *
+   * @throws Error      ENOSPC: the checkpoint found no room; the start may move with a later one, or at the next start
+   * @throws GomqError  CLOSED, or the one of `onFailure`
+   */
+  advanceStart(to: Offset): Promise<void> {
+    return this.#change((parts) => advanceStart(parts, to))
   }
 
-  /** Control records below `offset` may be cleaned away once this settles: a later start without a snapshot from there on refuses. */
-  requireSnapshotFrom(_offset: Offset): Promise<void> {
-    throw new Error('not there yet')
+  /**
+   * When it settles, control records below `offset` may be cleaned away: a later start that finds no snapshot from there on refuses. It only
+   * rises; one lower than before changes nothing. Above `syncedOffset` is a bug.
+   *
+   * @throws as {@link advanceStart}
+   */
+  requireSnapshotFrom(offset: Offset): Promise<void> {
+    return this.#change((parts) => requireSnapshotFrom(parts, offset))
   }
 
   /**
@@ -326,25 +344,21 @@ export class Log {
     return this.#closing
   }
 
+  async #change(work: (parts: LogParts) => Promise<void>): Promise<void> {
+    this.#checkAlive()
+    await this.#changes.take(async () => {
+      this.#checkAlive()
+      await work(this.#parts).catch((error) => this.#writer.failUnlessRefused(error))
+    })
+  }
+
   async #truncate(to: Offset): Promise<void> {
     this.#writer.hold(to)
     await this.#writer.idle()
     try {
       if (this.#writer.failure !== undefined) throw this.#writer.failure
       if (to < this.syncedOffset) {
-        await this.#coldReads.alone(() =>
-          truncateLog(
-            {
-              context: this.#context,
-              state: this.#state,
-              tail: this.#tail,
-              indexes: this.#indexes,
-              files: this.#files,
-              writer: this.#writer,
-            },
-            to,
-          ),
-        )
+        await this.#changes.take(() => this.#parts.coldReads.alone(() => truncateLog(this.#parts, to)))
       } else this.#state.handleTruncated(to)
     } catch (error) {
       if (!(error instanceof InvariantError)) await this.#writer.fail(error)
@@ -354,17 +368,20 @@ export class Log {
   }
 
   async #close(): Promise<void> {
+    const { files, coldReads } = this.#parts
     await this.#truncation?.catch(() => undefined)
     await this.#writer.idle()
     try {
-      await this.#coldReads.alone(async () => {
-        await this.#files.close()
-        try {
-          if (this.#writer.failure === undefined) await this.#writer.checkpoint()
-        } finally {
-          await this.#writer.close()
-        }
-      })
+      await this.#changes.take(() =>
+        coldReads.alone(async () => {
+          await files.close()
+          try {
+            if (this.#writer.failure === undefined) await this.#writer.checkpoint()
+          } finally {
+            await this.#writer.close()
+          }
+        }),
+      )
     } finally {
       await this.#lock.release()
     }

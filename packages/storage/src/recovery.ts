@@ -1,9 +1,13 @@
 import { type Crc32, GomqError, type Offset } from '@gomq/protocol'
 import type { Checkpoint } from './checkpoint.js'
+import { scanCleanedSegment } from './cleaned-segment-file.js'
 import { type FileHandle, type FileSystem, readFile, replaceFile } from './file-system.js'
+import type { CleanedHead } from './format/cleaned-head.js'
 import { SegmentIndex } from './format/segment-index.js'
+import { writeIndex } from './index-file.js'
 import { SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX } from './limits.js'
-import { baseOffsetFromName, corruptAt, indexName, Segment, segmentName } from './segment.js'
+import { corruptAt, indexName, Segment, segmentName } from './segment.js'
+import { chooseSegments, type SegmentFile, segmentFilesOf } from './segment-choice.js'
 import { scanSegment, wasSyncedBehind } from './segment-scan.js'
 import { hasSyncMarker, putSyncMarker, removeSyncMarker } from './sync-marker.js'
 
@@ -39,22 +43,21 @@ export async function recoverSegments(
   const folder = `${directory}/log`
   await fs.makeDirectory(folder)
   const names = await fs.list(folder)
-  const bases = names
-    .map(baseOffsetFromName)
-    .filter((base) => base !== undefined)
-    .sort((a, b) => a - b)
-  await removeTemporaryFiles(fs, folder, names)
-  checkStart(folder, bases[0], checkpoint)
+  const files = await segmentFilesOf(fs, folder, names, crc32)
+  const { chosen, superseded } = chooseSegments(files, checkpoint?.logStartOffset ?? (0 as Offset))
+  checkStart(folder, chosen[0]?.baseOffset, checkpoint)
+  const last = chosen.at(-1)
+  checkEnd(last, checkpoint)
   const segments: Segment[] = []
-  for (const [i, base] of bases.entries()) {
-    const next = bases[i + 1]
-    if (next !== undefined) segments.push(await openSealed(fs, folder, base, next, crc32))
+  for (const [i, file] of chosen.entries()) {
+    const endOffset = chosen[i + 1]?.baseOffset ?? file.head?.endOffset
+    if (endOffset !== undefined) segments.push(await openSealed(fs, folder, file, endOffset, crc32))
   }
-  const last = bases.at(-1)
+  await removeLeftovers(fs, directory, names, segments, superseded)
   const active =
-    last === undefined
-      ? { ...(await createSegment(fs, folder, checkpoint?.logStartOffset ?? (0 as Offset))), tornTail: undefined }
-      : await openActive(fs, directory, folder, last, checkpoint, crc32)
+    last === undefined || last.head !== undefined
+      ? await createSegment(fs, folder, last?.head?.endOffset ?? checkpoint?.logStartOffset ?? (0 as Offset))
+      : await openActive(fs, directory, folder, last.baseOffset, checkpoint, crc32)
   segments.push(active.segment)
   return { segments, activeFile: active.file, tornTail: active.tornTail }
 }
@@ -64,7 +67,7 @@ export async function createSegment(
   fs: FileSystem,
   folder: string,
   baseOffset: Offset,
-): Promise<{ segment: Segment; file: FileHandle }> {
+): Promise<{ segment: Segment; file: FileHandle; tornTail: undefined }> {
   const path = `${folder}/${segmentName(baseOffset)}`
   await fs.remove(`${folder}/${indexName(baseOffset)}`)
   const file = await fs.open(path, 'create')
@@ -75,34 +78,29 @@ export async function createSegment(
     await file.close().catch(() => undefined)
     throw error
   }
-  return { segment: new Segment(path, { index: new SegmentIndex(baseOffset) }), file }
+  return { segment: new Segment(path, { index: new SegmentIndex(baseOffset) }), file, tornTail: undefined }
 }
 
-/** Writes the index of a sealed segment. When it fails, nothing is lost: the index is rebuilt. */
-export function writeIndex(fs: FileSystem, folder: string, index: SegmentIndex, crc32: Crc32): Promise<void> {
-  return replaceFile(fs, folder, indexName(index.baseOffset), (file) => file.writev(index.encode(crc32), 0))
-}
-
-/** Loads the index of a sealed segment from its file, or rebuilds it from the segment when the file is missing, damaged or another's. */
-export async function loadIndex(
+/**
+ * Removes temporary files, indexes without a segment, and the segments that others have taken the place of. The log is known to be whole
+ * without them, and stays so in a crash: what speaks for the files that stay, their names and the checkpoint, is made to survive it first.
+ */
+async function removeLeftovers(
   fs: FileSystem,
-  folder: string,
-  segment: Segment,
-  file: FileHandle,
-  crc32: Crc32,
-): Promise<SegmentIndex> {
-  const { summary } = segment
-  const bytes = await readFile(fs, `${folder}/${indexName(segment.baseOffset)}`)
-  const stored = bytes && SegmentIndex.decode(bytes, crc32)
-  if (stored !== undefined && stored.endOffset === summary.endOffset && stored.bytes === summary.bytes) return stored
-  const scan = await scanSegment(file, segment.baseOffset, crc32)
-  if (scan.goodBytes < summary.bytes) throw corruptAt(segment.path, scan.goodBytes, scan.index.endOffset)
-  await writeIndex(fs, folder, scan.index, crc32).catch(() => undefined)
-  return scan.index
-}
-
-async function removeTemporaryFiles(fs: FileSystem, folder: string, names: readonly string[]): Promise<void> {
-  for (const name of names) if (name.endsWith('.tmp')) await fs.remove(`${folder}/${name}`)
+  directory: string,
+  names: readonly string[],
+  sealed: readonly Segment[],
+  superseded: readonly SegmentFile[],
+): Promise<void> {
+  const folder = `${directory}/log`
+  const indexes = new Set(sealed.map((segment) => indexName(segment.baseOffset, segment.generation)))
+  for (const name of names)
+    if (name.endsWith('.tmp') || (name.endsWith('.index') && !indexes.has(name))) await fs.remove(`${folder}/${name}`)
+  if (superseded.length === 0) return
+  await fs.syncDirectory(directory)
+  await fs.syncDirectory(folder)
+  for (const { path } of superseded) await fs.remove(path)
+  await fs.syncDirectory(folder)
 }
 
 function checkStart(folder: string, start: Offset | undefined, checkpoint: Checkpoint | undefined): void {
@@ -116,28 +114,68 @@ function checkStart(folder: string, start: Offset | undefined, checkpoint: Check
   }
 }
 
-async function openSealed(fs: FileSystem, folder: string, base: Offset, next: Offset, crc32: Crc32): Promise<Segment> {
-  const path = `${folder}/${segmentName(base)}`
+/** Behind a cleaned segment there was another one, always. */
+function checkEnd(last: SegmentFile | undefined, checkpoint: Checkpoint | undefined): void {
+  if (last?.head === undefined || checkpoint === undefined) return
+  throw new GomqError(
+    'CORRUPT_LOG',
+    `the log ends with ${last.path}, at byte ${last.head.bytes}, where offset ${last.head.endOffset} should begin in a segment that is gone; restore the data directory from a backup, or, to accept the loss, remove the file 'checkpoint'`,
+  )
+}
+
+/** @param endOffset  where the next segment begins */
+async function openSealed(
+  fs: FileSystem,
+  folder: string,
+  { path, baseOffset, generation, head }: SegmentFile,
+  endOffset: Offset,
+  crc32: Crc32,
+): Promise<Segment> {
   const file = await fs.open(path, 'read')
   try {
-    const head = await readFile(fs, `${folder}/${indexName(base)}`, SUMMARY_BYTES_MAX)
-    const stored = head && SegmentIndex.decodeSummary(head, crc32)
+    if (head !== undefined && head.endOffset !== endOffset) throw gapBehind(path, head, endOffset)
+    const beginning = await readFile(fs, `${folder}/${indexName(baseOffset, generation)}`, SUMMARY_BYTES_MAX)
+    const stored = beginning && SegmentIndex.decodeSummary(beginning, crc32)
     if (
       stored !== undefined &&
-      stored.summary.baseOffset === base &&
-      stored.summary.endOffset === next &&
-      stored.summary.bytes === (await file.sizeBytes())
+      stored.cleaned?.generation === head?.generation &&
+      stored.summary.baseOffset === baseOffset &&
+      stored.summary.endOffset === endOffset &&
+      stored.summary.bytes === (await file.sizeBytes()) &&
+      (head === undefined || (stored.summary.bytes === head.bytes && stored.count === head.batches))
     ) {
-      return new Segment(path, { summary: stored.summary })
+      return new Segment(path, { summary: stored.summary }, generation)
     }
-    const scan = await scanSegment(file, base, crc32)
-    if (scan.goodBytes < scan.fileBytes || scan.index.endOffset !== next)
-      throw corruptAt(path, scan.goodBytes, scan.index.endOffset)
-    await writeIndex(fs, folder, scan.index, crc32).catch(() => undefined)
-    return new Segment(path, { summary: scan.index.summary })
+    const index =
+      head === undefined
+        ? await scanSealed(file, path, baseOffset, endOffset, crc32)
+        : await scanCleanedSegment(file, path, head, crc32)
+    await writeIndex(fs, folder, index, crc32).catch(() => undefined)
+    return new Segment(path, { summary: index.summary }, generation)
   } finally {
     await file.close()
   }
+}
+
+/** The index of a segment as it was appended, which must be whole up to where the next one begins. */
+async function scanSealed(
+  file: FileHandle,
+  path: string,
+  baseOffset: Offset,
+  endOffset: Offset,
+  crc32: Crc32,
+): Promise<SegmentIndex> {
+  const scan = await scanSegment(file, baseOffset, crc32)
+  if (scan.goodBytes < scan.fileBytes || scan.index.endOffset !== endOffset)
+    throw corruptAt(path, scan.goodBytes, scan.index.endOffset)
+  return scan.index
+}
+
+function gapBehind(path: string, head: CleanedHead, nextBaseOffset: Offset): GomqError {
+  return new GomqError(
+    'CORRUPT_LOG',
+    `the log is damaged: ${path} ends at byte ${head.bytes}, where offset ${head.endOffset} should begin in the next segment, and that begins at offset ${nextBaseOffset}; restore the data directory from a backup`,
+  )
 }
 
 async function openActive(

@@ -9,6 +9,7 @@ import {
   syncedOffsetOf,
 } from '@gomq/protocol'
 import type { FileHandle } from './file-system.js'
+import type { CleanedHead } from './format/cleaned-head.js'
 import { SegmentIndex } from './format/segment-index.js'
 import { SCAN_CHUNK_BYTES } from './limits.js'
 
@@ -26,10 +27,20 @@ export interface SegmentScan {
   readonly fileBytes: number
 }
 
-/** Reads a segment from its start and indexes every intact batch that follows the one before it, up to the first that does not. */
-export async function scanSegment(file: FileHandle, baseOffset: Offset, crc32: Crc32): Promise<SegmentScan> {
+/**
+ * Reads a segment from its start and indexes every intact batch that follows the one before it, up to the first that does not.
+ *
+ * @param head  of a cleaned segment: the batches begin behind it and have gaps between their offsets. Whether all are there is the caller's
+ *              question, by the counts in the head
+ */
+export async function scanSegment(
+  file: FileHandle,
+  baseOffset: Offset,
+  crc32: Crc32,
+  head?: CleanedHead,
+): Promise<SegmentScan> {
   const fileBytes = await file.sizeBytes()
-  const index = new SegmentIndex(baseOffset)
+  const index = new SegmentIndex(baseOffset, head)
   let chunk: Uint8Array = new Uint8Array(0)
   let chunkAt = 0
   /** The file from `at` on: at least `bytesMin`, unless it ends before. */
@@ -41,13 +52,13 @@ export async function scanSegment(file: FileHandle, baseOffset: Offset, crc32: C
     }
     return chunk.subarray(at - chunkAt)
   }
-  let at = 0
+  let at = index.bytes
   while (at < fileBytes) {
     const header = await read(at, HEADER_BYTES)
     // Only an intact header is believed about the length, before it decides how much is allocated.
     if (!isHeaderIntact(header, crc32) || batchBytesOf(header) > fileBytes - at) break
     const batch = (await read(at, batchBytesOf(header))).subarray(0, batchBytesOf(header))
-    if (!isBatchIntact(batch, crc32) || baseOffsetOf(batch) !== index.endOffset || !index.fits(batch)) break
+    if (!isBatchIntact(batch, crc32) || !index.follows(batch) || !index.fits(batch)) break
     index.add(batch)
     at += batch.byteLength
   }

@@ -1,5 +1,6 @@
 import { GomqError, type Offset } from '@gomq/protocol'
-import type { EpochStart, SegmentIndex, SegmentSummary } from './format/segment-index.js'
+import type { EpochStart } from './format/epoch-start.js'
+import type { SegmentIndex, SegmentSummary } from './format/segment-index.js'
 
 /**
  * Name of the segment file that begins at `baseOffset`: 20 digits, so that names sort as offsets do, and the generation of a cleaned one.

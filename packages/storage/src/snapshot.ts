@@ -33,6 +33,14 @@ export interface SnapshotSource {
   readonly pause?: () => Promise<void>
 }
 
+/** What of the log is there; a `Log` is one. */
+export interface StoredRange {
+  readonly logStartOffset: Offset
+  readonly logEndOffset: Offset
+  /** Control records below may have been cleaned away; 0 by default. */
+  readonly snapshotNeededFrom?: Offset
+}
+
 /** A snapshot that was read. */
 export interface LoadedSnapshot {
   /** Where to replay from. Batches at and above it may be in the entries already: applying them again must change nothing. */
@@ -66,16 +74,16 @@ export async function writeSnapshot(options: SnapshotLocation & SnapshotSource):
  *
  * One that is damaged, or that does not fit, is renamed to `<name>.rejected` and the next older one is taken. A snapshot does not fit if the
  * log ends before the snapshot's end (the log was cut by hand after damage: the snapshot knows what no longer happened), or begins
- * behind the snapshot's begin (the records between are gone).
+ * behind the snapshot's begin (the records between are gone), or control records behind its begin were cleaned away.
  *
- * @param options.log         what the log holds, `logStartOffset` to `logEndOffset`
+ * @param options.log         what the log holds, `logStartOffset` to `logEndOffset`, control records from `snapshotNeededFrom` on for sure
  * @param options.onRejected  told of each snapshot that was put aside
- * @throws GomqError CORRUPT_LOG         the log does not begin at 0 and no snapshot fits it
+ * @throws GomqError CORRUPT_LOG         the log does not begin at 0, or was cleaned, and no snapshot fits it
  * @throws GomqError UNSUPPORTED_FORMAT  another version wrote it
  */
 export async function loadSnapshot(
   options: SnapshotLocation & {
-    readonly log: { readonly logStartOffset: Offset; readonly logEndOffset: Offset }
+    readonly log: StoredRange
     readonly onRejected?: (path: string, reason: string) => void
   },
 ): Promise<LoadedSnapshot | undefined> {
@@ -88,18 +96,22 @@ export async function loadSnapshot(
     const bytes = await readFile(fs, path)
     if (bytes === undefined) continue
     const snapshot = decodeSnapshot(bytes, crc32)
-    const reason =
-      snapshot === undefined ? 'it is damaged' : misfit(snapshot, name, log.logStartOffset, log.logEndOffset)
+    const reason = snapshot === undefined ? 'it is damaged' : misfit(snapshot, name, log)
     if (snapshot !== undefined && reason === undefined) return snapshot
     // Out of the way for good: were it only skipped, it would seem to fit again when the log has grown.
     await fs.rename(path, `${path}.rejected`)
     await fs.syncDirectory(folder)
     options.onRejected?.(path, reason!)
   }
-  if (log.logStartOffset > 0) {
+  const { logStartOffset, snapshotNeededFrom = 0 } = log
+  if (logStartOffset > 0 || snapshotNeededFrom > 0) {
+    const what =
+      snapshotNeededFrom > logStartOffset
+        ? `control records of the log were cleaned away up to offset ${snapshotNeededFrom}`
+        : `the log begins at offset ${logStartOffset}`
     throw new GomqError(
       'CORRUPT_LOG',
-      `the log begins at offset ${log.logStartOffset} and no snapshot in ${folder} holds the state at that point; restore the data directory from a backup`,
+      `${what} and no snapshot in ${folder} holds the state at that point or later; restore the snapshots, or the whole data directory, from a backup`,
     )
   }
   return undefined
@@ -168,12 +180,13 @@ function decodeSnapshot(bytes: Uint8Array, crc32: Crc32): (LoadedSnapshot & { en
 function misfit(
   { beginOffset, endOffset }: { beginOffset: Offset; endOffset: Offset },
   name: string,
-  logStartOffset: Offset,
-  logEndOffset: Offset,
+  { logStartOffset, logEndOffset, snapshotNeededFrom = 0 as Offset }: StoredRange,
 ): string | undefined {
   if (snapshotName(beginOffset) !== name) return `it begins at offset ${beginOffset}, which is not its name`
   if (endOffset > logEndOffset) return `it ends at offset ${endOffset} and the log at ${logEndOffset}`
   if (beginOffset < logStartOffset) return `it begins at offset ${beginOffset} and the log at ${logStartOffset}`
+  if (beginOffset < snapshotNeededFrom)
+    return `it begins at offset ${beginOffset} and control records were cleaned away up to ${snapshotNeededFrom}`
   return undefined
 }
 

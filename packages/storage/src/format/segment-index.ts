@@ -4,11 +4,10 @@ import {
   type Crc32,
   concatBytes,
   decodeMsgpack,
-  type Epoch,
-  encodeMsgpack,
   epochOf,
   invariant,
   isControl,
+  lastOffsetDeltaOf,
   nextOffsetOf,
   type Offset,
   plainBytes,
@@ -16,14 +15,9 @@ import {
   topicOf,
   writeU32,
 } from '@gomq/protocol'
+import { type EpochStart, epochStartsOf, flatEpochStarts } from './epoch-start.js'
 import { encodeSealed, readSealed } from './sealed-record.js'
-
-/** Where an epoch begins. */
-export interface EpochStart {
-  readonly epoch: Epoch
-  /** Offset of its first record. */
-  readonly startOffset: Offset
-}
+import { decodeTopicNames, encodeTopicNames } from './topic-names.js'
 
 /** What a sealed segment's index says without being loaded. */
 export interface SegmentSummary {
@@ -39,6 +33,29 @@ export interface SegmentSummary {
   readonly lastTimeMs: number
   /** The epochs in the segment, the first one from the first batch on, also if it began earlier. */
   readonly epochStarts: readonly EpochStart[]
+}
+
+/** What is known of a cleaned segment before its batches: offsets have gaps in it. */
+export interface CleanedShape {
+  /** Offset after what the segment covers; the last batch may end before it. */
+  readonly endOffset: Offset
+  /** 1 or more. */
+  readonly generation: number
+  /** Where the first batch begins in the file. */
+  readonly headBytes: number
+  /** The epochs of what the segment covers. */
+  readonly epochStarts: readonly EpochStart[]
+}
+
+/** What the beginning of an index file says. */
+export interface StoredSummary {
+  readonly summary: SegmentSummary
+  /** Batches in the segment. */
+  readonly count: number
+  /** For a cleaned segment. */
+  readonly cleaned: CleanedShape | undefined
+  /** Bytes of the summary in the file. */
+  readonly summaryBytes: number
 }
 
 const MAGIC = 0x58514d47 // "GMQX"
@@ -60,38 +77,56 @@ export const CONTROL_TOPIC = 0
  *       1              3            214        2          7
  *       2             10            530        1         12
  *
+ * In a cleaned segment the offsets have gaps. There a fifth column holds how many offsets each batch covers, less one.
+ *
  * The file is described in docs/reference/log-format.md.
  */
 export class SegmentIndex {
   readonly baseOffset: Offset
+  readonly #cleaned: CleanedShape | undefined
   #count = 0
   #offsets = new Uint32Array(INITIAL_ENTRIES)
   #positions = new Uint32Array(INITIAL_ENTRIES)
   #topics = new Uint32Array(INITIAL_ENTRIES)
   #times = new Uint32Array(INITIAL_ENTRIES)
+  /** Last offset deltas; undefined where each batch ends at the next one's base. */
+  #deltas: Uint32Array<ArrayBuffer> | undefined
   #names: string[] = ['']
   #nameBytes = NAME_OVERHEAD_BYTES
   #numbers = new Map<string, number>()
   #firstTimeMs = 0
   #lastTimeMs = 0
-  #endOffset: Offset
-  #bytes = 0
-  #epochStarts: EpochStart[] = []
+  #nextOffset: Offset
+  #bytes: number
+  #epochStarts: EpochStart[]
 
-  constructor(baseOffset: Offset) {
+  /** @param cleaned  for the index of a cleaned segment */
+  constructor(baseOffset: Offset, cleaned?: CleanedShape) {
     this.baseOffset = baseOffset
-    this.#endOffset = baseOffset
+    this.#cleaned = cleaned
+    this.#nextOffset = baseOffset
+    this.#bytes = cleaned?.headBytes ?? 0
+    this.#epochStarts = [...(cleaned?.epochStarts ?? [])]
+    if (cleaned !== undefined) this.#deltas = new Uint32Array(INITIAL_ENTRIES)
   }
 
   /** Batches in the index. */
   get count(): number {
     return this.#count
   }
-  /** Offset after the last batch; the base offset if there is none. */
+  /** Offset after the last batch, the base offset if there is none; of a cleaned segment, after what it covers. */
   get endOffset(): Offset {
-    return this.#endOffset
+    return this.#cleaned?.endOffset ?? this.#nextOffset
   }
-  /** Bytes of all batches: where the next one begins in the file. */
+  /** Offset after the last batch; the base offset if there is none. */
+  get nextOffset(): Offset {
+    return this.#nextOffset
+  }
+  /** 0 for a segment as it was appended. */
+  get generation(): number {
+    return this.#cleaned?.generation ?? 0
+  }
+  /** Bytes of the head and all batches: where the next one begins in the file. */
   get bytes(): number {
     return this.#bytes
   }
@@ -102,14 +137,14 @@ export class SegmentIndex {
 
   /** Bytes of memory that the index takes, about. */
   get memoryBytes(): number {
-    return this.#offsets.length * 16 + this.#nameBytes
+    return this.#offsets.length * (this.#deltas === undefined ? 16 : 20) + this.#nameBytes
   }
 
   /** What is kept when the index is not loaded. */
   get summary(): SegmentSummary {
     return {
       baseOffset: this.baseOffset,
-      endOffset: this.#endOffset,
+      endOffset: this.endOffset,
       bytes: this.#bytes,
       firstTimeMs: this.#firstTimeMs,
       lastTimeMs: this.#lastTimeMs,
@@ -135,11 +170,18 @@ export class SegmentIndex {
     )
   }
 
-  /** Adds the batch that follows the last one; it {@link fits}. */
+  /** Whether the batch may stand behind the last one: at its end, or in a cleaned segment somewhere up to the end of what is covered. */
+  follows(batch: Uint8Array): boolean {
+    const base = baseOffsetOf(batch)
+    if (this.#cleaned === undefined) return base === this.#nextOffset
+    return base >= this.#nextOffset && nextOffsetOf(batch) <= this.#cleaned.endOffset
+  }
+
+  /** Adds the batch that {@link follows} the last one; it {@link fits}. */
   add(batch: Uint8Array): void {
     invariant(
-      baseOffsetOf(batch) === this.#endOffset && this.fits(batch),
-      `a batch at offset ${baseOffsetOf(batch)} does not fit into an index that ends at ${this.#endOffset}`,
+      this.follows(batch) && this.fits(batch),
+      `a batch at offset ${baseOffsetOf(batch)} does not fit into an index that ends at ${this.#nextOffset}`,
     )
     if (this.#count === this.#offsets.length) this.#grow()
     const at = this.#count++
@@ -149,9 +191,10 @@ export class SegmentIndex {
     this.#positions[at] = this.#bytes
     this.#topics[at] = isControl(batch) ? CONTROL_TOPIC : this.#number(topicOf(batch))
     this.#times[at] = timeMs - this.#firstTimeMs
+    if (this.#deltas !== undefined) this.#deltas[at] = lastOffsetDeltaOf(batch)
     this.#lastTimeMs = timeMs
     this.#bytes += batch.byteLength
-    this.#endOffset = nextOffsetOf(batch)
+    this.#nextOffset = nextOffsetOf(batch)
     const epoch = epochOf(batch)
     if ((this.#epochStarts.at(-1)?.epoch ?? -1) < epoch)
       this.#epochStarts.push({ epoch, startOffset: baseOffsetOf(batch) })
@@ -160,7 +203,7 @@ export class SegmentIndex {
   /** Entry of the batch that holds `offset`, or the next one; `count` if it lies behind the last. */
   entryFor(offset: Offset): number {
     const relative = offset - this.baseOffset
-    if (offset >= this.#endOffset) return this.#count
+    if (offset >= this.#nextOffset) return this.#count
     let low = 0
     let high = this.#count
     while (low < high) {
@@ -168,7 +211,7 @@ export class SegmentIndex {
       if (this.#offsets[middle]! <= relative) low = middle + 1
       else high = middle
     }
-    return Math.max(0, low - 1)
+    return low > 0 && offset < this.endAt(low - 1) ? low - 1 : low
   }
 
   /** First entry appended at `timeMs` (ms since 1970) or later; `count` if there is none. */
@@ -185,7 +228,12 @@ export class SegmentIndex {
 
   /** Base offset of an entry; the end offset behind the last one. */
   offsetAt(entry: number): Offset {
-    return (entry < this.#count ? this.baseOffset + this.#offsets[entry]! : this.#endOffset) as Offset
+    return (entry < this.#count ? this.baseOffset + this.#offsets[entry]! : this.endOffset) as Offset
+  }
+  /** Offset after an entry's last record; where there are gaps it may be below the next one's base. */
+  endAt(entry: number): Offset {
+    if (this.#deltas === undefined) return this.offsetAt(entry + 1)
+    return (this.baseOffset + this.#offsets[entry]! + this.#deltas[entry]! + 1) as Offset
   }
   /** Position of an entry's first byte in the file; the end behind the last one. */
   positionAt(entry: number): number {
@@ -196,16 +244,17 @@ export class SegmentIndex {
     return this.#topics[entry]!
   }
 
-  /** Forgets every batch from `offset` on; a batch that holds it goes as a whole. Names stay. */
+  /** Forgets every batch from `offset` on; a batch that holds it goes as a whole. Names stay. Not for a cleaned segment. */
   truncate(offset: Offset): void {
+    invariant(this.#cleaned === undefined, 'a cleaned segment is not truncated')
     const entry = this.entryFor(offset)
     if (entry >= this.#count) return
     this.#bytes = this.#positions[entry]!
-    this.#endOffset = this.offsetAt(entry)
+    this.#nextOffset = this.offsetAt(entry)
     this.#lastTimeMs = entry === 0 ? 0 : this.#firstTimeMs + this.#times[entry - 1]!
     if (entry === 0) this.#firstTimeMs = 0
     this.#count = entry
-    this.#epochStarts = this.#epochStarts.filter((start) => start.startOffset < this.#endOffset)
+    this.#epochStarts = this.#epochStarts.filter((start) => start.startOffset < this.#nextOffset)
   }
 
   /** The index file of a sealed segment, in pieces. */
@@ -220,15 +269,17 @@ export class SegmentIndex {
         bytes,
         firstTimeMs,
         lastTimeMs,
-        epochStarts.flatMap((s) => [s.epoch, s.startOffset]),
+        flatEpochStarts(epochStarts),
         this.#count,
+        ...(this.#cleaned === undefined ? [] : [this.#cleaned.generation, this.#cleaned.headBytes]),
       ],
       crc32,
     )
-    const columns = [this.#offsets, this.#positions, this.#topics, this.#times].map(
+    const deltas = this.#deltas === undefined ? [] : [this.#deltas]
+    const columns = [this.#offsets, this.#positions, this.#topics, this.#times, ...deltas].map(
       (column) => new Uint8Array(column.buffer, column.byteOffset, this.#count * 4),
     )
-    const names = encodeMsgpackNames(this.#names)
+    const names = encodeTopicNames(this.#names)
     const body = concatBytes([...columns, names])
     const crc = new Uint8Array(4)
     writeU32(crc, 0, crc32(body))
@@ -236,52 +287,50 @@ export class SegmentIndex {
   }
 
   /** The summary at the head of an index file; undefined if it is damaged or of another version, so that the index is rebuilt. */
-  static decodeSummary(
-    bytes: Uint8Array,
-    crc32: Crc32,
-  ): { summary: SegmentSummary; count: number; headBytes: number } | undefined {
+  static decodeSummary(bytes: Uint8Array, crc32: Crc32): StoredSummary | undefined {
     const sealed = readSealed(bytes, MAGIC, crc32)
     if (sealed === undefined || sealed.version !== VERSION) return undefined
-    const [baseOffset, endOffset, size, firstTimeMs, lastTimeMs, flat, count] = decodeMsgpack(sealed.body) as [
-      Offset,
-      Offset,
-      number,
-      number,
-      number,
-      number[],
-      number,
-    ]
-    const epochStarts: EpochStart[] = []
-    for (let i = 0; i < flat.length; i += 2)
-      epochStarts.push({ epoch: flat[i] as Epoch, startOffset: flat[i + 1] as Offset })
+    const [baseOffset, endOffset, size, firstTimeMs, lastTimeMs, flat, count, generation, headBytes] = decodeMsgpack(
+      sealed.body,
+    ) as [Offset, Offset, number, number, number, number[], number, number | undefined, number | undefined]
+    const epochStarts = epochStartsOf(flat)
     return {
       summary: { baseOffset, endOffset, bytes: size, firstTimeMs, lastTimeMs, epochStarts },
       count,
-      headBytes: sealed.bytes,
+      cleaned:
+        generation === undefined || headBytes === undefined
+          ? undefined
+          : { endOffset, generation, headBytes, epochStarts },
+      summaryBytes: sealed.bytes,
     }
   }
 
   /** A whole index file; undefined if it is damaged or of another version. */
   static decode(bytes: Uint8Array, crc32: Crc32): SegmentIndex | undefined {
     const head = SegmentIndex.decodeSummary(bytes, crc32)
-    if (head === undefined || bytes.byteLength < head.headBytes + 4 + 16 * head.count) return undefined
-    const body = plainBytes(bytes).subarray(head.headBytes + 4)
-    if (crc32(body) !== readU32(bytes, head.headBytes)) return undefined
-    const index = new SegmentIndex(head.summary.baseOffset)
-    const column = (n: number) => new Uint32Array(body.slice(n * 4 * head.count, (n + 1) * 4 * head.count).buffer)
-    index.#count = head.count
+    if (head === undefined) return undefined
+    const { summary, count, cleaned, summaryBytes } = head
+    const columns = cleaned === undefined ? 4 : 5
+    if (bytes.byteLength < summaryBytes + 4 + 4 * columns * count) return undefined
+    const body = plainBytes(bytes).subarray(summaryBytes + 4)
+    if (crc32(body) !== readU32(bytes, summaryBytes)) return undefined
+    const index = new SegmentIndex(summary.baseOffset, cleaned)
+    const column = (n: number) => new Uint32Array(body.slice(n * 4 * count, (n + 1) * 4 * count).buffer)
+    index.#count = count
     index.#offsets = column(0)
     index.#positions = column(1)
     index.#topics = column(2)
     index.#times = column(3)
+    if (cleaned !== undefined) index.#deltas = column(4)
     index.#names = []
     index.#nameBytes = 0
-    for (const name of decodeMsgpackNames(body.subarray(16 * head.count))) index.#addName(name)
-    index.#firstTimeMs = head.summary.firstTimeMs
-    index.#lastTimeMs = head.summary.lastTimeMs
-    index.#endOffset = head.summary.endOffset
-    index.#bytes = head.summary.bytes
-    index.#epochStarts = [...head.summary.epochStarts]
+    for (const name of decodeTopicNames(body.subarray(4 * columns * count))) index.#addName(name)
+    index.#firstTimeMs = summary.firstTimeMs
+    index.#lastTimeMs = summary.lastTimeMs
+    index.#nextOffset =
+      cleaned === undefined ? summary.endOffset : count === 0 ? summary.baseOffset : index.endAt(count - 1)
+    index.#bytes = summary.bytes
+    index.#epochStarts = [...summary.epochStarts]
     return index
   }
 
@@ -307,29 +356,6 @@ export class SegmentIndex {
     this.#positions = grown(this.#positions)
     this.#topics = grown(this.#topics)
     this.#times = grown(this.#times)
+    if (this.#deltas !== undefined) this.#deltas = grown(this.#deltas)
   }
-}
-
-/** Names in pieces, since one msgpack value has a bounded number of elements. */
-const NAMES_PER_PIECE = 50_000
-
-function encodeMsgpackNames(names: readonly string[]): Uint8Array {
-  const pieces: Uint8Array[] = []
-  for (let i = 0; i < names.length; i += NAMES_PER_PIECE) {
-    const piece = encodeMsgpack(names.slice(i, i + NAMES_PER_PIECE)).slice()
-    const length = new Uint8Array(4)
-    writeU32(length, 0, piece.byteLength)
-    pieces.push(length, piece)
-  }
-  return concatBytes(pieces)
-}
-
-function decodeMsgpackNames(bytes: Uint8Array): string[] {
-  const names: string[] = []
-  for (let at = 0; at < bytes.byteLength; ) {
-    const length = readU32(bytes, at)
-    for (const name of decodeMsgpack(bytes.subarray(at + 4, at + 4 + length)) as string[]) names.push(name)
-    at += 4 + length
-  }
-  return names
 }
