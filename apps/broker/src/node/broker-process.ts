@@ -2,7 +2,7 @@ import type { Authorizer } from '@gomq/engine'
 import { GomqError } from '@gomq/protocol'
 import { crc32, systemRandom } from '@gomq/protocol/node'
 import type { FileSystem } from '@gomq/storage'
-import { nodeFileSystem } from '@gomq/storage/node'
+import { createWorkerCleaner, nodeFileSystem } from '@gomq/storage/node'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { Broker, type BrokerOptions } from '../broker.js'
@@ -69,6 +69,8 @@ export class BrokerProcess {
       segmentBytes: configuration.segmentBytes,
       tailCacheBytes: configuration.tailCacheBytes,
       snapshotIntervalBytes: configuration.snapshotIntervalBytes,
+      cleaner: (parts.cleaner ?? createWorkerCleaner)(),
+      cleanIntervalMs: configuration.cleanIntervalMs,
       unsyncedBytesMax: configuration.unsyncedBytesMax,
       ...(parts.authorizer !== undefined && { authorizer: parts.authorizer }),
       onFailure,

@@ -20,6 +20,7 @@ export interface Configuration {
   readonly tailCacheBytes: number
   /** Log between two snapshots of the state. */
   readonly snapshotIntervalBytes: number
+  readonly cleanIntervalMs: number
   /** Published and not yet synced; above it, publishers wait. */
   readonly unsyncedBytesMax: number
   /** Clients connected over TCP at a time. */
