@@ -1,4 +1,8 @@
 export * from './cleaned-segment-writer.js'
+export { type Cleaner, type CleanerOptions, type CleaningResult, createCleaner } from './cleaning/cleaner.js'
+export type { SegmentSurvey, SurveyResult } from './cleaning/cleaning-work.js'
+export type { PolicySurvey } from './cleaning/floors.js'
+export type { CleaningRules, RetentionRule } from './cleaning/rules.js'
 export type { EpochEnd } from './epoch-starts.js'
 export * from './file-system.js'
 export type { EpochStart } from './format/epoch-start.js'

@@ -56,3 +56,36 @@ export const ZERO_AHEAD_BYTES_DEFAULT: number = 1024 * 1024
 
 /** Rounds above this do not ask for zeros: 16 KiB. A large round would write its bytes twice. */
 export const ZERO_AHEAD_ROUND_BYTES_MAX: number = 16 * 1024
+
+/** Bytes read at once when the cleaner goes through a segment: 256 KiB. Bodies of larger batches are passed over. */
+export const WALK_CHUNK_BYTES: number = 256 * 1024
+
+/** Milliseconds that the cleaner waits after what expired: a minute, for clocks of brokers that differ. */
+export const EXPIRY_MARGIN_MS: number = 60 * 1000
+
+/** A segment is rewritten if less than this share of its bytes lives. A log holds at most twice what lives, and the newest segments. */
+export const CLEANED_BELOW_SHARE = 0.5
+
+/** A segment of which less than this share lives is rewritten whatever the budget says: it costs little and frees much. */
+export const CLEANED_ALWAYS_SHARE = 0.05
+
+/** A neighbour is merged if it has at most so many times the bytes of those it is merged with: each byte is merged a few times at most. */
+export const MERGED_FACTOR = 2
+
+/** A neighbour is merged anyway if it has less than this share of a segment: 2 MiB of 128 MiB. */
+export const MERGED_SMALL_SHARE: number = 1 / 64
+
+/** Offsets, and milliseconds, that one segment may span: the columns of its index are 32 bits wide. */
+export const SEGMENT_SPAN_MAX = 0xffff_ffff
+
+/** Bytes of memory for the columns of segments that were surveyed: 32 MiB, about 800,000 batches. */
+export const DIGEST_CACHE_BYTES: number = 32 * 1024 * 1024
+
+/** Bytes of segments gone through once more in one turn, because what lives in them has changed: 256 MiB. */
+export const RESURVEYED_BYTES_MAX: number = 256 * 1024 * 1024
+
+/** Bytes of memory for the keys of one pass of compaction by default: 64 MiB, about 500,000 keys. */
+export const COMPACTION_KEY_BYTES_DEFAULT: number = 64 * 1024 * 1024
+
+/** Milliseconds that the cleaner's thread rests after each read: so that it reads at most 130 MB/s and others have the disk too. */
+export const CLEANING_PAUSE_MS = 2

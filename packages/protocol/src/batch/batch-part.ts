@@ -1,12 +1,12 @@
 import { readU32, writeU32 } from '../bytes.js'
 import { invariant } from '../errors.js'
-import { recordCountOf, recordsStartOf, tableStartOf } from './header.js'
+import { clearSparse, recordCountOf, recordsStartOf, tableStartOf } from './header.js'
 
 /**
  * Some records of a batch, as DELIVER carries them when a subscription is to get only a part.
  *
- * `header` is the batch's header and topic as they are (base offset, epoch, times, QoS); `ranges` are half-open pairs of record
- * positions; `payload` is a table of record ends, as in a batch but only for these records, followed by the records.
+ * `header` is the batch's header and topic as they are (base offset, epoch, times, QoS), except that it is never sparse: the part leaves the
+ * holes out; its checksums say nothing. `ranges` are half-open pairs of record positions; `payload` is a table of record ends, as in a batch but only for these records, followed by the records.
  */
 export interface BatchPart {
   readonly header: Uint8Array
@@ -19,7 +19,8 @@ export interface BatchPart {
  *
  *     partOfBatch(batch, [0, 2, 5, 6])   // records 0, 1 and 5
  *
- * @param ranges  ascending half-open pairs within [0, recordCount), not empty
+ * @param ranges  ascending half-open pairs within [0, recordCount), not empty; holes in them become records of no bytes, which nobody can
+ *                decode: `presentRanges` leaves them out
  */
 export function partOfBatch(batch: Uint8Array, ranges: number[]): BatchPart {
   const table = tableStartOf(batch)
@@ -51,10 +52,12 @@ export function partOfBatch(batch: Uint8Array, ranges: number[]): BatchPart {
     }
     end += stop - start
   }
-  return { header: new Uint8Array(batch.subarray(0, table)), ranges, payload }
+  const header = new Uint8Array(batch.subarray(0, table))
+  clearSparse(header)
+  return { header, ranges, payload }
 }
 
-/** Bytes of record `index`, as counted by credit. */
+/** Bytes of record `index`, as counted by credit; 0 for a hole. */
 export function recordBytesOf(batch: Uint8Array, index: number): number {
   const table = tableStartOf(batch)
   return readU32(batch, table + 4 * index) - startOf(batch, table, index)

@@ -30,6 +30,7 @@ import {
   ttlMsOf,
   versionOf,
 } from './header.js'
+import { hasHoles } from './holes.js'
 
 /** Bytes of the smallest record: an array of four with an empty value. */
 const RECORD_BYTES_MIN = 5
@@ -121,7 +122,9 @@ export function checkShape(batch: Uint8Array): void {
   const count = recordCountOf(batch)
   if (count < 1 || count > BATCH_RECORDS_MAX)
     malformed(`it announces ${count} records; 1 to ${BATCH_RECORDS_MAX} are allowed`)
-  if (recordsStartOf(batch) + count * RECORD_BYTES_MIN > batch.byteLength)
+  // Holes have no bytes.
+  const recordBytesMin = hasHoles(batch) ? 0 : RECORD_BYTES_MIN
+  if (recordsStartOf(batch) + count * recordBytesMin > batch.byteLength)
     malformed(`it has no room for the ${count} records it announces`)
 }
 

@@ -63,6 +63,7 @@ export const Attribute = {
   /** The records have a time to live, {@link ttlMsOf}. */
   EXPIRING: 0x20,
   KEYED: 0x40,
+  /** The cleaner removed some of the records: `holes.ts`. */
   SPARSE: 0x80,
   ATOMIC_CONTINUES: 0x100,
   /** Bits 9 and 10: 0 none, 1 deflate. */
@@ -234,6 +235,19 @@ export function stampUnlogged(batch: Uint8Array, appendTimeMs: number, crc32: Cr
 export function sealHeader(batch: Uint8Array, syncedOffset: Offset, crc32: Crc32): void {
   writeU64(batch, SYNCED_OFFSET_AT, syncedOffset)
   writeU32(batch, HEADER_CRC_AT, headerCrc(batch, crc32))
+}
+
+/** Marks bytes as a batch with holes, of their length, and makes both checksums anew. Again: nothing changes. @internal */
+export function sealWithHoles(batch: Uint8Array, crc32: Crc32): void {
+  writeU32(batch, BATCH_BYTES_AT, batch.byteLength)
+  writeU32(batch, ATTRIBUTES_AT, attributesOf(batch) | Attribute.SPARSE)
+  writeU32(batch, BODY_CRC_AT, bodyCrc(batch, crc32))
+  writeU32(batch, HEADER_CRC_AT, headerCrc(batch, crc32))
+}
+
+/** Marks the header of a part of a batch, which has no holes, as having none. @internal */
+export function clearSparse(header: Uint8Array): void {
+  writeU32(header, ATTRIBUTES_AT, attributesOf(header) & ~Attribute.SPARSE)
 }
 
 /** Checksum over the header without magic and checksum. */

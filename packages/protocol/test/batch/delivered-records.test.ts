@@ -41,6 +41,8 @@ describe('DeliveredRecords', () => {
     const refusal = expect.objectContaining({ code: 'UNSUPPORTED_FEATURE' })
     expect(() => DeliveredRecords.ofBatch(batch, crc32)).toThrow(refusal)
     const part = partOfBatch(batch, [0, 1])
+    // The part of a sparse batch is not sparse; one that says so is not what it seems.
+    writeU32(part.header, 52, 1 | attribute)
     expect(() => DeliveredRecords.ofPart(part.header, part.ranges, part.payload)).toThrow(refusal)
   })
 

@@ -1,0 +1,173 @@
+import { invariant, type Offset } from '@gomq/protocol'
+import type { CleanedSegment } from '../cleaned-segment-writer.js'
+import type { SegmentView } from '../segment.js'
+import { CompactionPass } from './compaction.js'
+import { type PolicySurvey, type SurveyedPart, surveyFloors } from './floors.js'
+import { type CleaningPlan, planCleaning, type WeighedSegment } from './planning.js'
+import { compactSegment, rewriteSegments } from './rewriting.js'
+import { type CleaningRules, RuleBook } from './rules.js'
+import { SegmentDigest } from './segment-digest.js'
+import { SegmentLedger } from './segment-ledger.js'
+import type { WalkContext } from './segment-walk.js'
+
+/** The part of the log that is not sealed, or not committed to its end: what the log itself must tell. */
+export interface OpenPart {
+  readonly baseOffset: Offset
+  /** Whether the heads begin at `baseOffset`; otherwise they follow those given before. */
+  readonly isAnew: boolean
+  /** Header and topic of each batch, in order. */
+  readonly heads: readonly Uint8Array[]
+}
+
+/** What lives in a segment by the rules. */
+export interface SegmentSurvey {
+  readonly baseOffset: Offset
+  readonly endOffset: Offset
+  readonly generation: number
+  /** Bytes of the file. */
+  readonly bytes: number
+  /** Bytes of batches that live. What a later record of the same key replaces counts as long as it is there. */
+  readonly liveBytes: number
+  readonly deadBytes: number
+}
+
+/** What a survey finds. */
+export interface SurveyResult {
+  /** Floors that age, bytes and count ask for, of the policies whose floor is to rise. */
+  readonly floors: readonly { readonly filter: string; readonly before: Offset }[]
+  /** Every policy, in the order of the rules. */
+  readonly policies: readonly PolicySurvey[]
+  /** The segments that are sealed and committed, oldest first. */
+  readonly segments: readonly SegmentSurvey[]
+}
+
+/**
+ * The work of a cleaner that reads and writes segment files and needs nothing of the live log: in this thread or in another. Arguments and
+ * results are plain values. One call at a time; {@link begin} before all others of a turn.
+ */
+export interface CleaningWork {
+  /** A turn begins. @param request.segments  all that are sealed and committed, oldest first */
+  begin(request: { readonly segments: readonly SegmentView[]; readonly rules: CleaningRules }): Promise<void>
+  /** Takes in what is new of the open part, perhaps in pieces. */
+  addOpen(open: OpenPart): Promise<void>
+  survey(): Promise<SurveyResult>
+  /** @param request.segments  those that may be cleaned, from the log's start */
+  plan(request: {
+    readonly segments: readonly SegmentView[]
+    readonly budgetBytes: number
+    readonly segmentBytes: number
+  }): Promise<CleaningPlan>
+  /** Neighbours become one cleaned segment. */
+  rewrite(request: { readonly segments: readonly SegmentView[] }): Promise<CleanedSegment>
+  /** Begins a pass of compaction if one is due; whether it did. Each of the segments is then given to {@link compact}, in order. */
+  beginCompaction(request: { readonly segments: readonly SegmentView[] }): Promise<boolean>
+  /** Undefined: nothing was to be removed, and nothing was written. */
+  compact(request: { readonly segment: SegmentView }): Promise<CleanedSegment | undefined>
+  /** The pass is over. @param request.isWhole  whether every segment was compacted */
+  endCompaction(request: { readonly isWhole: boolean }): Promise<void>
+}
+
+/** {@link CleaningWork} in this thread. */
+export class LocalCleaningWork implements CleaningWork {
+  readonly #context: WalkContext
+  readonly #keyBytesMax: number
+  readonly #ledger: SegmentLedger
+  #book: RuleBook = new RuleBook({ rules: [], pinned: new Float64Array(0), cleanableTo: 0 as Offset, nowMs: 0 })
+  #segments: readonly SegmentView[] = []
+  #open: SegmentDigest = new SegmentDigest()
+  #openOffset = 0 as Offset
+  #pass: CompactionPass | undefined
+  /** Everything below is compacted, by the filters in {@link #compactedFilters}. */
+  #compactedTo = 0 as Offset
+  #compactedFilters = ''
+
+  /** @param keyBytesMax  memory for keys in a pass of compaction, from 1 */
+  constructor(context: WalkContext, keyBytesMax: number) {
+    this.#context = context
+    this.#keyBytesMax = keyBytesMax
+    this.#ledger = new SegmentLedger(context)
+  }
+
+  async begin({ segments, rules }: Parameters<CleaningWork['begin']>[0]): Promise<void> {
+    this.#book = new RuleBook(rules)
+    this.#segments = segments
+    this.#ledger.begin(segments, this.#book)
+    const filters = JSON.stringify(rules.rules.map(({ policy }) => [policy.filter, policy.isCompacted]))
+    if (filters !== this.#compactedFilters) this.#compactedTo = 0 as Offset
+    this.#compactedFilters = filters
+  }
+
+  async addOpen({ baseOffset, isAnew, heads }: OpenPart): Promise<void> {
+    if (isAnew) this.#open = new SegmentDigest()
+    this.#openOffset = baseOffset
+    for (const head of heads) this.#open.add(head, this.#book)
+  }
+
+  async survey(): Promise<SurveyResult> {
+    const book = this.#book
+    const ledger = this.#ledger
+    const parts: SurveyedPart[] = [
+      { baseOffset: this.#openOffset, totals: this.#open.totals, digest: async () => this.#open },
+    ]
+    for (const segment of [...this.#segments].reverse())
+      parts.push({
+        baseOffset: segment.baseOffset,
+        totals: await ledger.totals(segment, book),
+        digest: () => ledger.digest(segment, book),
+      })
+    const policies = await surveyFloors(book, parts)
+    const segments: SegmentSurvey[] = []
+    for (const segment of this.#segments) {
+      const { baseOffset, endOffset, generation, bytes } = segment
+      const { batchBytes, liveBytes } = await ledger.weigh(segment, book)
+      segments.push({ baseOffset, endOffset, generation, bytes, liveBytes, deadBytes: batchBytes - liveBytes })
+    }
+    const floors = policies
+      .filter(({ before, wanted }) => wanted > before)
+      .map(({ filter, wanted }) => ({ filter, before: wanted }))
+    return { floors, policies, segments }
+  }
+
+  async plan({ segments, budgetBytes, segmentBytes }: Parameters<CleaningWork['plan']>[0]): Promise<CleaningPlan> {
+    const weighed: WeighedSegment[] = []
+    for (const segment of segments) weighed.push(await this.#ledger.weigh(segment, this.#book))
+    return planCleaning(weighed, budgetBytes, segmentBytes)
+  }
+
+  rewrite({ segments }: Parameters<CleaningWork['rewrite']>[0]): Promise<CleanedSegment> {
+    return rewriteSegments(this.#context, segments, this.#book)
+  }
+
+  async beginCompaction({ segments }: Parameters<CleaningWork['beginCompaction']>[0]): Promise<boolean> {
+    const book = this.#book
+    if (!(await this.#isCompactionDue(segments))) return false
+    this.#pass = await CompactionPass.learn(this.#context, segments, book, this.#compactedTo, this.#keyBytesMax)
+    return true
+  }
+
+  async compact({ segment }: Parameters<CleaningWork['compact']>[0]): Promise<CleanedSegment | undefined> {
+    invariant(this.#pass !== undefined, 'a segment is compacted outside a pass')
+    return compactSegment(this.#context, segment, this.#book, this.#pass)
+  }
+
+  async endCompaction({ isWhole }: Parameters<CleaningWork['endCompaction']>[0]): Promise<void> {
+    if (isWhole && this.#pass !== undefined) this.#compactedTo = this.#pass.to
+    this.#pass = undefined
+  }
+
+  /** A pass reads and writes all that is compacted already, so one is worth it when as much has come as there is. */
+  async #isCompactionDue(segments: readonly SegmentView[]): Promise<boolean> {
+    const book = this.#book
+    if (!book.rules.some(({ policy }) => policy.isCompacted)) return false
+    let clean = 0
+    let dirty = 0
+    for (const segment of segments) {
+      for (const [rule, { bytes }] of await this.#ledger.totals(segment, book)) {
+        if (!book.isCompacted(rule)) continue
+        if (segment.endOffset <= this.#compactedTo) clean += bytes
+        else dirty += bytes
+      }
+    }
+    return dirty > 0 && dirty >= clean
+  }
+}
