@@ -98,7 +98,7 @@ export class Broker {
 
   /** Counts of the moment: connections, subscriptions, ... */
   get stats(): Readonly<Record<string, number>> {
-    return { ...this.#driver.engine.stats, logStartOffset: this.logStartOffset, highWatermark: this.highWatermark }
+    return { ...this.#driver.engine.stats, ...this.#cleaning?.stats, logStartOffset: this.logStartOffset, highWatermark: this.highWatermark }
   }
 
   /** The broker's own client, for HTTP. */

@@ -35,12 +35,19 @@ export class CleaningTurns {
   #timer: Timer | undefined
   #turn: Promise<void> | undefined
   #isStopped = false
+  #removedBytes = 0
+  #rewrittenBytes = 0
   /** Bytes that may be rewritten: one for each that was appended, and one segment ahead. */
   #budgetBytes: number
 
   constructor(options: CleaningTurnsOptions) {
     this.#options = options
     this.#budgetBytes = options.segmentBytes
+  }
+
+  /** Since the start of the broker: bytes of files that are gone, less what was written in their place; and those bytes. */
+  get stats(): { readonly cleanedBytes: number; readonly rewrittenBytes: number } {
+    return { cleanedBytes: this.#removedBytes, rewrittenBytes: this.#rewrittenBytes }
   }
 
   /** Begins; the first turn comes after the interval. */
@@ -111,6 +118,8 @@ export class CleaningTurns {
     const { engine, log, cleaner, step, brokerLog } = this.#options
     const cleaned = await cleaner.clean(log, this.#cleaningRules(engine.retentionRules()), this.#budgetBytes)
     this.#budgetBytes -= cleaned.rewrittenBytes
+    this.#removedBytes += cleaned.removedBytes
+    this.#rewrittenBytes += cleaned.rewrittenBytes
     step(() => engine.handleLogStart(log.logStartOffset))
     if (cleaned.removedBytes > 0) brokerLog.info({ ...cleaned }, 'the log was cleaned')
   }

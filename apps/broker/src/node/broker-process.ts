@@ -1,8 +1,8 @@
 import type { Authorizer } from '@gomq/engine'
 import { GomqError } from '@gomq/protocol'
 import { crc32, systemRandom } from '@gomq/protocol/node'
-import type { FileSystem } from '@gomq/storage'
-import { createWorkerCleaner, nodeFileSystem } from '@gomq/storage/node'
+import { createCleaner, type FileSystem } from '@gomq/storage'
+import { nodeFileSystem } from '@gomq/storage/node'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { Broker, type BrokerOptions } from '../broker.js'
@@ -69,7 +69,7 @@ export class BrokerProcess {
       segmentBytes: configuration.segmentBytes,
       tailCacheBytes: configuration.tailCacheBytes,
       snapshotIntervalBytes: configuration.snapshotIntervalBytes,
-      cleaner: (parts.cleaner ?? createWorkerCleaner)(),
+      cleaner: createCleaner({ fs: parts.fs ?? nodeFileSystem(), crc32, segmentBytes: configuration.segmentBytes }),
       cleanIntervalMs: configuration.cleanIntervalMs,
       unsyncedBytesMax: configuration.unsyncedBytesMax,
       ...(parts.authorizer !== undefined && { authorizer: parts.authorizer }),

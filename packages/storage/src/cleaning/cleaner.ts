@@ -54,6 +54,8 @@ export interface Cleaner {
    * @throws as {@link survey}, and as `Log.replaceSegments`
    */
   clean(log: CleanableLog, rules: CleaningRules, budgetBytes: number): Promise<CleaningResult>
+  /** Ends what is under way at the next chunk, with a rejection, and takes no more. What was written in part is left for the next start to remove. */
+  close(): Promise<void>
 }
 
 /** What a cleaner in this thread is made with. */
@@ -118,6 +120,8 @@ export class LogCleaner implements Cleaner {
     if (turn.rewrittenBytes < budgetBytes) await this.#compact(turn)
     return turn.result
   }
+
+  async close(): Promise<void> {}
 
   /** Hands on header and topic of each batch from `from` to before `to`. */
   async #addOpen(log: CleanableLog, baseOffset: Offset, from: Offset, to: Offset): Promise<void> {
