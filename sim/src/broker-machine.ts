@@ -1,6 +1,7 @@
 import { Broker, type Scheduler, silentLog } from '@gomq/broker'
 import { GomqError, InvariantError } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
+import { createCleaner } from '@gomq/storage'
 import { SimDisk } from '@gomq/storage/testing'
 import { type DiskPace, FaultyFileSystem } from './faulty-file-system.js'
 import type { World } from './world.js'
@@ -116,7 +117,7 @@ export class BrokerMachine {
       crc32: world.crc32,
       scheduler: process.scheduler,
       random: world.random,
-      log: silentLog,
+      log: { ...silentLog, info: (fields, message) => this.#note(fields, message) },
       brokerId: 'sim',
       brokerVersion: '0.0.0',
       messageBytesMax: 64 * 1024,
@@ -124,6 +125,8 @@ export class BrokerMachine {
       segmentBytes: 16 * 1024,
       tailCacheBytes: 4 * 1024,
       snapshotIntervalBytes: 8 * 1024,
+      cleaner: createCleaner({ fs: process.fs, crc32: world.crc32, segmentBytes: 16 * 1024 }),
+      cleanIntervalMs: 300,
       unsyncedBytesMax: 4 * 1024,
       onFailure: (error) => this.#fail(process, error),
     }).then(
@@ -135,6 +138,13 @@ export class BrokerMachine {
       },
       (error: unknown) => this.#fail(process, error),
     )
+  }
+
+  /** What the broker logs about cleaning belongs to the story of a run. */
+  #note(fields: object, message: string): void {
+    if (message !== 'the log was cleaned') return
+    this.#world.history.cleanings++
+    this.#world.trace.add('broker', `${message} ${JSON.stringify(fields)}`)
   }
 
   /**

@@ -67,6 +67,8 @@ export class History {
   /** Offsets of a durable identity that came again after their acknowledgement was confirmed. */
   readonly redelivered: string[] = []
   readonly wills: WillOwner[] = []
+  /** Times that something was removed from the log. */
+  cleanings = 0
   /** What a new subscriber was handed first, after healing. */
   retained: Delivered[] = []
   /** Everything from the start of the log, after healing. */

@@ -157,6 +157,7 @@ function countsOf(history: History): Record<string, number> {
   counts['retained'] = history.retained.length
   counts['stored'] = history.readBack.length
   counts['delivered'] = history.lives.reduce((sum, life) => sum + life.delivered.length, 0)
+  counts['cleanings'] = history.cleanings
   counts['acked'] = history.lives.reduce((sum, life) => sum + life.ackConfirmed.size, 0)
   return counts
 }

@@ -116,7 +116,12 @@ export class Subscriber {
       untilEnd: false,
       retained: plan.retained ?? false,
     }
-    const listener = { handleReadable: () => undefined, handleTail: () => undefined, handleLag: () => undefined, handleMissed: () => undefined }
+    const listener = {
+      handleReadable: () => undefined,
+      handleTail: () => undefined,
+      handleLag: () => undefined,
+      handleMissed: () => undefined,
+    }
     const waiter = {
       resolve: () => void (call.outcome = 'ok'),
       reject: (error: GomqError) => {

@@ -10,16 +10,19 @@ import {
   type Random,
   type RetentionPolicy,
 } from '@gomq/protocol'
-import { type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
+import { type Cleaner, type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
+import { CleaningTurns } from './cleaning-turns.js'
 import { DiskSpace } from './disk-space.js'
 import type { Door } from './door.js'
 import { EngineDriver, type EngineDriverOptions } from './engine-driver.js'
 import { SHUTDOWN_SNAPSHOT_BYTES } from './limits.js'
+import type { PolicyDryRun } from './policy-dry-run.js'
 import type { DoorReader, DoorSubscription, ReadingDoor } from './reading-door.js'
 import { recoverState } from './recovery.js'
 import type { Scheduler, Timer } from './scheduler.js'
 import { SnapshotWriter } from './snapshot-writer.js'
+import { SyncWaiters } from './sync-waiters.js'
 import type { Wire, WireHandler } from './wire.js'
 
 /** How often the broker's own doors show the engine that they live. */
@@ -46,6 +49,10 @@ export interface BrokerOptions {
   readonly unsyncedBytesMax: number
   /** Bytes of the disk that publishes leave free; undefined: two segments and two snapshots. */
   readonly diskReserveBytes?: number | undefined
+  /** Removes what the policies let go; closed with the broker, where it can be. Without one nothing is removed. */
+  readonly cleaner?: Cleaner & { close?(): Promise<void> }
+  /** From the end of one cleaning to the next. */
+  readonly cleanIntervalMs: number
   /** Who may do what; everybody everything by default. */
   readonly authorizer?: Authorizer
   /**
@@ -73,10 +80,10 @@ export class Broker {
   #driver!: EngineDriver
   #snapshots!: SnapshotWriter
   #disk!: DiskSpace
+  #cleaning: CleaningTurns | undefined
   #door!: Door
   #doorPing: Timer | undefined
-  /** Those who wait for the log to be durable up to an offset. */
-  #syncWaiters: { offset: Offset; resolve: () => void; reject: (error: Error) => void }[] = []
+  readonly #syncWaiters = new SyncWaiters()
 
   private constructor(options: BrokerOptions) {
     this.#options = options
@@ -110,7 +117,13 @@ export class Broker {
   /** Counts of the moment: connections, subscriptions, ... */
   get stats(): Readonly<Record<string, number>> {
     const { logStartOffset, highWatermark } = this
-    return { ...this.#driver.engine.stats, ...this.#disk.stats, logStartOffset, highWatermark }
+    return {
+      ...this.#driver.engine.stats,
+      ...this.#disk.stats,
+      ...this.#cleaning?.stats,
+      logStartOffset,
+      highWatermark,
+    }
   }
 
   /** How much room the disk has, and whether publishes are refused for want of it. */
@@ -180,6 +193,11 @@ export class Broker {
     return this.#command(() => void this.#driver.engine.handleSurvey(floors, version, this.nowMs()))
   }
 
+  /** What a policy would remove; undefined where nothing is ever removed. */
+  get policyDryRun(): PolicyDryRun | undefined {
+    return this.#cleaning?.dryRun
+  }
+
   /** Reads committed batches, as `Log.read` does. */
   read(request: ReadRequest): Promise<ReadResult> {
     return this.#log.read(request)
@@ -196,6 +214,7 @@ export class Broker {
     this.#state = 'stopping'
     this.#doorPing?.cancel()
     this.#log.hurry()
+    await this.#cleaning?.stop()
     this.#driver.stopReading()
     await this.#synced(this.#log.logEndOffset)
     this.#driver.step(() => this.#driver.engine.shutdown(this.nowMs()))
@@ -216,8 +235,10 @@ export class Broker {
     this.#state = 'failed'
     this.#doorPing?.cancel()
     this.#disk?.stop()
+    const cleaned = this.#cleaning?.stop()
     this.#driver.stop()
     this.#door.close()
+    await cleaned
     // On a disk that has crashed as well, nothing can be closed and nothing needs to be.
     await this.#log.close().catch(() => undefined)
   }
@@ -263,6 +284,7 @@ export class Broker {
       onAppended: (bytes) => {
         this.#snapshots.handleAppended(bytes)
         this.#disk.handleAppended(bytes)
+        this.#cleaning?.handleAppended(bytes)
       },
       onFailure: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))),
     })
@@ -278,12 +300,13 @@ export class Broker {
       intervalBytes: this.#options.snapshotIntervalBytes,
     })
     const recovered = await recoverState({ fs, directory, crc32, log, engine, brokerLog, nowMs: () => this.nowMs() })
-    await this.#snapshots.measure()
+    await this.#snapshots.look()
     this.#driver.step(() => engine.start(this.nowMs()))
     await this.#synced(log.logEndOffset)
     // Brokers that never live for long would replay more at each start.
     this.#snapshots.handleAppended(recovered.replayedBytes)
     await this.#disk.start()
+    this.#startCleaning()
     this.#door = this.#driver.openDoor('http')
     this.#pingDoor()
     this.#state = 'serving'
@@ -298,6 +321,21 @@ export class Broker {
       },
       'the log is recovered',
     )
+  }
+
+  #startCleaning(): void {
+    const { cleaner, scheduler, log: brokerLog, cleanIntervalMs: intervalMs, segmentBytes } = this.#options
+    if (cleaner === undefined) return
+    const parts = { log: this.#log, cleaner, snapshots: this.#snapshots, scheduler, brokerLog }
+    this.#cleaning = new CleaningTurns({
+      ...parts,
+      intervalMs,
+      segmentBytes,
+      retentionRules: () => this.retentionRules(),
+      handleSurvey: (floors, version) => this.handleSurvey(floors, version),
+      handleLogStart: (offset) => this.#driver.step(() => this.#driver.engine.handleLogStart(offset)),
+    })
+    this.#cleaning.start()
   }
 
   #engineOptions(epochNumber: number): EngineDriverOptions['engine'] {
@@ -323,9 +361,7 @@ export class Broker {
   #handleSynced(offset: Offset): void {
     if (this.#state === 'failed') return
     this.#driver?.handleSynced(offset)
-    const reached = this.#syncWaiters.filter((waiter) => waiter.offset <= offset)
-    this.#syncWaiters = this.#syncWaiters.filter((waiter) => waiter.offset > offset)
-    for (const { resolve } of reached) resolve()
+    this.#syncWaiters.handleSynced(offset)
   }
 
   /** Has the engine append something, and waits until that is committed. */
@@ -346,12 +382,9 @@ export class Broker {
     await this.#synced(endOffset)
   }
 
-  #synced(offset: Offset): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#state === 'failed') reject(new GomqError('STORAGE_FAILED', 'the broker has failed'))
-      else if (this.#log.syncedOffset >= offset) resolve()
-      else this.#syncWaiters.push({ offset, resolve, reject })
-    })
+  async #synced(offset: Offset): Promise<void> {
+    if (this.#state === 'failed') throw new GomqError('STORAGE_FAILED', 'the broker has failed')
+    if (this.#log.syncedOffset < offset) await this.#syncWaiters.wait(offset)
   }
 
   #fail(error: Error): void {
@@ -359,10 +392,10 @@ export class Broker {
     this.#state = 'failed'
     this.#doorPing?.cancel()
     this.#disk?.stop()
+    void this.#cleaning?.stop()
     const code = error instanceof GomqError ? error.code : 'INTERNAL'
     this.#driver?.abandon(code, 'the broker has failed and stops; its log says why')
-    for (const { reject } of this.#syncWaiters) reject(error)
-    this.#syncWaiters = []
+    this.#syncWaiters.fail(error)
     this.#options.onFailure(error)
   }
 

@@ -1,6 +1,6 @@
 import type { Engine } from '@gomq/engine'
-import type { Crc32 } from '@gomq/protocol'
-import { type FileSystem, type Log, newestSnapshotBytes, writeSnapshot } from '@gomq/storage'
+import type { Crc32, Offset } from '@gomq/protocol'
+import { type FileSystem, keptSnapshots, type Log, writeSnapshot } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Scheduler } from './scheduler.js'
 
@@ -26,6 +26,7 @@ export class SnapshotWriter {
   #bytesSince = 0
   #writing: Promise<void> | undefined
   #newestBytes = 0
+  #olderBeginOffset = 0 as Offset
 
   constructor(options: SnapshotWriterOptions) {
     this.#options = options
@@ -36,14 +37,24 @@ export class SnapshotWriter {
     return this.#bytesSince
   }
 
-  /** Bytes of the newest snapshot on disk, as of the last {@link measure}; 0 if there is none. */
+  /** Bytes of the newest snapshot on disk, as of the last {@link look}; 0 if there is none. */
   get newestBytes(): number {
     return this.#newestBytes
   }
 
-  /** Looks how large the newest snapshot is. */
-  async measure(): Promise<void> {
-    this.#newestBytes = await newestSnapshotBytes(this.#options.fs, this.#options.directory)
+  /**
+   * Where the older of the two newest snapshots begins; 0 without two. Whatever happens to one of them, the state at this offset is kept,
+   * so that control records below it are needed no more.
+   */
+  get olderBeginOffset(): Offset {
+    return this.#olderBeginOffset
+  }
+
+  /** Looks which snapshots are there. */
+  async look(): Promise<void> {
+    const kept = await keptSnapshots(this.#options.fs, this.#options.directory)
+    this.#newestBytes = kept.at(-1)?.bytes ?? 0
+    this.#olderBeginOffset = kept.at(-2)?.beginOffset ?? (0 as Offset)
   }
 
   /** The log has grown; begins a snapshot if it is time for one and none is being written. */
@@ -80,7 +91,7 @@ export class SnapshotWriter {
         nowMs: () => scheduler.nowMs(),
         pause: () => new Promise((resolve) => scheduler.schedule(0, resolve)),
       })
-      await this.measure()
+      await this.look()
       brokerLog.debug({ beginOffset }, 'a snapshot of the state was written')
     } catch (error) {
       brokerLog.error(

@@ -22,9 +22,9 @@ export { openLog } from './open-log.js'
 export type { TornTail } from './recovery.js'
 export type { SegmentView } from './segment.js'
 export {
+  keptSnapshots,
   type LoadedSnapshot,
   loadSnapshot,
-  newestSnapshotBytes,
   type SnapshotLocation,
   type SnapshotSource,
   type StoredRange,

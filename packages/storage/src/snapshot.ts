@@ -117,17 +117,22 @@ export async function loadSnapshot(
   return undefined
 }
 
-/** Bytes of the newest snapshot, as it is on disk; 0 if there is none. What the next one will need, roughly. */
-export async function newestSnapshotBytes(fs: FileSystem, directory: string): Promise<number> {
+/** The snapshots on disk, oldest first; whether they are whole is not looked at. */
+export async function keptSnapshots(
+  fs: FileSystem,
+  directory: string,
+): Promise<{ readonly beginOffset: Offset; readonly bytes: number }[]> {
   const folder = folderOf(directory)
-  const newest = (await fs.list(folder)).filter(isSnapshotName).sort().at(-1)
-  if (newest === undefined) return 0
-  const file = await fs.open(`${folder}/${newest}`, 'read')
-  try {
-    return await file.sizeBytes()
-  } finally {
-    await file.close()
+  const kept: { beginOffset: Offset; bytes: number }[] = []
+  for (const name of (await fs.list(folder)).filter(isSnapshotName).sort()) {
+    const file = await fs.open(`${folder}/${name}`, 'read')
+    try {
+      kept.push({ beginOffset: Number.parseInt(name, 10) as Offset, bytes: await file.sizeBytes() })
+    } finally {
+      await file.close()
+    }
   }
+  return kept
 }
 
 /**

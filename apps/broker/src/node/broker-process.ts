@@ -1,8 +1,8 @@
 import type { Authorizer } from '@gomq/engine'
 import { GomqError } from '@gomq/protocol'
 import { crc32, inflate, systemRandom } from '@gomq/protocol/node'
-import type { FileSystem } from '@gomq/storage'
-import { nodeFileSystem } from '@gomq/storage/node'
+import { createCleaner, type FileSystem } from '@gomq/storage'
+import { createWorkerCleaner, nodeFileSystem } from '@gomq/storage/node'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { Broker, type BrokerOptions } from '../broker.js'
@@ -73,6 +73,8 @@ export class BrokerProcess {
       segmentBytes: configuration.segmentBytes,
       tailCacheBytes: configuration.tailCacheBytes,
       snapshotIntervalBytes: configuration.snapshotIntervalBytes,
+      cleaner: cleanerFor(parts.fs, configuration.segmentBytes),
+      cleanIntervalMs: configuration.cleanIntervalMs,
       unsyncedBytesMax: configuration.unsyncedBytesMax,
       diskReserveBytes: configuration.diskReserveBytes,
       ...(parts.authorizer !== undefined && { authorizer: parts.authorizer }),
@@ -85,7 +87,13 @@ export class BrokerProcess {
       log,
       accept: (wire) => broker.accept(wire),
     })
-    const http = (await httpModule)?.createHttpServer({ broker, messageBytesMax, httpHosts, log })
+    const http = (await httpModule)?.createHttpServer({
+      broker,
+      messageBytesMax,
+      httpHosts,
+      dryRun: broker.policyDryRun,
+      log,
+    })
     const started = new BrokerProcess(broker, tcp, http, configuration, log)
     try {
       await listen('tcp', configuration.tcp, () => tcp.listen())
@@ -158,6 +166,11 @@ export class BrokerProcess {
       this.#tcp.destroyConnections()
     }
   }
+}
+
+/** On the real disk the cleaner works in a thread of its own; another disk is in this one. */
+function cleanerFor(fs: FileSystem | undefined, segmentBytes: number): NonNullable<BrokerOptions['cleaner']> {
+  return fs === undefined ? createWorkerCleaner({ segmentBytes }) : createCleaner({ fs, crc32, segmentBytes })
 }
 
 /** Opens the broker; what the operating system refuses is said with what to do about it. */

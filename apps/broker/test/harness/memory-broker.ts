@@ -33,6 +33,7 @@ export async function openBroker({
     segmentBytes: 16 * MIB,
     tailCacheBytes: 4 * MIB,
     snapshotIntervalBytes: 256 * MIB,
+    cleanIntervalMs: 10_000,
     unsyncedBytesMax: 64 * MIB,
     onFailure: (error) => failures.push(error),
     ...options,

@@ -22,6 +22,7 @@ export interface Configuration {
   readonly tailCacheBytes: number
   /** Log between two snapshots of the state. */
   readonly snapshotIntervalBytes: number
+  readonly cleanIntervalMs: number
   /** Published and not yet synced; above it, publishers wait. */
   readonly unsyncedBytesMax: number
   /** Free bytes of the disk below which publishes are refused; undefined: two segments and two snapshots. */

@@ -104,6 +104,13 @@ export const OPTIONS: { readonly [K in keyof Configuration]: Option<Configuratio
     description: 'Log written between two snapshots of the state. A start replays at most about this much.',
     schema: sizeBytes(64 * KIB, 64 * GIB),
   },
+  cleanIntervalMs: {
+    flag: 'clean-interval-ms',
+    placeholder: 'milliseconds',
+    fallback: '10000',
+    description: 'Time between two looks at the log for what the retention policies let go.',
+    schema: integer(10, 86_400_000),
+  },
   unsyncedBytesMax: {
     flag: 'unsynced-bytes-max',
     placeholder: 'size',

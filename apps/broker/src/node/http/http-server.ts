@@ -43,7 +43,7 @@ export interface HttpServerOptions {
   /** Bytes of bodies and pages that all requests may hold together; 256 MiB by default. */
   readonly heldBytesMax?: number
   /** Says what a retention policy would remove; without it a dry run answers 501. */
-  readonly dryRun?: PolicyDryRun
+  readonly dryRun?: PolicyDryRun | undefined
 }
 
 /** The HTTP door. JSON only, for browsers of the same origin only, every answer bounded. */

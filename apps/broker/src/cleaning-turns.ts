@@ -1,0 +1,141 @@
+import type { RetentionRules, WantedFloor } from '@gomq/engine'
+import type { Offset } from '@gomq/protocol'
+import type { Cleaner, CleaningRules, Log } from '@gomq/storage'
+import type { BrokerLog } from './broker-log.js'
+import type { PolicyDryRun } from './policy-dry-run.js'
+import type { Scheduler, Timer } from './scheduler.js'
+import type { SnapshotWriter } from './snapshot-writer.js'
+
+/** What cleaning works with. */
+export interface CleaningTurnsOptions {
+  readonly log: Log
+  readonly cleaner: Cleaner & { close?(): Promise<void> }
+  readonly snapshots: SnapshotWriter
+  readonly scheduler: Scheduler
+  readonly brokerLog: BrokerLog
+  /** From the end of one turn to the next. */
+  readonly intervalMs: number
+  readonly segmentBytes: number
+  /** The rules as they are committed. */
+  retentionRules(): RetentionRules
+  /** Asks for floors; settles when those that rose are committed. */
+  handleSurvey(floors: readonly WantedFloor[], version: number): Promise<void>
+  /** The log begins here now. */
+  handleLogStart(offset: Offset): void
+}
+
+/**
+ * Keeps the log bounded, turn by turn: what the policies ask for is surveyed, made a record of the log, and only when that has committed are
+ * bytes removed by it. Readers and appends go on meanwhile.
+ *
+ *     rules -> survey -> engine: floors rise, a record -> committed -> clean -> segments swapped, log start moved -> engine told
+ *
+ * A turn that fails is logged and loses nothing: the next one begins anew.
+ */
+export class CleaningTurns {
+  readonly #options: CleaningTurnsOptions
+  #timer: Timer | undefined
+  /** What the cleaner does last. */
+  #last: Promise<void> = Promise.resolve()
+  #isStopped = false
+  #removedBytes = 0
+  #rewrittenBytes = 0
+  /** Bytes that may be rewritten: one for each that was appended, and one segment ahead. */
+  #budgetBytes: number
+
+  constructor(options: CleaningTurnsOptions) {
+    this.#options = options
+    this.#budgetBytes = options.segmentBytes
+  }
+
+  /** Since the start of the broker: bytes of files that are gone, less what was written in their place; and those bytes. */
+  get stats(): { readonly cleanedBytes: number; readonly rewrittenBytes: number } {
+    return { cleanedBytes: this.#removedBytes, rewrittenBytes: this.#rewrittenBytes }
+  }
+
+  /** Begins; the first turn comes after the interval. */
+  start(): void {
+    const { scheduler, intervalMs } = this.#options
+    if (this.#isStopped) return
+    this.#timer = scheduler.schedule(intervalMs, () => {
+      void this.run().finally(() => this.start())
+    })
+  }
+
+  /** The log has grown: as much may be rewritten. */
+  handleAppended(bytes: number): void {
+    this.#budgetBytes += bytes
+  }
+
+  /** Runs a turn now, or when what is under way has ended. */
+  run(): Promise<void> {
+    return this.#alone(() => this.#run())
+  }
+
+  /** What `policy` would remove at once if it held; nothing is changed. */
+  readonly dryRun: PolicyDryRun = async (policy) => {
+    const { log, cleaner, retentionRules } = this.#options
+    const known = retentionRules()
+    const others = known.rules.filter((rule) => rule.policy.filter !== policy.filter)
+    const before = known.rules.find((rule) => rule.policy.filter === policy.filter)?.before ?? (0 as Offset)
+    const rules = this.#cleaningRules({ ...known, rules: [...others, { policy, before }] })
+    const { policies } = await this.#alone(() => cleaner.survey(log, rules))
+    const found = policies.find(({ filter }) => filter === policy.filter)!
+    const { wanted, keptBytes, goingBytes, deadBytes } = found
+    return { before: wanted, deadBytes: deadBytes + goingBytes, liveBytes: keptBytes - goingBytes }
+  }
+
+  /** Ends the turn that is under way, and begins no other. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#timer?.cancel()
+    await this.#options.cleaner.close?.()
+    await this.#last
+  }
+
+  async #run(): Promise<void> {
+    const { brokerLog } = this.#options
+    if (this.#isStopped) return
+    try {
+      await this.#raiseFloors()
+      if (!this.#isStopped) await this.#clean()
+    } catch (error) {
+      if (!this.#isStopped)
+        brokerLog.error({ err: error }, 'the log could not be cleaned; nothing is lost, and it is tried again')
+    }
+  }
+
+  async #raiseFloors(): Promise<void> {
+    const { log, cleaner, retentionRules, handleSurvey } = this.#options
+    const known = retentionRules()
+    if (known.rules.length === 0) return
+    const { floors } = await cleaner.survey(log, this.#cleaningRules(known))
+    if (!this.#isStopped) await handleSurvey(floors, known.version)
+  }
+
+  async #clean(): Promise<void> {
+    const { log, cleaner, retentionRules, handleLogStart, brokerLog } = this.#options
+    const cleaned = await cleaner.clean(log, this.#cleaningRules(retentionRules()), this.#budgetBytes)
+    this.#budgetBytes -= cleaned.rewrittenBytes
+    this.#removedBytes += cleaned.removedBytes
+    this.#rewrittenBytes += cleaned.rewrittenBytes
+    handleLogStart(log.logStartOffset)
+    if (cleaned.removedBytes > 0) brokerLog.info({ ...cleaned }, 'the log was cleaned')
+  }
+
+  #cleaningRules({ rules, pinned }: RetentionRules): CleaningRules {
+    const { log, snapshots, scheduler } = this.#options
+    const cleanableTo = Math.min(log.highWatermark, snapshots.olderBeginOffset) as Offset
+    return { rules, pinned, cleanableTo, nowMs: scheduler.nowMs() }
+  }
+
+  /** The cleaner does one thing at a time: `work` waits for its turn. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work)
+    this.#last = turn.then(
+      () => undefined,
+      () => undefined,
+    )
+    return turn
+  }
+}
