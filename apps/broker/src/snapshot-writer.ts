@@ -25,6 +25,7 @@ export class SnapshotWriter {
   readonly #options: SnapshotWriterOptions
   #bytesSince = 0
   #writing: Promise<void> | undefined
+  #isHurried = false
 
   constructor(options: SnapshotWriterOptions) {
     this.#options = options
@@ -50,6 +51,11 @@ export class SnapshotWriter {
     })
   }
 
+  /** Nobody else wants a turn any more: the walk goes on without pauses. */
+  hurry(): void {
+    this.#isHurried = true
+  }
+
   /** Settles when no snapshot is being written. */
   async idle(): Promise<void> {
     await this.#writing
@@ -67,7 +73,7 @@ export class SnapshotWriter {
         endOffset: () => log.highWatermark,
         entries: engine.snapshotEntries(),
         nowMs: () => scheduler.nowMs(),
-        pause: () => new Promise((resolve) => scheduler.schedule(0, resolve)),
+        pause: () => new Promise((resolve) => (this.#isHurried ? resolve() : scheduler.schedule(0, resolve))),
       })
       brokerLog.debug({ beginOffset }, 'a snapshot of the state was written')
     } catch (error) {
