@@ -221,6 +221,7 @@ export class Broker {
     this.#door.close()
     await this.#driver.wiresClosed()
     await this.#synced(this.#log.logEndOffset)
+    this.#snapshots.hurry()
     if (this.#snapshots.bytesSince >= SHUTDOWN_SNAPSHOT_BYTES) this.#snapshots.begin()
     await this.#snapshots.idle()
     this.#disk.stop()

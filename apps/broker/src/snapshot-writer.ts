@@ -27,6 +27,7 @@ export class SnapshotWriter {
   #writing: Promise<void> | undefined
   #newestBytes = 0
   #olderBeginOffset = 0 as Offset
+  #isHurried = false
 
   constructor(options: SnapshotWriterOptions) {
     this.#options = options
@@ -72,6 +73,11 @@ export class SnapshotWriter {
     })
   }
 
+  /** Nobody else wants a turn any more: the walk goes on without pauses. */
+  hurry(): void {
+    this.#isHurried = true
+  }
+
   /** Settles when no snapshot is being written. */
   async idle(): Promise<void> {
     await this.#writing
@@ -89,7 +95,7 @@ export class SnapshotWriter {
         endOffset: () => log.highWatermark,
         entries: engine.snapshotEntries(),
         nowMs: () => scheduler.nowMs(),
-        pause: () => new Promise((resolve) => scheduler.schedule(0, resolve)),
+        pause: () => new Promise((resolve) => (this.#isHurried ? resolve() : scheduler.schedule(0, resolve))),
       })
       await this.look()
       brokerLog.debug({ beginOffset }, 'a snapshot of the state was written')

@@ -69,6 +69,26 @@ describe('a broker on its log', () => {
     expect(epochs).toEqual([1, 2, 3])
   })
 
+  test('a wildcard over thousands of retained messages gets them all, over several turns and after a snapshot', async () => {
+    const disk = memoryDisk()
+    const first = await openBroker({ disk })
+    const publisher = await MemoryClient.connect(first)
+    const topics = Array.from({ length: 5000 }, (_, i) => `t/${i % 50}/${i}`)
+    const padding = 'x'.repeat(1000)
+    topics.forEach((topic, i) => {
+      publisher.send(publishPacket(i + 1, batchOf(topic, [`${i} ${padding}`], { retain: true })))
+    })
+    for (const _ of topics) await publisher.queue.take(PacketType.PUBACK)
+    publisher.disconnect()
+    await first.shutdown()
+    const second = await openBroker({ disk })
+    const consumer = await MemoryClient.connect(second)
+    consumer.send(subscribePacket({ filters: ['t/#'], from: { kind: 'new' }, retained: true }))
+    const messages = await consumer.queue.messages(topics.length)
+    expect(messages.map(({ value }) => Number.parseInt(value, 10))).toEqual(topics.map((_, i) => i))
+    await second.shutdown()
+  })
+
   test('a durable subscription goes on behind what it had acknowledged, over a restart and a snapshot', async () => {
     const disk = memoryDisk()
     const first = await openBroker({ disk, snapshotIntervalBytes: 64 * 1024 })

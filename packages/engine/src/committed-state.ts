@@ -20,7 +20,10 @@ import { RetainedMessages } from './retained-messages.js'
 import { Sessions } from './sessions.js'
 
 /** Kinds of state entries. On disk: msgpack [kind, entry, entry, ...] with each entry an array, but for retained messages [kind, topic, offset, topic, offset, ...]. */
-const KIND = { producer: 1, durable: 2, session: 3, retained: 4, policy: 5 } as const
+const KIND = { producer: 11, durable: 12, session: 13, retained: 14, policy: 15 } as const
+
+/** Kinds of state entries that stand alone, [kind, ...entry]: read, not written any more. A version that knows only these refuses the others. */
+const KIND_ALONE = { producer: 1, durable: 2, session: 3, retained: 4 } as const
 
 /** State entries in one entry of a snapshot: together they are read several times as fast as alone, and written well within a slice of the walk. */
 const ENTRIES_PER_BLOCK = 64
@@ -82,32 +85,31 @@ export class CommittedState {
 
   /** Takes back one of {@link entries}. @returns how many state entries it holds @throws GomqError UNSUPPORTED_FORMAT */
   restore(bytes: Uint8Array): number {
-    const block = decodeMsgpack(bytes, OWN_ELEMENTS_MAX) as unknown[]
-    const kind = block[0]
-    if (kind === KIND.retained) {
-      for (let i = 1; i < block.length; i += 2) this.retained.set(block[i] as string, block[i + 1] as Offset)
-      return (block.length - 1) / 2
+    const [kind, ...entries] = decodeMsgpack(bytes, OWN_ELEMENTS_MAX) as unknown[]
+    if (kind === KIND.retained || kind === KIND_ALONE.retained) {
+      for (let i = 0; i < entries.length; i += 2) this.retained.set(entries[i] as string, entries[i + 1] as Offset)
+      return entries.length / 2
     }
-    const part = this.#partOf(kind)
-    if (part === undefined)
+    if (kind === KIND.producer) for (const entry of entries) this.producers.restore(entry as unknown[])
+    else if (kind === KIND.durable) for (const entry of entries) this.durables.restore(entry as unknown[])
+    else if (kind === KIND.session) for (const entry of entries) this.sessions.restore(entry as unknown[])
+    else if (kind === KIND.policy) for (const entry of entries) this.policies.restore(entry as unknown[])
+    else {
+      this.#restoreAlone(kind, entries)
+      return 1
+    }
+    return entries.length
+  }
+
+  #restoreAlone(kind: unknown, entry: readonly unknown[]): void {
+    if (kind === KIND_ALONE.producer) this.producers.restore(entry)
+    else if (kind === KIND_ALONE.durable) this.durables.restore(entry)
+    else if (kind === KIND_ALONE.session) this.sessions.restore(entry)
+    else
       throw new GomqError(
         'UNSUPPORTED_FORMAT',
         `the snapshot holds an entry of kind ${String(kind)}, which this version does not know; use the newer version that wrote it`,
       )
-    // Versions up to 0.1.0 wrote [kind, ...entry]; no entry begins with an array.
-    if (!Array.isArray(block[1])) {
-      part.restore(block.slice(1))
-      return 1
-    }
-    for (let i = 1; i < block.length; i++) part.restore(block[i] as unknown[])
-    return block.length - 1
-  }
-
-  #partOf(kind: unknown): { restore(entry: readonly unknown[]): void } | undefined {
-    if (kind === KIND.producer) return this.producers
-    if (kind === KIND.durable) return this.durables
-    if (kind === KIND.session) return this.sessions
-    return kind === KIND.policy ? this.policies : undefined
   }
 
   #applyControl(batch: Uint8Array): void {

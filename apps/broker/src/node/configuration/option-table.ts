@@ -79,8 +79,7 @@ export const OPTIONS: { readonly [K in keyof Configuration]: Option<Configuratio
     flag: 'retained-topics-max',
     placeholder: 'count',
     fallback: '1000000',
-    description:
-      'Topics that may have a retained message. Each takes some 100 bytes of memory, and more for long names.',
+    description: 'Topics that may have a retained message. Each takes 100 to 235 bytes of memory.',
     schema: integer(0, 100_000_000),
   },
   segmentBytes: {
