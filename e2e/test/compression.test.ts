@@ -56,7 +56,8 @@ test(`QoS 2 stays exactly once when producers compress, through ${ROUNDS} times 
     outOfOrder: 0,
   })
   const batches = await rawDeliveries(broker, 'load/p0', [DEFLATE_FEATURE])
-  expect(batches.filter(({ payload }) => compressionOf(payload) === Compression.DEFLATE).length).toBeGreaterThan(10)
+  expect(batches.length).toBeGreaterThan(0)
+  for (const { payload } of batches) expect(compressionOf(payload)).toBe(Compression.DEFLATE)
 })
 
 test('clients that compress, that do not, and one that cannot decompress understand each other', async () => {

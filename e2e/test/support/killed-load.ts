@@ -9,6 +9,9 @@ export const RECONNECT = { minMs: 10, maxMs: 100 }
 /** Silence after which the consumer is taken for stalled. */
 const STALLED_MS = 15_000
 
+/** What compressing producers add to each message, so that every batch is compressed, one message or many. */
+const COMPRESSIBLE = { padding: ' '.repeat(1100) }
+
 /** Publishes `name:0`, `name:1`, ... to `load/<name>` until it is stopped, and tells the ledger how each publish settled. */
 export async function produce(
   url: string,
@@ -19,10 +22,11 @@ export async function produce(
   compression: Compression = 'none',
 ): Promise<void> {
   await using mq: GomqClient = await connect(url, { clientId: name, reconnect: RECONNECT, compression })
+  const headers = compression === 'none' ? undefined : COMPRESSIBLE
   const waiting = new Set<Promise<void>>()
   for (let sequence = 0; !stop.aborted; sequence++) {
     const settled = mq
-      .publish(`load/${name}`, `${name}:${sequence}`, { qos, timeoutMs: 60_000 })
+      .publish(`load/${name}`, `${name}:${sequence}`, { qos, timeoutMs: 60_000, ...(headers && { headers }) })
       .then(() => ledger.settle(name, sequence, 'acked'))
       .catch((error: unknown) => ledger.settle(name, sequence, fateOf(error)))
       .finally(() => waiting.delete(settled))
