@@ -348,6 +348,29 @@ describe('compaction', () => {
     expect(rewritten).toBeLessThanOrEqual(2 * appended)
   })
 
+  test('keeps a tombstone for its time, and then removes it with what it hides, never before that', async () => {
+    const { disk, log, put, rules } = await start()
+    const cleaner = createCleaner({ fs: disk.mount(), crc32 })
+    const clean = (nowMs: number, ...pinned: number[]) =>
+      cleaner.clean(
+        log,
+        rules({ isCompacted: true, tombstoneMs: 5000 }, 0, { nowMs, pinned: Float64Array.from(pinned) }),
+        1e9,
+      )
+    const left = async () => (await offsetsOf(log)).filter((at) => at < 20)
+    // Values of ten keys, and their tombstones.
+    await put(many(20, (i) => ({ key: `k${i % 10}`, value: i < 10 ? 'value' : '' })))
+    await put(many(30, (i) => ({ key: `other${i}` })))
+    await clean(2000, 3)
+    expect(await left()).toEqual([3, ...upTo(20).slice(10)])
+    await put(many(90, (i) => ({ key: `more${i}` })))
+    await clean(9000, 3)
+    expect(await left()).toEqual([3, 13])
+    await put(many(180, (i) => ({ key: `yet more${i}` })))
+    await clean(9000)
+    expect(await left()).toEqual([])
+  })
+
   test('tells one topic from another', async () => {
     const { disk, log, put, rules } = await start()
     await put(many(40, (i) => ({ topic: i % 2 === 0 ? 'a' : 'b', key: 'k' })))
