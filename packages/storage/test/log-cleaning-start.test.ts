@@ -125,7 +125,9 @@ describe('moving the start of a log', () => {
     expect([log.logStartOffset, await names(disk)]).toEqual([0, before])
     expect(await basesFrom(log, 0)).toHaveLength(24)
     isFull = false
-    await log.advanceStart(offset(12))
+    // It may move there with any later checkpoint, so that no segment is to cover both sides.
+    await expect(cleanSegments(disk.mount(), log, 1, 3, () => false)).rejects.toThrow('to begin at 12, inside 6 to 18')
+    await log.advanceStart(offset(6))
     expect(log.logStartOffset).toBe(12)
   })
 
