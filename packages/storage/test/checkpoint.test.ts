@@ -50,7 +50,7 @@ test('any flipped bit and any cut is refused, with the way out', async () => {
   }
   for (let bytes = 0; bytes < whole.byteLength; bytes++) {
     disk.put('data/checkpoint', whole.subarray(0, bytes))
-    await expect(readCheckpoint(disk.mount(), 'data', crc32)).rejects.toThrow('remove this file')
+    await expect(readCheckpoint(disk.mount(), 'data', crc32)).rejects.toThrow('gomqctl log repair data')
   }
 })
 
