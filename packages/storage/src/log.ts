@@ -349,7 +349,7 @@ export class Log {
       await this.#coldReads.alone(async () => {
         await this.#files.close()
         try {
-          if (this.#writer.failure === undefined) await this.#writer.checkpointIfRoom()
+          if (this.#writer.failure === undefined) await this.#writer.checkpoint()
         } finally {
           await this.#writer.close()
         }
