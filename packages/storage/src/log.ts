@@ -361,7 +361,7 @@ export class Log {
         coldReads.alone(async () => {
           await files.close()
           try {
-            if (this.#writer.failure === undefined) await this.#writer.checkpointIfRoom()
+            if (this.#writer.failure === undefined) await this.#writer.checkpoint()
           } finally {
             await this.#writer.close()
           }

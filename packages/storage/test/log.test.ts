@@ -225,7 +225,7 @@ describe('closing', () => {
     appendBatches(log, 1)
     await settle()
     isFull = true
-    await expect(log.close()).rejects.toMatchObject({ code: 'ENOSPC' })
+    await expect(log.close()).rejects.toMatchObject({ code: 'DISK_FULL', cause: { code: 'ENOSPC' } })
     expect((await openSimLog(disk)).log.logEndOffset).toBe(2)
   })
 })
