@@ -29,7 +29,10 @@ export class EpochStarts {
 
   /** A batch of `epoch` stands at `startOffset`, behind all others; only the first of an epoch counts. */
   add(epoch: Epoch, startOffset: Offset): void {
-    if (this.#starts.length === 0 || this.last < epoch) this.#starts.push({ epoch, startOffset })
+    if (this.last >= epoch) return
+    // One that was kept although no record of it is left ({@link advance}).
+    if (this.#starts.at(-1)?.startOffset === startOffset) this.#starts.pop()
+    this.#starts.push({ epoch, startOffset })
   }
 
   /** The greatest epoch at or below `epoch`, and its end in a log that ends at `logEndOffset`; undefined if every epoch is above. */

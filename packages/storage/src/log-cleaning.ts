@@ -1,7 +1,7 @@
 import { invariant, type Offset } from '@gomq/protocol'
 import { readCleanedHead } from './cleaned-segment-file.js'
 import type { CleanedSegment } from './cleaned-segment-writer.js'
-import { joinedEpochStarts } from './format/epoch-start.js'
+import { flatEpochStarts, joinedEpochStarts } from './format/epoch-start.js'
 import type { LogParts } from './log-parts.js'
 import { indexName, Segment } from './segment.js'
 
@@ -78,7 +78,7 @@ async function check(
   invariant(
     head.endOffset === endOffset &&
       head.bytes === summary.bytes &&
-      JSON.stringify(head.epochStarts) === JSON.stringify(epochs),
+      flatEpochStarts(head.epochStarts).join() === flatEpochStarts(epochs).join(),
     `${path} does not say what it was handed over with, or has lost epochs`,
   )
 }

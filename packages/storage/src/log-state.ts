@@ -131,6 +131,11 @@ export class LogState {
     const first = this.#segments.findIndex((segment) => segment.baseOffset === baseOffset)
     const next = this.#segments.findIndex((segment) => segment.baseOffset === endOffset)
     invariant(first !== -1 && next > first, `no sealed segments reach from offset ${baseOffset} to ${endOffset}`)
+    const start = this.#promisedStartOffset
+    invariant(
+      start <= baseOffset || start >= endOffset,
+      `the log is to begin at ${start}, inside ${baseOffset} to ${endOffset}`,
+    )
     return this.#segments.slice(first, next)
   }
 
@@ -146,6 +151,7 @@ export class LogState {
   /** The log begins at {@link promisedStartOffset}; the segments that are below are returned. */
   handleStartAdvanced(): readonly Segment[] {
     const kept = this.#segments.findIndex((segment) => segment.baseOffset === this.#promisedStartOffset)
+    invariant(kept !== -1, `no segment begins at ${this.#promisedStartOffset}`)
     const dropped = this.#segments.slice(0, kept)
     this.#segments = this.#segments.slice(kept)
     this.epochs.advance(this.logStartOffset)

@@ -121,7 +121,8 @@ export class LogWriter {
 
   /** Fails and throws; but a bug of the caller, a file that is refused or a full disk, with which the log goes on, are only thrown. */
   async failUnlessRefused(error: unknown): Promise<never> {
-    if (error instanceof InvariantError || error instanceof GomqError || isSystemError(error, 'ENOSPC')) throw error
+    const isRefused = error instanceof GomqError && error.code !== 'STORAGE_FAILED'
+    if (isRefused || error instanceof InvariantError || isSystemError(error, 'ENOSPC')) throw error
     await this.fail(error)
     throw this.#failure ?? error
   }

@@ -316,7 +316,7 @@ export class Log {
    * Moves the log's start up to `to`, and removes the segments below. Readers below fail with OFFSET_OUT_OF_RANGE from some moment on. Not
    * above the log's start: nothing happens. Another `to` than the base of a segment, or one above the high watermark, is a bug.
    *
-   * @throws Error      ENOSPC: the checkpoint found no room; the start may move with a later one, or at the next start
+   * @throws Error      ENOSPC: the checkpoint found no room; the start moves with a later call, or at the next start
    * @throws GomqError  CLOSED, or the one of `onFailure`
    */
   advanceStart(to: Offset): Promise<void> {

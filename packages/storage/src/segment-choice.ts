@@ -63,7 +63,10 @@ export async function segmentFilesOf(
  * @param logStartOffset  what the checkpoint says
  */
 export function chooseSegments(files: readonly SegmentFile[], logStartOffset: Offset): SegmentChoice {
-  const cleaned = files.filter((file) => file.head !== undefined)
+  // The start moves by whole segments, so that what begins before the one at the start counts no more, and covers nothing either.
+  const isStartThere = files.some((file) => file.baseOffset === logStartOffset)
+  const isBelow = (file: SegmentFile) => isStartThere && file.baseOffset < logStartOffset
+  const cleaned = files.filter((file) => file.head !== undefined && !isBelow(file))
   const isCovered = (file: SegmentFile) =>
     cleaned.some(
       ({ generation, baseOffset, head }) =>
@@ -72,9 +75,6 @@ export function chooseSegments(files: readonly SegmentFile[], logStartOffset: Of
         // Where one as it was appended ends is not known here. It ends where the next one begins, or the log is not whole.
         (file.head === undefined ? file.baseOffset < head!.endOffset : file.head.endOffset <= head!.endOffset),
     )
-  // The start moves by whole segments, so that what begins before the one at the start also ends before it.
-  const isStartThere = files.some((file) => file.baseOffset === logStartOffset)
-  const isBelow = (file: SegmentFile) => isStartThere && file.baseOffset < logStartOffset
   const chosen: SegmentFile[] = []
   const superseded: SegmentFile[] = []
   for (const file of files) (isBelow(file) || isCovered(file) ? superseded : chosen).push(file)

@@ -26,3 +26,43 @@ test('the end of an epoch is what a walk over all records finds, also after trun
     ),
   )
 })
+
+test('a log whose start moves knows its epochs from there on, and the newest one always', () => {
+  const startsFrom = (start: number) => {
+    const starts = new EpochStarts()
+    for (const [epoch, startOffset] of [
+      [1, 0],
+      [2, 40],
+      [5, 70],
+    ] as const)
+      starts.add(epoch as Epoch, startOffset as Offset)
+    starts.advance(start as Offset)
+    return starts.all.map(({ epoch, startOffset }) => [epoch, startOffset])
+  }
+  expect(startsFrom(0)).toEqual([
+    [1, 0],
+    [2, 40],
+    [5, 70],
+  ])
+  expect(startsFrom(39)).toEqual([
+    [1, 39],
+    [2, 40],
+    [5, 70],
+  ])
+  expect(startsFrom(40)).toEqual([
+    [2, 40],
+    [5, 70],
+  ])
+  expect(startsFrom(90)).toEqual([[5, 90]])
+  const left = new EpochStarts()
+  left.add(3 as Epoch, 0 as Offset)
+  left.advance(16 as Offset)
+  left.add(3 as Epoch, 16 as Offset)
+  expect(left.all).toEqual([{ epoch: 3, startOffset: 16 }])
+  left.advance(20 as Offset)
+  left.add(9 as Epoch, 20 as Offset)
+  expect(left.all).toEqual([{ epoch: 9, startOffset: 20 }])
+  const empty = new EpochStarts()
+  empty.advance(9 as Offset)
+  expect(empty.all).toEqual([])
+})

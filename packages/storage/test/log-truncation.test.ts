@@ -1,7 +1,8 @@
-import { epoch, type Offset } from '@gomq/protocol'
+import { baseOffsetOf, epoch, type Offset } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { SimDisk } from '../src/testing/sim-disk.js'
+import { cleanSegments } from './support/clean-segments.js'
 import { faultyFiles, systemError } from './support/faulty-files.js'
 import { appendBatches, basesFrom, contentsOf, described } from './support/log-contents.js'
 import { openSimLog, settle } from './support/open-sim-log.js'
@@ -174,6 +175,67 @@ describe('truncating a log', () => {
       const recovered = await contentsOf((await openSimLog(own)).log)
       expect(recovered.length).toBeGreaterThanOrEqual(10)
       expect(recovered).toEqual(batches.slice(0, recovered.length).map(described))
+    }
+  })
+})
+
+describe('truncating a log with cleaned segments', () => {
+  async function cleanedLog(own: SimDisk) {
+    const { log } = await openSimLog(own, { segmentBytes: 1000 })
+    for (let i = 0; i < 24; i++) {
+      appendBatches(log, 1, { valueBytes: 100 })
+      await settle()
+    }
+    const committed = offset(18)
+    log.setHighWatermark(committed)
+    await cleanSegments(own.mount(), log, 1, 3, (batch) => baseOffsetOf(batch) === 8)
+    return log
+  }
+
+  test('drops what lies behind them; at their end an empty segment stays, to which the log goes on', async () => {
+    for (const to of [18, 20, 24, 30, 48]) {
+      const own = new SimDisk(new SeededRandom(1))
+      const log = await cleanedLog(own)
+      await log.truncate(offset(to))
+      appendBatches(log, 6, { epoch: 2 })
+      await settle()
+      own.crash()
+      const next = await openSimLog(own, { segmentBytes: 1000 })
+      const bases = [0, 2, 4, 8]
+      for (let base = 18; base < to + 12; base += 2) bases.push(base)
+      expect((await contentsOf(next.log)).map(([base]) => base)).toEqual(bases)
+      expect(next.log.epochStarts).toEqual([
+        { epoch: 1, startOffset: 0 },
+        { epoch: 2, startOffset: to },
+      ])
+    }
+  })
+
+  test('below their end it is a bug: all of it was committed, whatever this life of the log knows', async () => {
+    await (await cleanedLog(disk)).close()
+    const { log, failure } = await openSimLog(disk, { segmentBytes: 1000 })
+    await expect(log.truncate(offset(12))).rejects.toThrow('offset 12 is below what was cleaned, to 18')
+    expect(failure()).toBeUndefined()
+  })
+
+  test('a crash at any moment of it leaves a log that starts, with everything below the cut', async () => {
+    for (let crashAt = 1, isDone = false; !isDone; crashAt++) {
+      const own = new SimDisk(new SeededRandom(crashAt))
+      const log = await cleanedLog(own)
+      const before = await contentsOf(log)
+      let operations = 0
+      own.onOperation = () => {
+        if (++operations === crashAt) own.crash()
+      }
+      await log.truncate(offset(18)).catch(() => undefined)
+      own.onOperation = () => undefined
+      isDone = operations < crashAt
+      if (isDone) own.crash()
+      const { log: next } = await openSimLog(own, { segmentBytes: 1000 })
+      expect(next.logEndOffset).toBeGreaterThanOrEqual(18)
+      const found = await contentsOf(next)
+      expect(found).toEqual(before.slice(0, found.length))
+      expect(found.length).toBeGreaterThanOrEqual(4)
     }
   })
 })

@@ -14,8 +14,9 @@ export interface WorkerCleanerOptions extends Pick<CleanerOptions, 'segmentBytes
 /** A {@link Cleaner} that is closed when it is no longer needed. */
 export interface WorkerCleaner extends Cleaner {
   /**
-   * Ends the thread, in the middle of its work if it has some: the call under way and later ones reject with CLOSED. The log is whole; the next
-   * start removes half-written files. Again: the same promise.
+   * Ends the thread, in the middle of its work if it has some: the call under way and later ones reject with CLOSED. The log is whole, but
+   * there may be files that it does not know: close it too, so that the next start takes or removes them, before another cleaner goes on.
+   * Again: the same promise.
    */
   close(): Promise<void>
 }

@@ -35,7 +35,7 @@ const FILTERS = ['#', 'a/#', 'a/+', 'a/1', 'b/#', 'b', '+/1', 'c/+/y']
 test(`what must survive is there byte by byte, and what need not is gone (${SEEDS} programs)`, {
   timeout: 3_600_000,
 }, async () => {
-  const counts = { turns: 0, dropped: 0, rewritten: 0, gone: 0, holes: 0, floors: 0, tombstones: 0 }
+  const counts: Counts = { turns: 0, dropped: 0, rewritten: 0, gone: 0, holes: 0, floors: 0, tombstones: 0 }
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     try {
       await new Program(seed, counts).run()
@@ -47,17 +47,11 @@ test(`what must survive is there byte by byte, and what need not is gone (${SEED
   for (const count of Object.values(counts)) expect(count).toBeGreaterThan(SEEDS / 10)
 })
 
+type Counts = Record<'turns' | 'dropped' | 'rewritten' | 'gone' | 'holes' | 'floors' | 'tombstones', number>
+
 class Program {
   readonly #random: SeededRandom
-  readonly #counts: {
-    turns: number
-    dropped: number
-    rewritten: number
-    gone: number
-    holes: number
-    floors: number
-    tombstones: number
-  }
+  readonly #counts: Counts
   readonly #disk: SimDisk
   readonly #twin = new RetentionTwin()
   #log!: Log
@@ -67,7 +61,7 @@ class Program {
   #before = new Map<string, number>()
   #cleanableTo = 0
 
-  constructor(seed: number, counts: Program['#counts']) {
+  constructor(seed: number, counts: Counts) {
     this.#random = new SeededRandom(seed)
     this.#counts = counts
     this.#disk = new SimDisk(new SeededRandom(seed))

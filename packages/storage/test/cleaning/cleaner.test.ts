@@ -28,6 +28,7 @@ interface Put {
   key?: string | null
   value?: string
   control?: boolean
+  ttlMs?: number
 }
 
 async function start(disk: SimDisk = new SimDisk(new SeededRandom(1))) {
@@ -35,8 +36,8 @@ async function start(disk: SimDisk = new SimDisk(new SeededRandom(1))) {
   log.setHighWatermark(log.logEndOffset)
   const put = async (records: Put[], perBatch = 1) => {
     for (let at = 0; at < records.length; at += perBatch) {
-      const { topic = 'a', control = false } = records[at]!
-      const builder = new BatchBuilder(control ? '' : topic, control ? Attribute.CONTROL : 1)
+      const { topic = 'a', control = false, ttlMs = 0 } = records[at]!
+      const builder = new BatchBuilder(control ? '' : topic, control ? Attribute.CONTROL : 1, ttlMs)
       for (const { key = null, value = 'x'.repeat(40) } of records.slice(at, at + perBatch))
         builder.append({ timestampDeltaMs: 0, key, value, headers: null })
       const producer = { baseTimestampMs: 0, producerId: producerId(0), producerEpoch: 0, firstSequence: 0 }
@@ -176,6 +177,26 @@ describe('a turn', () => {
     expect(await offsetsOf(log)).toEqual([20, ...upTo(100).slice(end)])
     // All that was left went into one segment.
     expect(log.sealedSegments).toHaveLength(1)
+  })
+
+  test('removes what was pinned and is not any more, and what has expired since the turn before', async () => {
+    const { disk, log, put, rules } = await start()
+    await put(many(60))
+    await put(many(60, () => ({ ttlMs: 100_000 })))
+    const end = log.sealedSegments.at(-1)!.endOffset
+    const cleaner = createCleaner({ fs: disk.mount(), crc32, segmentBytes: 1 })
+    const left = async (nowMs: number, ...pinned: number[]) => {
+      await cleaner.clean(log, rules({}, 60, { nowMs, pinned: Float64Array.from(pinned) }), 1e9)
+      // Without the segment that has some of both.
+      return (await offsetsOf(log)).filter((at) => at < end && (at < 40 || at >= 75))
+    }
+    const expiring = upTo(end).slice(75)
+    expect(await left(1000, 7, 9)).toEqual([7, 9, ...expiring])
+    expect(await left(1000)).toEqual(expiring)
+    // A batch is removed a minute after it expired: the first one at 1075 + 100,000 + 60,000.
+    expect(await left(161_074)).toEqual(expiring)
+    expect(await left(500_000)).toEqual([])
+    expect(log.logStartOffset).toBe(end)
   })
 
   test('the disk says from where on a snapshot is needed before the first control record goes', async () => {
@@ -346,6 +367,39 @@ describe('compaction', () => {
       rewritten += (await cleaner.clean(log, policy(), appended - rewritten)).rewrittenBytes
     }
     expect(rewritten).toBeLessThanOrEqual(2 * appended)
+  })
+
+  test('keeps a tombstone for its time, and then removes it with what it hides, never before that', async () => {
+    const { disk, log, put, rules } = await start()
+    const cleaner = createCleaner({ fs: disk.mount(), crc32 })
+    const clean = (nowMs: number, ...pinned: number[]) =>
+      cleaner.clean(
+        log,
+        rules({ isCompacted: true, tombstoneMs: 5000 }, 0, { nowMs, pinned: Float64Array.from(pinned) }),
+        1e9,
+      )
+    const left = async () => (await offsetsOf(log)).filter((at) => at < 20)
+    // Values of ten keys, and their tombstones.
+    await put(many(20, (i) => ({ key: `k${i % 10}`, value: i < 10 ? 'value' : '' })))
+    await put(many(30, (i) => ({ key: `other${i}` })))
+    await clean(2000, 3)
+    expect(await left()).toEqual([3, ...upTo(20).slice(10)])
+    await put(many(90, (i) => ({ key: `more${i}` })))
+    await clean(9000, 3)
+    expect(await left()).toEqual([3, 13])
+    await put(many(180, (i) => ({ key: `yet more${i}` })))
+    await clean(9000)
+    expect(await left()).toEqual([])
+  })
+
+  test('begins anew when another set of topics is compacted', async () => {
+    const { disk, log, put, rules } = await start()
+    await put(many(80, (i) => ({ topic: i % 2 === 0 ? 'a' : 'b', key: 'k' })))
+    const end = log.sealedSegments.at(-1)!.endOffset
+    const cleaner = createCleaner({ fs: disk.mount(), crc32 })
+    await cleaner.clean(log, rules({ filter: 'a', isCompacted: true }), 1e9)
+    await cleaner.clean(log, rules({ isCompacted: true }), 1e9)
+    expect((await offsetsOf(log)).filter((at) => at < end)).toHaveLength(2)
   })
 
   test('tells one topic from another', async () => {

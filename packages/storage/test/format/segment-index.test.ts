@@ -197,4 +197,76 @@ describe('a segment index', () => {
     expect(decoded.names.length).toBe(120_001)
     expect(decoded.names[decoded.topicAt(119_999)]).toBe('t/119999')
   })
+
+  test('of a cleaned segment answers over gaps as a walk over the batches does, and over its file', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            gap: fc.nat({ max: 5 }),
+            records: fc.integer({ min: 1, max: 4 }),
+            topic: fc.constantFrom('a', 'b'),
+          }),
+          {
+            maxLength: 300,
+          },
+        ),
+        fc.nat({ max: 5 }),
+        (steps, behind) => {
+          const base = 2 ** 40
+          const batches: Uint8Array[] = []
+          let at = base
+          for (const { gap, records, topic } of steps) {
+            batches.push(stampedBatch({ baseOffset: at + gap, records, topic, valueBytes: 8 }))
+            at += gap + records
+          }
+          const end = at + behind + Number(steps.length === 0)
+          const epochStarts = [{ epoch: epoch(1), startOffset: offset(base) }]
+          const shape = { endOffset: offset(end), generation: 3, headBytes: 77, epochStarts }
+          const built = new SegmentIndex(offset(base), shape)
+          for (const batch of batches) {
+            expect([built.follows(batch), built.fits(batch)]).toEqual([true, true])
+            built.add(batch)
+          }
+          for (const index of [built, SegmentIndex.decode(Buffer.concat(built.encode(crc32)), crc32)!]) {
+            expect([index.count, index.generation, index.endOffset, index.nextOffset]).toEqual([
+              batches.length,
+              3,
+              end,
+              at,
+            ])
+            for (let from = base; from <= end; from++) {
+              const found = batches.findIndex((batch) => nextOffsetOf(batch) > from)
+              expect(index.entryFor(offset(from)), `entry for ${from}`).toBe(found === -1 ? batches.length : found)
+            }
+            let position = 77
+            for (const [entry, batch] of batches.entries()) {
+              expect([index.offsetAt(entry), index.endAt(entry), index.positionAt(entry)]).toEqual([
+                baseOffsetOf(batch),
+                nextOffsetOf(batch),
+                position,
+              ])
+              expect(index.names[index.topicAt(entry)]).toBe(topicOf(batch))
+              position += batch.byteLength
+            }
+            expect([index.offsetAt(index.count), index.positionAt(index.count), index.bytes]).toEqual([
+              end,
+              position,
+              position,
+            ])
+            expect(index.summary.epochStarts).toEqual(epochStarts)
+          }
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  test('of a cleaned segment takes nothing outside its range and is not truncated', () => {
+    const shape = { endOffset: offset(20), generation: 1, headBytes: 10, epochStarts: [] }
+    const index = new SegmentIndex(offset(5), shape)
+    const follows = (baseOffset: number, records = 1) => index.follows(stampedBatch({ baseOffset, records }))
+    expect([follows(4), follows(5), follows(18, 2), follows(18, 3)]).toEqual([false, true, true, false])
+    expect(() => index.truncate(offset(7))).toThrow('not truncated')
+  })
 })

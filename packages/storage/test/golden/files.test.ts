@@ -1,8 +1,9 @@
-import type { Epoch, Offset } from '@gomq/protocol'
+import { decodeMsgpack, type Epoch, type Offset, sealHeader } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, test } from 'vitest'
 import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint.js'
+import { CleanedSegmentWriter } from '../../src/cleaned-segment-writer.js'
 import { SegmentIndex } from '../../src/format/segment-index.js'
 import { loadSnapshot, writeSnapshot } from '../../src/snapshot.js'
 import { SimDisk } from '../../src/testing/sim-disk.js'
@@ -46,6 +47,69 @@ describe('golden bytes of the files in a data directory', () => {
       { epoch: 3, startOffset: BASE },
       { epoch: 5, startOffset: BASE + 3 },
     ])
+  })
+
+  test('a cleaned segment and its index are written as they were when the format was released, and are read', async () => {
+    const disk = emptyDisk()
+    const range = {
+      baseOffset: (BASE - 10) as Offset,
+      endOffset: (BASE + 20) as Offset,
+      generation: 2,
+      epochStarts: [2, 3, 5, 6].map((epoch, i) => ({
+        epoch: epoch as Epoch,
+        startOffset: (BASE - 10 + 5 * i) as Offset,
+      })),
+    }
+    const writer = await CleanedSegmentWriter.create(disk.mount(), 'data/log', range, crc32)
+    const [first, , last] = batches()
+    for (const batch of [first!, last!]) {
+      sealHeader(batch, BASE as Offset, crc32)
+      await writer.add(batch)
+    }
+    const { path, summary } = await writer.finish()
+    expect(path).toBe(`data/log/${String(BASE - 10).padStart(20, '0')}.2.log`)
+    expectGolden('cleaned-segment', disk.bytesOf(path))
+    expectGolden('cleaned-index', disk.bytesOf(path.replace('.log', '.index')))
+
+    const other = emptyDisk()
+    other.put(path, Uint8Array.from(readGolden('cleaned-segment')))
+    other.put(path.replace('.log', '.index'), Uint8Array.from(readGolden('cleaned-index')))
+    other.put(`data/log/${String(BASE + 20).padStart(20, '0')}.log`, new Uint8Array(0))
+    const { log } = await openSimLog(other)
+    expect(log.sealedSegments).toEqual([{ path, generation: 2, ...summary }])
+    expect((await contentsOf(log)).map(([base, next]) => [base, next])).toEqual([
+      [BASE, BASE + 2],
+      [BASE + 3, BASE + 4],
+    ])
+    expect(log.epochStarts).toEqual(range.epochStarts)
+  })
+
+  test('the fields of a cleaned segment stand at their documented places', () => {
+    const bytes = readGolden('cleaned-segment')
+    const end = 16 + bytes.readUInt32LE(12)
+    expect(bytes.subarray(0, 4).toString()).toBe('GMQK')
+    expect([bytes.readUInt32LE(4), bytes.readUInt32LE(8)]).toEqual([crc32(bytes.subarray(8, end)), 1])
+    const head = decodeMsgpack(bytes.subarray(16, end)) as unknown[]
+    const headBytes = head[8] as number
+    const epochs = [2, BASE - 10, 3, BASE - 5, 5, BASE, 6, BASE + 5]
+    expect(head).toEqual([
+      BASE - 10,
+      BASE + 20,
+      2,
+      2,
+      bytes.byteLength,
+      1_700_000_000_000,
+      1_700_000_000_010,
+      epochs,
+      headBytes,
+    ])
+    expect(bytes.subarray(end, headBytes).every((byte) => byte === 0)).toBe(true)
+    expect(bytes.subarray(headBytes, headBytes + 4).toString()).toBe('GMQB')
+    const index = readGolden('cleaned-index')
+    const bodyAt = 16 + index.readUInt32LE(12)
+    const columns = Array.from({ length: 10 }, (_, i) => index.readUInt32LE(bodyAt + 4 + 4 * i))
+    const [first] = batches()
+    expect(columns).toEqual([10, 13, headBytes, headBytes + first!.byteLength, 1, 1, 0, 10, 1, 0])
   })
 
   test('an index is written as it was when the format was released, and is read', () => {

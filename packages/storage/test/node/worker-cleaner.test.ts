@@ -114,7 +114,7 @@ test('errors come back as what they are: a damaged batch as CORRUPT_LOG, and a f
   expect((await cleaner.clean(log, rules, 1e9)).segmentsRewritten).toBeGreaterThan(0)
 })
 
-test('closing ends the work under way with CLOSED, and leaves a log that another cleaner goes on with', async () => {
+test('closing ends the work under way with CLOSED, and leaves a log that opens again and that another cleaner goes on with', async () => {
   await append(900)
   const slow = createWorkerCleaner({ segmentBytes: SEGMENT_BYTES, pauseMs: 50 })
   const cleaning = slow.clean(log, rulesFor(850), 1e9).then(
@@ -125,6 +125,8 @@ test('closing ends the work under way with CLOSED, and leaves a log that another
   await Promise.all([slow.close(), slow.close()])
   expect(await cleaning).toBe('CLOSED')
   await expect(slow.survey(log, rulesFor(0))).rejects.toMatchObject({ code: 'CLOSED' })
+  await log.close()
+  log = await open()
   const before = await bases()
   expect((await cleaner.clean(log, rulesFor(850), 1e9)).segmentsRewritten).toBeGreaterThan(0)
   const after = await bases()

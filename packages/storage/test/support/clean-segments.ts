@@ -12,6 +12,7 @@ export async function writeCleaned(
   log: Log,
   views: readonly SegmentView[],
   keeps: (batch: Uint8Array) => boolean,
+  folder = 'data/log',
 ): Promise<{ cleaned: CleanedSegment; writer: CleanedSegmentWriter }> {
   const { baseOffset } = views[0]!
   const { endOffset } = views.at(-1)!
@@ -27,7 +28,7 @@ export async function writeCleaned(
     generation: 1 + Math.max(...views.map((view) => view.generation)),
     epochStarts: joinedEpochStarts(views.map((view) => view.epochStarts)),
   }
-  const writer = await CleanedSegmentWriter.create(fs, 'data/log', range, crc32)
+  const writer = await CleanedSegmentWriter.create(fs, folder, range, crc32)
   for (const batch of batches) if (keeps(batch)) await writer.add(batch)
   return { cleaned: await writer.finish(), writer }
 }
