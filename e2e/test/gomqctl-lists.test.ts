@@ -73,3 +73,18 @@ test('a broker that is not there ends with 69, its native port with 65, and each
     stderr: expect.stringContaining("is not a broker's HTTP"),
   })
 })
+
+test('policy sets, shows and removes how long messages are kept', async () => {
+  expect(await ask(['policy', 'set', 'm/#', '--max-age', '7d', '--max-bytes', '1GiB'])).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: 'the policy of m/# holds\n',
+  })
+  expect((await ask(['policy', 'get', 'm/#'])).stdout).toBe('m/#\t7d\t1GiB\t\tno\tno\t\t0\n')
+  expect(JSON.parse((await ask(['policy', 'list', '--json'])).stdout)).toMatchObject({
+    filter: 'm/#',
+    maxAgeMs: 604_800_000,
+  })
+  expect((await ask(['policy', 'remove', 'm/#'])).code).toBe(0)
+  expect(await ask(['policy', 'remove', 'm/#'])).toMatchObject({ code: 65, stderr: expect.stringContaining('m/#') })
+})

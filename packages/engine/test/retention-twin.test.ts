@@ -13,7 +13,7 @@ import { expect, test } from 'vitest'
 import { type ControlRecord, decodeControlBatch } from '../src/control-record.js'
 import { EngineBench } from './support/engine-bench.js'
 
-const SEEDS = process.env['GOMQ_LONG'] ? 20_000 : 100
+const SEEDS = process.env['GOMQ_LONG'] ? 20_000 : 40
 const FIRST_SEED = Number(process.env['GOMQ_SEED'] ?? 1)
 const STEPS = 100
 const TOPICS = ['a', 'a/b', 'a/c', 'd']
