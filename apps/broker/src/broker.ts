@@ -1,17 +1,7 @@
-import type { Authorizer, Listing, RetentionRules, WantedFloor } from '@gomq/engine'
-import {
-  type Crc32,
-  encodeFrame,
-  epoch,
-  GomqError,
-  type Inflate,
-  type Offset,
-  PacketType,
-  type Random,
-  type RetentionPolicy,
-} from '@gomq/protocol'
-import { type Cleaner, type FileSystem, type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
-import type { BrokerLog } from './broker-log.js'
+import type { Listing, RetentionRules, WantedFloor } from '@gomq/engine'
+import { encodeFrame, epoch, GomqError, type Offset, PacketType, type RetentionPolicy } from '@gomq/protocol'
+import { type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
+import type { BrokerOptions } from './broker-options.js'
 import { CleaningTurns } from './cleaning-turns.js'
 import { DiskSpace } from './disk-space.js'
 import type { Door } from './door.js'
@@ -20,47 +10,13 @@ import { SHUTDOWN_SNAPSHOT_BYTES } from './limits.js'
 import type { PolicyDryRun } from './policy-dry-run.js'
 import type { DoorReader, DoorSubscription, ReadingDoor } from './reading-door.js'
 import { recoverState } from './recovery.js'
-import type { Scheduler, Timer } from './scheduler.js'
+import type { Timer } from './scheduler.js'
 import { SnapshotWriter } from './snapshot-writer.js'
 import { SyncWaiters } from './sync-waiters.js'
 import type { Wire, WireHandler } from './wire.js'
 
 /** How often the broker's own doors show the engine that they live. */
 const DOOR_PING_INTERVAL_MS = 60_000
-
-/** What a broker is made of. */
-export interface BrokerOptions {
-  readonly fs: FileSystem
-  readonly directory: string
-  readonly crc32: Crc32
-  /** Reads compressed batches for clients that do not. Without it clients are not granted compression. */
-  readonly inflate?: Inflate
-  readonly scheduler: Scheduler
-  /** For identities: of the store, and of clients that bring none. */
-  readonly random: Random
-  readonly log: BrokerLog
-  readonly brokerId: string
-  readonly brokerVersion: string
-  readonly messageBytesMax: number
-  readonly retainedTopicsMax: number
-  readonly segmentBytes: number
-  readonly tailCacheBytes: number
-  readonly snapshotIntervalBytes: number
-  readonly unsyncedBytesMax: number
-  /** Bytes of the disk that publishes leave free; undefined: two segments and two snapshots. */
-  readonly diskReserveBytes?: number | undefined
-  /** Removes what the policies let go; closed with the broker, where it can be. Without one nothing is removed. */
-  readonly cleaner?: Cleaner & { close?(): Promise<void> }
-  /** From the end of one cleaning to the next. */
-  readonly cleanIntervalMs: number
-  /** Who may do what; everybody everything by default. */
-  readonly authorizer?: Authorizer
-  /**
-   * The broker cannot keep its promises any more: it acknowledges nothing and has closed every connection; the process must end
-   * without {@link Broker.shutdown}. Called once at most.
-   */
-  onFailure(error: Error): void
-}
 
 /** `recovering` until clients may come, `stopping` from {@link Broker.shutdown} on, `failed` after a bug or a storage failure. */
 export type BrokerState = 'recovering' | 'serving' | 'stopping' | 'stopped' | 'failed'

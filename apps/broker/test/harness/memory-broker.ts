@@ -2,8 +2,9 @@ import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { SimDisk } from '@gomq/storage/testing'
 import { onTestFinished } from 'vitest'
-import { Broker, type BrokerOptions } from '../../src/broker.js'
+import { Broker } from '../../src/broker.js'
 import { silentLog } from '../../src/broker-log.js'
+import type { BrokerOptions } from '../../src/broker-options.js'
 import { NodeScheduler } from '../../src/node/node-scheduler.js'
 
 const MIB = 1024 * 1024

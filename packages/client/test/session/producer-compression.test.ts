@@ -42,7 +42,7 @@ function pair() {
     for (const packet of packets) {
       const reply = broker.handlePublish(packet, null)
       if (reply?.type === PacketType.PUBACK) producer.handlePuback(reply)
-      if (reply?.type === PacketType.ERROR) producer.handleRefused(reply)
+      if (reply?.type === PacketType.ERROR) producer.handleRefused(reply, 0)
     }
   }
   return { producer, sent, broker, publish, answer }
@@ -102,7 +102,7 @@ describe('the producer', () => {
     const kept = publish(WIDE('b'))
     const [first, second] = sent.splice(0)
     const reply = broker.handlePublish(first!, 'LIMIT_EXCEEDED')!
-    if (reply.type === PacketType.ERROR) producer.handleRefused(reply)
+    if (reply.type === PacketType.ERROR) producer.handleRefused(reply, 0)
     answer([second!])
     producer.flush()
     expect(compressionsOf(sent)).toEqual([Compression.DEFLATE])

@@ -1,0 +1,39 @@
+import type { Authorizer } from '@gomq/engine'
+import type { Crc32, Inflate, Random } from '@gomq/protocol'
+import type { Cleaner, FileSystem } from '@gomq/storage'
+import type { BrokerLog } from './broker-log.js'
+import type { Scheduler } from './scheduler.js'
+
+/** What a broker is made of. */
+export interface BrokerOptions {
+  readonly fs: FileSystem
+  readonly directory: string
+  readonly crc32: Crc32
+  /** Reads compressed batches for clients that do not. Without it clients are not granted compression. */
+  readonly inflate?: Inflate
+  readonly scheduler: Scheduler
+  /** For identities: of the store, and of clients that bring none. */
+  readonly random: Random
+  readonly log: BrokerLog
+  readonly brokerId: string
+  readonly brokerVersion: string
+  readonly messageBytesMax: number
+  readonly retainedTopicsMax: number
+  readonly segmentBytes: number
+  readonly tailCacheBytes: number
+  readonly snapshotIntervalBytes: number
+  readonly unsyncedBytesMax: number
+  /** Bytes of the disk that publishes leave free; undefined: two segments and two snapshots. */
+  readonly diskReserveBytes?: number | undefined
+  /** Removes what the policies let go; closed with the broker, where it can be. Without one nothing is removed. */
+  readonly cleaner?: Cleaner & { close?(): Promise<void> }
+  /** From the end of one cleaning to the next. */
+  readonly cleanIntervalMs: number
+  /** Who may do what; everybody everything by default. */
+  readonly authorizer?: Authorizer
+  /**
+   * The broker cannot keep its promises any more: it acknowledges nothing and has closed every connection; the process must end
+   * without {@link Broker.shutdown}. Called once at most.
+   */
+  onFailure(error: Error): void
+}
