@@ -2,7 +2,7 @@ import { appendTimeMsOf, baseOffsetOf, type Epoch, epochOf, type Offset } from '
 import { crc32 } from '@gomq/protocol/node'
 import { describe, expect, test } from 'vitest'
 import { CommitQueue } from '../src/commit-queue.js'
-import { batchOf } from './support/engine-bench.js'
+import { batchOf } from './support/client-batch.js'
 
 function setup(): { queue: CommitQueue; log: Uint8Array[]; append: (count?: number, nowMs?: number) => number } {
   const log: Uint8Array[] = []

@@ -13,7 +13,7 @@ import { describe, expect, test } from 'vitest'
 import { CommittedState } from '../src/committed-state.js'
 import { type ControlRecord, encodeControlBatch } from '../src/control-record.js'
 import { expectGoldenBytes, goldenBytes } from './golden/golden-files.js'
-import { batchOf } from './support/engine-bench.js'
+import { batchOf } from './support/client-batch.js'
 
 const SEEDS = process.env['GOMQ_LONG'] ? 20_000 : 300
 const CLIENTS = ['c', 'd', 'e']
@@ -125,7 +125,7 @@ describe('the committed state', () => {
     const entries = decodeMsgpack(goldenBytes('snapshot-entries-1')) as Uint8Array[]
     const state = new CommittedState()
     for (const entry of entries) state.restore(entry)
-    expect(entriesOf(state)).toEqual(entries.map((entry) => Buffer.from(entry).toString('hex')).sort())
+    expect([state.sessions.count, state.durables.count, state.producers.count]).toEqual([1, 1, 1])
     expect(state.policies.count).toBe(0)
     expect(state.retained.offsetOf('a/b')).toBe(2)
     expect(state.durables.get('c', 's')).toMatchObject({ filters: ['a/+', 'b/#'], position: 3, unacked: [0, 2] })

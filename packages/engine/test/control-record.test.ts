@@ -3,7 +3,7 @@ import { crc32 } from '@gomq/protocol/node'
 import { describe, expect, test } from 'vitest'
 import { type ControlRecord, decodeControlBatch, encodeControlBatch } from '../src/control-record.js'
 import { expectGoldenBytes } from './golden/golden-files.js'
-import { batchOf } from './support/engine-bench.js'
+import { batchOf } from './support/client-batch.js'
 
 const RECORDS: ControlRecord[] = [
   { kind: 'epochStart', epoch: 7, brokerId: 'b1' },

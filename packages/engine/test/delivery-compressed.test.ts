@@ -13,7 +13,8 @@ import {
 } from '@gomq/protocol'
 import { crc32, inflate } from '@gomq/protocol/node'
 import { describe, expect, test } from 'vitest'
-import { batchOf, EngineBench, FILLED_LENGTH } from './support/engine-bench.js'
+import { batchOf, FILLED_LENGTH } from './support/client-batch.js'
+import { EngineBench } from './support/engine-bench.js'
 
 const ASKS = { features: [DEFLATE_FEATURE] }
 const PUBLISHER = 1

@@ -1,7 +1,8 @@
 import { GomqError, PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
 import type { Authorizer, Credentials } from '../src/authorizer.js'
-import { batchOf, EngineBench } from './support/engine-bench.js'
+import { batchOf } from './support/client-batch.js'
+import { EngineBench } from './support/engine-bench.js'
 
 const refused = (what: string) => new GomqError('NOT_AUTHORIZED', `nobody may touch ${what}`)
 

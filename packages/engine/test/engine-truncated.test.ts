@@ -1,6 +1,7 @@
 import { type Offset, PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
-import { batchOf, EngineBench } from './support/engine-bench.js'
+import { batchOf } from './support/client-batch.js'
+import { EngineBench } from './support/engine-bench.js'
 
 /** What was appended from the end of batch `count` on never was: another broker leads. */
 function truncate(bench: EngineBench, toOffset: number): void {

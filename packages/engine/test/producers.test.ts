@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PRODUCER_IDLE_MS, PRODUCER_WINDOW_BATCHES } from '../src/limits.js'
 import { Producers } from '../src/producers.js'
-import { batchOf } from './support/engine-bench.js'
+import { batchOf } from './support/client-batch.js'
 
 /** Producers, and the log that they were told of. */
 class Bench {

@@ -7,7 +7,8 @@ import {
   PRODUCERS_LIMIT,
   PRODUCERS_MAX,
 } from '../src/limits.js'
-import { batchOf, EngineBench } from './support/engine-bench.js'
+import { batchOf } from './support/client-batch.js'
+import { EngineBench } from './support/engine-bench.js'
 
 function withPublisher(log?: readonly Uint8Array[]): EngineBench {
   const bench = new EngineBench(log === undefined ? {} : { log })

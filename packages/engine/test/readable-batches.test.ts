@@ -2,7 +2,7 @@ import { epoch, type Inflate, NO_OFFSET, offset, stampLeader, stampUnlogged } fr
 import { crc32, inflate } from '@gomq/protocol/node'
 import { expect, test } from 'vitest'
 import { ReadableBatches } from '../src/readable-batches.js'
-import { batchOf } from './support/engine-bench.js'
+import { batchOf } from './support/client-batch.js'
 
 test('a batch that is asked for again, also as other bytes of the log, is decompressed once', () => {
   let calls = 0

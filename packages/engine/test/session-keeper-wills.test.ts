@@ -1,7 +1,8 @@
 import { PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
 import { CLIENTS_LOST_GRACE_MS } from '../src/limits.js'
-import { batchOf, EngineBench } from './support/engine-bench.js'
+import { batchOf } from './support/client-batch.js'
+import { EngineBench } from './support/engine-bench.js'
 
 const LISTENER = 50
 

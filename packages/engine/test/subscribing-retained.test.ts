@@ -2,7 +2,8 @@ import { Attribute, attributesOf, encodeMsgpack, PacketType } from '@gomq/protoc
 import { describe, expect, test } from 'vitest'
 import { isClearing } from '../src/committed-state.js'
 import { RETAINED_PER_DURABLE_MAX, RETAINED_SEARCH_STEPS, SPARSE_READ_BYTES_MAX } from '../src/limits.js'
-import { batchOf, EngineBench, RETAINED_TOPICS_MAX } from './support/engine-bench.js'
+import { batchOf } from './support/client-batch.js'
+import { EngineBench, RETAINED_TOPICS_MAX } from './support/engine-bench.js'
 
 const RETAIN = { retain: true } as const
 

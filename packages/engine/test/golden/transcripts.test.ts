@@ -1,6 +1,7 @@
 import { type Offset, PacketType } from '@gomq/protocol'
 import { expect, test } from 'vitest'
-import { batchOf, EngineBench } from '../support/engine-bench.js'
+import { batchOf } from '../support/client-batch.js'
+import { EngineBench } from '../support/engine-bench.js'
 import { Transcript } from '../support/transcript.js'
 import { expectGoldenText } from './golden-files.js'
 

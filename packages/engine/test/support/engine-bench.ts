@@ -1,12 +1,9 @@
 import {
-  Attribute,
-  BatchBuilder,
   baseOffsetOf,
   type ConnackPacket,
   type ConnectPacket,
   DEFLATE_FEATURE,
   DeliveredRecords,
-  deflatedBatch,
   type ErrorCode,
   epoch,
   GomqError,
@@ -16,58 +13,24 @@ import {
   type Packet,
   PacketType,
   PROTOCOL_VERSION,
-  producerId,
   RETENTION_DEFAULTS,
   type RetentionPolicy,
   type StartPosition,
   topicOf,
 } from '@gomq/protocol'
-import { crc32, deflate, inflate } from '@gomq/protocol/node'
+import { crc32, inflate } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import type { Authorizer } from '../../src/authorizer.js'
 import { type ControlRecord, decodeControlBatch } from '../../src/control-record.js'
 import { Engine } from '../../src/engine.js'
 import type { EngineRead } from '../../src/outbox.js'
-
-/** Length of the values of compressed batches. */
-export const FILLED_LENGTH = 1100
+import { type BatchShape, batchOf } from './client-batch.js'
 
 /** Connection of {@link EngineBench.publishFrom}. */
 const PUBLISHER = 900
 
-/** What a batch is, beside its topic and values. */
-export interface BatchShape {
-  readonly id?: number
-  readonly epoch?: number
-  readonly sequence?: number
-  readonly qos?: number
-  readonly retain?: boolean
-  readonly ttlMs?: number
-  /** Compressed; its values are filled up with spaces, so that this gains something. */
-  readonly isCompressed?: boolean
-}
-
 /** Topics that may have a retained message. */
 export const RETAINED_TOPICS_MAX = 120_000
-
-/** A batch as a client packs it. */
-export function batchOf(topic: string, values: readonly string[], shape: BatchShape = {}): Uint8Array {
-  const attributes = (shape.qos ?? 1) | (shape.retain === true ? Attribute.RETAIN : 0)
-  const builder = new BatchBuilder(topic, attributes, shape.ttlMs ?? 0)
-  const width = shape.isCompressed === true ? FILLED_LENGTH : 0
-  for (const value of values)
-    builder.append({ timestampDeltaMs: 0, key: null, value: value.padEnd(width), headers: null })
-  const batch = builder.finish(
-    {
-      baseTimestampMs: 1_000_000,
-      producerId: producerId(shape.id ?? 0),
-      producerEpoch: shape.epoch ?? 0,
-      firstSequence: shape.sequence ?? 0,
-    },
-    crc32,
-  )
-  return shape.isCompressed === true ? deflatedBatch(batch, deflate, crc32) : batch
-}
 
 /** An engine on a log that is an array, driven by hand: nothing commits and no read is answered before the test says so. */
 export class EngineBench {

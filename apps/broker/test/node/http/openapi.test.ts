@@ -117,7 +117,7 @@ describe('GET /v1/openapi.json', () => {
       ['GET', '/v1/topics?limit=0'],
       ['GET', '/v1/subscribe'],
       ['GET', '/v1/policies?filter=none'],
-      ['PUT', '/v1/policies?dryRun=true', '{"filter":"A"}'],
+      ['PUT', '/v1/policies?dryRun=true', '{"filter":"A/#/b"}'],
       ['PUT', '/v1/policies', '{"filter":"A/#/b"}'],
       ['DELETE', '/v1/policies?filter=none'],
       ['POST', '/pub', '{"topic":"$SYS","body":"x"}'],

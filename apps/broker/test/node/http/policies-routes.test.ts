@@ -92,22 +92,33 @@ describe('/v1/policies', () => {
 
   test('a dry run says what would go and changes nothing, and 501 where nobody can say', async () => {
     const broker = await startBroker()
-    expect(await put(broker, { filter: 'a' }, '?dryRun=true')).toMatchObject({
-      status: 501,
-      json: { code: 'UNSUPPORTED_FEATURE' },
-    })
     const asked: unknown[] = []
     const dryRun: PolicyDryRun = (policy) => {
       asked.push(policy)
       return Promise.resolve({ before: 12 as never, deadBytes: 300, liveBytes: 40 })
     }
-    const log = pino({ level: 'silent' })
-    const server = createHttpServer({ broker: broker.broker, messageBytesMax: 1024, httpHosts: [], log, dryRun })
-    onTestFinished(() => server.close())
-    const answer = await server.inject({ method: 'PUT', url: '/v1/policies?dryRun=true', payload: { filter: 'a' } })
-    expect(answer.json()).toEqual({ dryRun: true, before: 12, deadBytes: 300, liveBytes: 40 })
+    const ask = async (how: { dryRun?: PolicyDryRun }) => {
+      const log = pino({ level: 'silent' })
+      const server = createHttpServer({ broker: broker.broker, messageBytesMax: 1024, httpHosts: [], log, ...how })
+      onTestFinished(() => server.close())
+      return server.inject({ method: 'PUT', url: '/v1/policies?dryRun=true', payload: { filter: 'a' } })
+    }
+    expect((await ask({ dryRun })).json()).toEqual({ dryRun: true, before: 12, deadBytes: 300, liveBytes: 40 })
     expect(asked).toEqual([{ ...RETENTION_DEFAULTS, filter: 'a' }])
+    const unable = await ask({})
+    expect([unable.statusCode, unable.json().code]).toEqual([501, 'UNSUPPORTED_FEATURE'])
     expect(await policies(broker)).toEqual({ items: [] })
+  })
+
+  test('a dry run counts what is stored: all but the newest, by the messages that a policy would keep', async () => {
+    const broker = await startBroker()
+    const offsets: number[] = []
+    for (const body of ['1', '2', '3'])
+      offsets.push((await publish(broker, { topic: 'a', body })).json['offset'] as number)
+    const answer = await put(broker, { filter: 'a', maxCount: 1 }, '?dryRun=true')
+    expect(answer).toMatchObject({ status: 200, json: { dryRun: true, before: offsets[1]! + 1 } })
+    expect(answer.json['deadBytes']).toBe(2 * (answer.json['liveBytes'] as number))
+    expect((await call(broker, 'GET', '/messages?topic=a')).json['message_list']).toHaveLength(3)
   })
 
   test('what is dead is left out of /messages, and an event stream names what it missed', async () => {
