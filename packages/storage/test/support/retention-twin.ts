@@ -38,8 +38,9 @@ export class RetentionTwin {
     { readonly pinned: Set<number>; readonly governing: Map<string, CleaningRules['rules'][number] | undefined> }
   >()
 
-  /** The policy that governs a topic. */
+  /** The policy that governs a topic; none governs control batches, which have no topic. */
   policyOf(topic: string, rules: CleaningRules): CleaningRules['rules'][number] | undefined {
+    if (topic === '') return undefined
     const { governing } = this.#of(rules)
     if (!governing.has(topic)) governing.set(topic, this.#policyOf(topic, rules))
     return governing.get(topic)
