@@ -49,7 +49,9 @@ export class BrokerRun {
     const child = spawn(process.execPath, [...nodeArgs, main, ...args, ...(options.args ?? [])], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
-    process.once('exit', () => child.kill('SIGKILL'))
+    const endChild = () => void child.kill('SIGKILL')
+    process.once('exit', endChild)
+    child.once('exit', () => process.removeListener('exit', endChild))
     const lines: Record<string, unknown>[] = []
     const errors = createInterface({ input: child.stderr! })
     errors.on('line', (line) => {
