@@ -195,6 +195,8 @@ export class Broker {
     const cleaned = this.#cleaning?.stop()
     this.#driver.stop()
     this.#door.close()
+    // A turn of the cleaner may be among those who wait.
+    this.#syncWaiters.fail(new GomqError('STORAGE_FAILED', 'the broker has failed'))
     await cleaned
     // On a disk that has crashed as well, nothing can be closed and nothing needs to be.
     await this.#log.close().catch(() => undefined)

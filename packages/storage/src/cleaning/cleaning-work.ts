@@ -1,7 +1,7 @@
 import { invariant, type Offset } from '@gomq/protocol'
 import type { CleanedSegment } from '../cleaned-segment-writer.js'
 import { COMPACTION_KEY_BYTES_LIMIT } from '../limits.js'
-import { indexName, type SegmentView } from '../segment.js'
+import { indexName, type SegmentView, segmentFromName } from '../segment.js'
 import { CompactionPass } from './compaction.js'
 import { type PolicySurvey, type SurveyedPart, surveyFloors } from './floors.js'
 import { type CleaningPlan, planCleaning, type WeighedSegment } from './planning.js'
@@ -83,6 +83,7 @@ export class LocalCleaningWork implements CleaningWork {
   /** Everything below is compacted, by the filters in {@link #compactedFilters}. */
   #compactedTo = 0 as Offset
   #compactedFilters = ''
+  #hasLooked = false
 
   /** @param keyBytesMax  memory for keys in a pass of compaction, 1 to 1 GiB */
   constructor(context: WalkContext, keyBytesMax: number) {
@@ -102,6 +103,7 @@ export class LocalCleaningWork implements CleaningWork {
     const filters = JSON.stringify(rules.rules.map(({ policy }) => [policy.filter, policy.isCompacted]))
     if (filters !== this.#compactedFilters) this.#compactedTo = 0 as Offset
     this.#compactedFilters = filters
+    await this.#removeStrays()
   }
 
   async addOpen({ baseOffset, isAnew, heads }: OpenPart): Promise<void> {
@@ -162,7 +164,28 @@ export class LocalCleaningWork implements CleaningWork {
     this.#pass = undefined
   }
 
-  async discard({ path, baseOffset, generation }: CleanedSegment): Promise<void> {
+  discard(cleaned: CleanedSegment): Promise<void> {
+    return this.#remove(cleaned)
+  }
+
+  /**
+   * Removes cleaned segments that the log does not know: a thread that was lost before it could hand them over has left them, and the next
+   * start would take them beside what was cleaned since. Once, before anything is written.
+   */
+  async #removeStrays(): Promise<void> {
+    const first = this.#segments[0]
+    if (this.#hasLooked || first === undefined) return
+    const folder = first.path.slice(0, first.path.lastIndexOf('/'))
+    const known = new Set(this.#segments.map(({ path }) => path))
+    for (const name of await this.#context.fs.list(folder)) {
+      const found = segmentFromName(name)
+      const path = `${folder}/${name}`
+      if (found !== undefined && found.generation > 0 && !known.has(path)) await this.#remove({ path, ...found })
+    }
+    this.#hasLooked = true
+  }
+
+  async #remove({ path, baseOffset, generation }: Omit<CleanedSegment, 'endOffset' | 'summary'>): Promise<void> {
     const { fs } = this.#context
     const folder = path.slice(0, path.lastIndexOf('/'))
     await fs.remove(`${folder}/${indexName(baseOffset, generation)}`)

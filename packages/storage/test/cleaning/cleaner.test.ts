@@ -3,7 +3,8 @@ import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, test } from 'vitest'
 import { type CleanableLog, createCleaner } from '../../src/cleaning/cleaner.js'
-import type { CleaningRules } from '../../src/cleaning/rules.js'
+import { rewriteSegments } from '../../src/cleaning/rewriting.js'
+import { type CleaningRules, RuleBook } from '../../src/cleaning/rules.js'
 import type { FileSystem } from '../../src/file-system.js'
 import { SimDisk } from '../../src/testing/sim-disk.js'
 import { many, offsetsOf, SEGMENT_BYTES, start, upTo } from '../support/cleanable-log.js'
@@ -160,6 +161,18 @@ describe('a turn', () => {
     const cleaner = createCleaner({ fs: disk.mount(), crc32 })
     await expect(cleaner.clean(refusing, rules({}, 100, { pinned: Float64Array.of(20) }), 1e9)).rejects.toThrow('no')
     expect((await disk.mount().list('data/log')).filter((name) => name.includes('.1.'))).toEqual([])
+  })
+
+  test('of a new cleaner removes what a lost one had written and not handed over, so that the log opens again', async () => {
+    const { disk, log, put, rules } = await start()
+    await put(many(100, (i) => ({ topic: i < 30 ? 'b' : 'a' })))
+    const ofA = rules({ filter: 'a' }, 90, { pinned: Float64Array.of(50) })
+    const context = { fs: disk.mount(), crc32, pause: () => Promise.resolve() }
+    await rewriteSegments(context, log.sealedSegments.slice(0, 3), new RuleBook(ofA))
+    await createCleaner({ fs: disk.mount(), crc32, segmentBytes: SEGMENT_BYTES }).clean(log, ofA, 1e9)
+    const there = await offsetsOf(log)
+    await log.close()
+    expect(await offsetsOf((await start(disk)).log)).toEqual(there)
   })
 
   test('broken off at any access to the disk, and then by a crash, leaves all that lives, and the next one does the rest', async () => {
