@@ -115,12 +115,16 @@ export class CleaningTurns {
 
   async #clean(): Promise<void> {
     const { log, cleaner, retentionRules, handleLogStart, brokerLog } = this.#options
-    const cleaned = await cleaner.clean(log, this.#cleaningRules(retentionRules()), this.#budgetBytes)
-    this.#budgetBytes -= cleaned.rewrittenBytes
-    this.#removedBytes += cleaned.removedBytes
-    this.#rewrittenBytes += cleaned.rewrittenBytes
-    handleLogStart(log.logStartOffset)
-    if (cleaned.removedBytes > 0) brokerLog.info({ ...cleaned }, 'the log was cleaned')
+    try {
+      const cleaned = await cleaner.clean(log, this.#cleaningRules(retentionRules()), this.#budgetBytes)
+      this.#budgetBytes -= cleaned.rewrittenBytes
+      this.#removedBytes += cleaned.removedBytes
+      this.#rewrittenBytes += cleaned.rewrittenBytes
+      if (cleaned.removedBytes > 0) brokerLog.info({ ...cleaned }, 'the log was cleaned')
+    } finally {
+      // What failed later may have moved the start before.
+      handleLogStart(log.logStartOffset)
+    }
   }
 
   #cleaningRules({ rules, pinned }: RetentionRules): CleaningRules {
