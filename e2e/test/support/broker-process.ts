@@ -139,6 +139,23 @@ export class BrokerProcess {
     return this.#end('SIGKILL').then(() => undefined)
   }
 
+  /**
+   * Starts the process again and `kill -9`s it after so long, wherever its start is by then.
+   * @returns whether it was ready before
+   * @throws Error  it ended by itself
+   */
+  async restartAndKill(afterMs: number): Promise<boolean> {
+    const starting = this.restart().then(
+      () => undefined,
+      (error: Error) => error,
+    )
+    await new Promise((resolve) => setTimeout(resolve, afterMs))
+    await this.kill()
+    const error = await starting
+    if (error !== undefined && !error.message.includes('ended (SIGKILL)')) throw error
+    return error === undefined
+  }
+
   /** SIGTERM, and the exit code. */
   stop(): Promise<number | null> {
     return this.#end('SIGTERM')

@@ -42,10 +42,12 @@ export function consumeDurably(
   url: string,
   qos: 1 | 2,
   deliveries: Deliveries,
-): { finish(count: number): Promise<void> } {
+): { finish(count: number): Promise<{ missedEvents: number }> } {
   let lastMs = Date.now()
+  let missedEvents = 0
   const subscribed = (async () => {
     const mq = await connect(url, { clientId: 'auditor', reconnect: RECONNECT })
+    mq.on('missed', () => missedEvents++)
     return { mq, subscription: await mq.subscribe(['load/#'], { qos, name: 'audit', from: 'earliest' }) }
   })()
   const reading = subscribed.then(async ({ subscription }) => {
@@ -60,6 +62,7 @@ export function consumeDurably(
     const { mq } = await subscribed
     await mq.close()
     await reading
+    return { missedEvents }
   }
   return { finish }
 }

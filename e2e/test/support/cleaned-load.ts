@@ -1,0 +1,197 @@
+import { connect, type Message, type Subscription } from '@gomq/client'
+import { SeededRandom } from '@gomq/protocol/testing'
+import { Deliveries } from './deliveries.js'
+import { delay, RECONNECT } from './killed-load.js'
+
+const WINDOW = 200
+/** What is to be removed is most of the log, so that the cleaner has something to do. */
+const PADDING = '.'.repeat(300)
+const KEYS = 100
+const TOMBSTONE_SHARE = 0.2
+/** Every so many jobs one is acknowledged late, and holds all behind it. */
+const LATE_JOB = 500
+const LATE_JOB_MS = 700
+
+/** Publishes one after the other, some of them at once, until it is stopped. */
+async function keepPublishing(stop: AbortSignal, publish: (sequence: number) => Promise<void>): Promise<void> {
+  const waiting = new Set<Promise<void>>()
+  for (let sequence = 0; !stop.aborted; sequence++) {
+    const settled = publish(sequence).finally(() => waiting.delete(settled))
+    waiting.add(settled)
+    if (waiting.size >= WINDOW) await Promise.race(waiting)
+    else if (sequence % 16 === 0) await delay(0)
+  }
+  await Promise.all(waiting)
+}
+
+/** A publisher to `counts/#`, of which the newest few are kept, and what was acknowledged to it. */
+export class CountedTopics {
+  readonly #acked = new Map<number, string>()
+
+  get acked(): number {
+    return this.#acked.size
+  }
+
+  async run(url: string, stop: AbortSignal): Promise<void> {
+    await using mq = await connect(url, { clientId: 'counted', reconnect: RECONNECT })
+    await keepPublishing(stop, async (sequence) => {
+      const text = `c:${sequence} ${PADDING}`
+      const { offset } = await mq.publish(`counts/${sequence % 3}`, text, { timeoutMs: 60_000 })
+      this.#acked.set(offset, text)
+    })
+  }
+
+  /** @param acked  offsets that were acknowledged before `stored` was read; all of them without */
+  audit(stored: readonly Message[], maxCount: number, acked: ReadonlySet<number> = this.offsets()): CountedAudit {
+    const byOffset = new Map(stored.map((message) => [message.offset as number, message.text]))
+    const first = stored[0]?.offset ?? Number.POSITIVE_INFINITY
+    const kept = [...acked].filter((offset) => offset >= first)
+    return {
+      lost: kept.filter((offset) => byOffset.get(offset) !== this.#acked.get(offset)).length,
+      tooFew: Math.max(0, Math.min(maxCount, acked.size) - stored.length),
+      doubled: stored.length - new Set(byOffset.values()).size,
+    }
+  }
+
+  /** Of what is acknowledged by now. */
+  offsets(): Set<number> {
+    return new Set(this.#acked.keys())
+  }
+}
+
+/** `lost`: gone although something older is there. */
+interface CountedAudit {
+  readonly lost: number
+  readonly tooFew: number
+  readonly doubled: number
+}
+
+/** A publisher to `keys/#`, where the last value of a key is kept, and what it did with each key. */
+export class KeyedTopics {
+  readonly #random: SeededRandom
+  readonly #tombstones = new Map<string, number[]>()
+  readonly #lastAcked = new Map<string, number>()
+  acked = 0
+  published = 0
+
+  constructor(seed: number) {
+    this.#random = new SeededRandom(seed)
+  }
+
+  async run(url: string, stop: AbortSignal): Promise<void> {
+    await using mq = await connect(url, { clientId: 'keyed', reconnect: RECONNECT })
+    await keepPublishing(stop, async (sequence) => {
+      const key = `k${this.#random.below(KEYS)}`
+      const isTombstone = this.#random.chance(TOMBSTONE_SHARE)
+      if (isTombstone) this.#tombstones.set(key, [...(this.#tombstones.get(key) ?? []).slice(-20), sequence])
+      this.published++
+      await mq.publish('keys/all', isTombstone ? '' : `${key} ${PADDING}`, {
+        key,
+        headers: { n: `${sequence}` },
+        timeoutMs: 60_000,
+      })
+      this.acked++
+      this.#lastAcked.set(key, Math.max(sequence, this.#lastAcked.get(key) ?? -1))
+    })
+  }
+
+  /** What was acknowledged last of each key by now. */
+  lastAcked(): ReadonlyMap<string, number> {
+    return new Map(this.#lastAcked)
+  }
+
+  /** @param lastAcked  as it was before `stored` was read */
+  audit(stored: readonly Message[], lastAcked: ReadonlyMap<string, number>): KeyedAudit {
+    const last = new Map<string, number>()
+    let outOfOrder = 0
+    for (const { key, headers } of stored) {
+      const sequence = Number(headers?.['n'])
+      if (sequence <= (last.get(String(key)) ?? -1)) outOfOrder++
+      last.set(String(key), sequence)
+    }
+    let stale = 0
+    let lost = 0
+    for (const [key, acked] of lastAcked) {
+      const found = last.get(key)
+      if (found === undefined && !this.#tombstones.get(key)?.some((sequence) => sequence >= acked)) lost++
+      if (found !== undefined && found < acked) stale++
+    }
+    return { stale, lost, outOfOrder }
+  }
+}
+
+/** `stale`: the last that is there of a key is older than what was acknowledged; after a tombstone that is a key that came back. */
+interface KeyedAudit {
+  readonly stale: number
+  readonly lost: number
+  readonly outOfOrder: number
+}
+
+/** A publisher to `jobs/#`, of which what is acknowledged goes, and a durable subscriber that takes its time to acknowledge. */
+export class JobTopics {
+  readonly deliveries: Deliveries = new Deliveries()
+  readonly #stored = new Set<string>()
+  readonly #acked = new Set<string>()
+  readonly #random: SeededRandom
+  missedEvents = 0
+
+  constructor(seed: number) {
+    this.#random = new SeededRandom(seed)
+  }
+
+  get published(): number {
+    return this.#stored.size
+  }
+
+  /** Subscribes; what it answers publishes until it is stopped, and ends when the subscriber has everything. */
+  async subscribe(url: string): Promise<(stop: AbortSignal) => Promise<void>> {
+    const mq = await connect(url, { clientId: 'worker', reconnect: RECONNECT })
+    mq.on('missed', () => this.missedEvents++)
+    const subscription = await mq.subscribe('jobs/#', { name: 'jobs', from: 'earliest' })
+    const working = this.#work(subscription)
+    return async (stop) => {
+      await this.#publish(url, stop)
+      const endMs = Date.now() + 15_000
+      while (this.#acked.size < this.#stored.size && Date.now() < endMs) await delay(20)
+      await mq.close()
+      await working
+    }
+  }
+
+  /** What is stored and not acknowledged now. */
+  pending(): string[] {
+    return [...this.#stored].filter((job) => !this.#acked.has(job))
+  }
+
+  /** How many of `pending` are gone although they are not acknowledged by now either. */
+  lost(stored: readonly string[], pending: readonly string[]): number {
+    const there = new Set(stored.map((text) => text.split(' ')[0]!))
+    return pending.filter((job) => !this.#acked.has(job) && !there.has(job)).length
+  }
+
+  /** Of what was stored, how much the subscriber never got. */
+  undelivered(): number {
+    return this.deliveries.missing([...this.#stored])
+  }
+
+  async #publish(url: string, stop: AbortSignal): Promise<void> {
+    await using mq = await connect(url, { clientId: 'boss', reconnect: RECONNECT })
+    await keepPublishing(stop, async (sequence) => {
+      await mq.publish('jobs/all', `boss:${sequence} ${PADDING}`, { timeoutMs: 60_000 })
+      this.#stored.add(`boss:${sequence}`)
+    })
+  }
+
+  async #work(subscription: Subscription): Promise<void> {
+    let count = 0
+    for await (const message of subscription) {
+      const job = message.text.split(' ')[0]!
+      this.deliveries.note(job)
+      const laterMs = ++count % LATE_JOB === 0 ? LATE_JOB_MS : this.#random.below(30)
+      setTimeout(() => {
+        this.#acked.add(job)
+        message.ack().catch(() => {})
+      }, laterMs)
+    }
+  }
+}
