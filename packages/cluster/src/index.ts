@@ -1,5 +1,6 @@
 export type * from './cluster-view.js'
 export type * from './coordinator.js'
+export * from './message-codec.js'
 export type * from './messages.js'
 export type * from './replica-log.js'
 export type * from './replication.js'

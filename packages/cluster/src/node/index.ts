@@ -1,1 +1,2 @@
-export {}
+export * from './etcd-coordinator.js'
+export * from './tcp-transport.js'
