@@ -1,4 +1,5 @@
 import {
+  BATCH_MAGIC,
   batchBytesOf,
   bodyCrc,
   bodyCrcOf,
@@ -11,6 +12,7 @@ import {
   HEADER_BYTES,
   headerCrc,
   headerCrcOf,
+  magicOf,
   type Offset,
   readU32,
   writeU32,
@@ -167,7 +169,11 @@ function splitBatches(body: Uint8Array, crc32: Crc32): Uint8Array[] {
     const bytes = rest.byteLength < HEADER_BYTES ? 0 : batchBytesOf(rest)
     if (bytes < HEADER_BYTES || bytes > rest.byteLength) throw malformed('a batch in it is cut short')
     const batch = rest.subarray(0, bytes)
-    if (headerCrc(batch, crc32) !== headerCrcOf(batch) || bodyCrc(batch, crc32) !== bodyCrcOf(batch))
+    const isWhole =
+      magicOf(batch) === BATCH_MAGIC &&
+      headerCrc(batch, crc32) === headerCrcOf(batch) &&
+      bodyCrc(batch, crc32) === bodyCrcOf(batch)
+    if (!isWhole)
       throw new GomqError('CORRUPT_BATCH', 'a batch from another broker fails its checksum; it was damaged on the way')
     batches.push(batch)
     at += bytes

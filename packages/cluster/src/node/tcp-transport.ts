@@ -4,7 +4,7 @@ import type { Link, LinkFailure, LinkHandler, Transport } from '../transport.js'
 import { type SharedSecret, shakeHands } from './handshake.js'
 import { TcpLink } from './tcp-link.js'
 
-/** Time for a connection to stand, and for its handshake. */
+/** Time for a connection to stand, and for its handshake, where nothing else is said. */
 const HANDSHAKE_TIMEOUT_MS = 3_000
 
 /** Connections that are not through the handshake, at once; more are refused. */
@@ -13,6 +13,8 @@ const STRANGERS_MAX = 64
 /** What the transport needs. */
 export interface TcpTransportOptions extends SharedSecret {
   readonly listen: { readonly host: string; readonly port: number }
+  /** Time for a connection to stand, and for its handshake; 3 s by default. */
+  readonly handshakeTimeoutMs?: number
   /** Told why a connection was refused or broken off; by default nobody is. */
   readonly onRefused?: (remote: string, reason: string) => void
 }
@@ -27,6 +29,10 @@ export class TcpTransport implements Transport {
 
   constructor(options: TcpTransportOptions) {
     this.#options = options
+  }
+
+  get #timeoutMs(): number {
+    return this.#options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
   }
 
   /** The port that is listened on, for who asked for port 0. */
@@ -69,7 +75,7 @@ export class TcpTransport implements Transport {
       socket.destroy()
       onFailed(reason)
     }
-    const timer = setTimeout(() => fail('failed'), HANDSHAKE_TIMEOUT_MS)
+    const timer = setTimeout(() => fail('failed'), this.#timeoutMs)
     this.#sockets.add(socket)
     const onError = (error: NodeJS.ErrnoException) => fail(error.code === 'ECONNREFUSED' ? 'refused' : 'failed')
     socket.once('error', onError)
@@ -103,7 +109,7 @@ export class TcpTransport implements Transport {
     socket.once('close', () => this.#sockets.delete(socket))
     this.#strangers++
     try {
-      const first = await shakeHands(socket, side, this.#options, HANDSHAKE_TIMEOUT_MS)
+      const first = await shakeHands(socket, side, this.#options, this.#timeoutMs)
       if (this.#isClosed || socket.destroyed) throw new Error('it was closed meanwhile')
       socket.setKeepAlive(true, 5_000)
       const link = new TcpLink(socket, remote, refuse)

@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Why there can be no etcd here; undefined: there is one. Installs it on a Debian where we are root. */
+export const etcdMissing: string | undefined = missing()
+
+/** An etcd of one member in a process of its own, with its data in a folder of its own. */
+export class EtcdProcess {
+  readonly url: string
+  readonly #port: number
+  readonly #peerPort: number
+  readonly #directory = mkdtempSync(join(tmpdir(), 'gomq-etcd-'))
+  #process: ChildProcess | undefined
+
+  private constructor(port: number, peerPort: number) {
+    this.#port = port
+    this.#peerPort = peerPort
+    this.url = `http://127.0.0.1:${port}`
+  }
+
+  static async start(): Promise<EtcdProcess> {
+    const etcd = new EtcdProcess(await freePort(), await freePort())
+    await etcd.start()
+    return etcd
+  }
+
+  /** Starts it again, where it was. */
+  async start(): Promise<void> {
+    const peerUrl = `http://127.0.0.1:${this.#peerPort}`
+    this.#process = spawn(
+      'etcd',
+      [
+        ...['--name', 'only', '--data-dir', join(this.#directory, 'data'), '--log-level', 'error'],
+        ...['--listen-client-urls', this.url, '--advertise-client-urls', this.url],
+        ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
+        ...['--initial-cluster', `only=${peerUrl}`],
+      ],
+      { stdio: 'ignore', env: { ...process.env, ETCD_UNSUPPORTED_ARCH: process.arch } },
+    )
+    for (let i = 0; i < 200; i++) {
+      const answer = await fetch(`http://127.0.0.1:${this.#port}/health`).catch(() => undefined)
+      if (answer?.ok) return
+      await sleep(50)
+    }
+    throw new Error('etcd does not come up')
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal)
+  }
+
+  /** Ends it at once. */
+  async kill(): Promise<void> {
+    const ended = this.#process
+    if (ended === undefined || ended.exitCode !== null || ended.signalCode !== null) return
+    const exited = new Promise((resolve) => ended.once('exit', resolve))
+    ended.kill('SIGKILL')
+    await exited
+  }
+
+  /** Ends it and forgets everything it knew. */
+  async wipe(): Promise<void> {
+    await this.kill()
+    rmSync(join(this.#directory, 'data'), { recursive: true, force: true })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/** A port of the loopback that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+function missing(): string | undefined {
+  if (hasEtcd()) return undefined
+  if (process.platform === 'linux' && process.getuid?.() === 0) {
+    // A policy that says no: the package's own service is not wanted.
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+    spawnSync('apt-get', ['install', '-y', '--no-install-recommends', 'etcd-server'], { stdio: 'ignore', env })
+    if (!hasEtcd()) {
+      spawnSync('apt-get', ['update'], { stdio: 'ignore', env })
+      spawnSync('apt-get', ['install', '-y', '--no-install-recommends', 'etcd-server'], { stdio: 'ignore', env })
+    }
+  }
+  return hasEtcd() ? undefined : "etcd is not installed (package etcd-server; 'apt-get install etcd-server')"
+}
+
+function hasEtcd(): boolean {
+  return spawnSync('etcd', ['--version'], { stdio: 'ignore' }).status === 0
+}
