@@ -10,6 +10,7 @@ const INSTALLED = {
   '@gomq/broker': 'apps/broker',
   '@gomq/client': 'packages/client',
   '@gomq/engine': 'packages/engine',
+  '@gomq/cluster': 'packages/cluster',
   '@gomq/protocol': 'packages/protocol',
   '@gomq/storage': 'packages/storage',
   gomqctl: 'apps/gomqctl',

@@ -18,6 +18,7 @@ const FOLDERS = {
   '@gomq/protocol': 'packages/protocol',
   '@gomq/storage': 'packages/storage',
   '@gomq/engine': 'packages/engine',
+  '@gomq/cluster': 'packages/cluster',
   '@gomq/client': 'packages/client',
   '@gomq/broker': 'apps/broker',
   gomqctl: 'apps/gomqctl',

@@ -6,6 +6,7 @@ const PURE = [
   /^packages\/engine\/src\//,
   /^packages\/client\/src\/session\//,
   /^packages\/storage\/src\/(format|policy)\//,
+  /^packages\/cluster\/src\/core\//,
 ]
 
 /** Folders that may say `node:*` and use the globals of Node. */
@@ -23,7 +24,9 @@ export const ALLOWED_IMPORTS: { readonly [home: string]: readonly string[] } = {
   'packages/storage': ['@gomq/protocol'],
   'packages/engine': ['@gomq/protocol'],
   'packages/client': ['@gomq/protocol'],
-  'apps/broker': ['@gomq/protocol', '@gomq/storage', '@gomq/engine'],
+  // States the log that it needs as a port; storage's is one.
+  'packages/cluster': ['@gomq/protocol'],
+  'apps/broker': ['@gomq/protocol', '@gomq/storage', '@gomq/engine', '@gomq/cluster'],
   // The log's tools work on a data directory without a broker; what they may touch is the library of `storage/src/inspection`.
   'apps/gomqctl': ['@gomq/protocol', '@gomq/client', '@gomq/storage'],
 }

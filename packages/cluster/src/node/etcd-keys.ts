@@ -1,6 +1,13 @@
 import { type Epoch, GomqError } from '@gomq/protocol'
-import type { IKeyValue, IRangeResponse, IResponseHeader } from 'etcd3'
 import type { BrokerAddresses, ClusterView, LeaderKey, RegisteredBroker, Replica } from '../cluster-view.js'
+
+/** A key of etcd's with its value, as far as it is looked at. Revisions come as text. */
+interface KeyValue {
+  readonly key: Buffer
+  readonly value: Buffer
+  readonly create_revision: string
+  readonly mod_revision: string
+}
 
 /** Where a cluster's keys lie in etcd, and how their values read: JSON, for people who look with etcdctl. */
 export class EtcdKeys {
@@ -40,7 +47,10 @@ export class EtcdKeys {
   }
 
   /** What a read of all keys says. @throws GomqError CONFIG_INVALID  a value that no broker has written */
-  view(header: IResponseHeader, range: IRangeResponse): ClusterView {
+  view(
+    header: { readonly cluster_id: string; readonly revision: string },
+    range: { readonly kvs: readonly KeyValue[] },
+  ): ClusterView {
     const values = new Map(range.kvs.map((kv) => [kv.key.toString().slice(this.#prefix.length), kv]))
     const leader = values.get('leader')
     const inSync = values.get('isr')
@@ -67,7 +77,7 @@ export class EtcdKeys {
     return Buffer.from(this.#prefix + name)
   }
 
-  #parse<T>(kv: IKeyValue, names: readonly (keyof T & string)[]): T {
+  #parse<T>(kv: KeyValue, names: readonly (keyof T & string)[]): T {
     let value: unknown
     try {
       value = JSON.parse(kv.value.toString())
