@@ -14,7 +14,7 @@ const COMPRESSIBLE = { padding: ' '.repeat(1100) }
 
 /** Publishes `name:0`, `name:1`, ... to `load/<name>` until it is stopped, and tells the ledger how each publish settled. */
 export async function produce(
-  url: string,
+  url: string | readonly string[],
   name: string,
   qos: 1 | 2,
   ledger: Ledger,
@@ -39,7 +39,7 @@ export async function produce(
 
 /** A durable subscriber that acks what it gets, until it has so many different messages or nothing more comes. */
 export function consumeDurably(
-  url: string,
+  url: string | readonly string[],
   qos: 1 | 2,
   deliveries: Deliveries,
 ): { finish(count: number): Promise<{ missedEvents: number }> } {

@@ -1,0 +1,105 @@
+import { BrokerProcess } from './broker-process.js'
+import { EtcdProcess, freePort } from './etcd-process.js'
+
+/** What a test may ask of a cluster of its own. */
+export interface ClusterOptions {
+  /** Brokers, 3 by default. */
+  readonly brokers?: number
+  /** More flags of each broker. */
+  readonly args?: readonly string[]
+}
+
+/** What `GET /v1/cluster` says, as far as tests look at it. */
+export interface ClusterAnswer {
+  readonly role: string
+  readonly epoch: number
+  readonly leaderId: string | null
+  readonly highWatermark: number
+  readonly brokers: readonly {
+    readonly id: string
+    readonly role: string
+    readonly isInSync: boolean
+    readonly logEndOffset: number | null
+  }[]
+}
+
+/** An etcd and some brokers over it, each in a process of its own. They go with the test, data and all. */
+export class ClusterProcesses {
+  readonly etcd: EtcdProcess
+  readonly brokers: readonly BrokerProcess[]
+
+  private constructor(etcd: EtcdProcess, brokers: readonly BrokerProcess[]) {
+    this.etcd = etcd
+    this.brokers = brokers
+  }
+
+  /** Starts all of it, and waits until somebody leads and all are in sync. */
+  static async start(options: ClusterOptions = {}): Promise<ClusterProcesses> {
+    const count = options.brokers ?? 3
+    const etcd = await EtcdProcess.start()
+    const brokers: BrokerProcess[] = []
+    for (let i = 1; i <= count; i++) {
+      const ports = [await freePort(), await freePort(), await freePort()]
+      const args = [
+        ...['--etcd', etcd.url, '--cluster', 'test', '--node-id', `b${i}`, '--replicas', String(count)],
+        // Of two flags the later one counts.
+        ...['--tcp', `127.0.0.1:${ports[0]}`, '--http', `127.0.0.1:${ports[1]}`],
+        ...['--replication', `127.0.0.1:${ports[2]}`],
+        ...(options.args ?? []),
+      ]
+      brokers.push(BrokerProcess.prepare({ args }))
+    }
+    const cluster = new ClusterProcesses(etcd, brokers)
+    await Promise.all(brokers.map((broker) => broker.restart()))
+    await cluster.settled()
+    return cluster
+  }
+
+  /** For `connect` of the client: all brokers. */
+  get urls(): string[] {
+    return this.brokers.map((broker) => broker.url)
+  }
+
+  /** The broker that leads now, by what a majority of those that answer says. Waits until there is one. */
+  async leader(withinMs = 30_000): Promise<BrokerProcess> {
+    const untilMs = Date.now() + withinMs
+    while (Date.now() < untilMs) {
+      for (const broker of this.brokers) if ((await statusOf(broker))?.role === 'leader') return broker
+      await delay(50)
+    }
+    throw new Error(`nobody leads; the brokers said:\n${this.brokers.map(({ stderr }) => stderr).join('\n---\n')}`)
+  }
+
+  /** Waits until all brokers are in sync. */
+  async settled(withinMs = 60_000): Promise<ClusterAnswer> {
+    const untilMs = Date.now() + withinMs
+    let last: ClusterAnswer | undefined
+    while (Date.now() < untilMs) {
+      last = await statusOf(await this.leader(withinMs))
+      if (last?.brokers.filter(({ isInSync }) => isInSync).length === this.brokers.length) return last
+      await delay(100)
+    }
+    throw new Error(
+      `not all are in sync: ${JSON.stringify(last)}; the brokers said:\n${this.brokers.map(({ stderr }) => stderr).join('\n---\n')}`,
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.brokers.map((broker) => broker[Symbol.asyncDispose]()))
+    await this.etcd[Symbol.asyncDispose]()
+  }
+}
+
+/** What a broker says of the cluster; undefined where it does not answer. */
+export async function statusOf(broker: BrokerProcess): Promise<ClusterAnswer | undefined> {
+  try {
+    const answer = await fetch(`${broker.httpUrl}/v1/cluster`, { signal: AbortSignal.timeout(1000) })
+    return answer.ok ? ((await answer.json()) as ClusterAnswer) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
