@@ -37,8 +37,8 @@ export interface SubscriptionLife {
   readonly delivered: Delivered[]
   /** Offsets for which `ack` was called, also where nobody knows whether it arrived. */
   readonly ackCalled: Set<number>
-  /** Offsets whose acknowledgement was confirmed. */
-  readonly ackConfirmed: Set<number>
+  /** Offsets whose acknowledgement was confirmed, and when this process learnt it. */
+  readonly ackConfirmed: Map<number, number>
   /** Whether it has been handed all there is, after healing. */
   isDrained: boolean
 }
@@ -82,15 +82,16 @@ export class History {
   }
 
   /**
-   * Takes a delivery up. A process whose place another has taken may still hand out what reached it before: only what the newest
-   * life gets was sent after all that was confirmed.
+   * Messages of a subscription arrived at a process, whether or not it has had them before. One that waits there, or was stalled on its way, may have
+   * been acknowledged by another process of the same client meanwhile: only what the broker sent after a confirmation breaks its word.
+   *
+   * @param sentMs  when the broker sent them
    */
-  deliver(life: SubscriptionLife, message: Delivered): void {
-    life.delivered.push(message)
+  arrive(life: SubscriptionLife, offsets: readonly number[], sentMs: number): void {
     if (life.durable === null) return
     const ofIdentity = this.lives.filter((other) => other.durable === life.durable)
-    if (ofIdentity.at(-1) !== life) return
-    if (ofIdentity.some((other) => other.ackConfirmed.has(message.offset)))
-      this.redelivered.push(`${life.durable} got offset ${message.offset} again after its confirmed ack`)
+    for (const offset of offsets)
+      if (ofIdentity.some((other) => (other.ackConfirmed.get(offset) ?? Number.POSITIVE_INFINITY) < sentMs))
+        this.redelivered.push(`${life.durable} was sent offset ${offset} again after its confirmed ack`)
   }
 }

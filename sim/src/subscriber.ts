@@ -1,5 +1,5 @@
 import type { SubscriptionState } from '@gomq/client/testing'
-import type { GomqError, StartPosition } from '@gomq/protocol'
+import { DeliveredRecords, type DeliverPacket, type GomqError, PacketType, type StartPosition } from '@gomq/protocol'
 import { ClientProcess } from './client-process.js'
 import type { OtherCall, SubscriptionLife } from './history.js'
 import type { World } from './world.js'
@@ -92,8 +92,14 @@ export class Subscriber {
       from: plan.from,
       delivered: [],
       ackCalled: new Set(),
-      ackConfirmed: new Set(),
+      ackConfirmed: new Map(),
       isDrained: false,
+    }
+    process.onPacket = (sentMs, packet) => {
+      if (packet.type !== PacketType.DELIVER) return
+      const offsets = this.#offsetsOf(packet)
+      world.trace.add(name, `was sent ${offsets.join(' ')} ${world.clock.nowMs() - sentMs} ms ago`)
+      world.history.arrive(life, offsets, sentMs)
     }
     this.#process = process
     this.#life = life
@@ -146,7 +152,7 @@ export class Subscriber {
         const offset = records.offsetAt(index)
         const value = new TextDecoder().decode(records.record(index).value)
         this.#world.trace.add(process.name, `got ${value} at ${offset} of ${topic}`)
-        this.#world.history.deliver(life, { offset, topic, value })
+        life.delivered.push({ offset, topic, value })
         if (offset >= 0 && random.chance(this.plan.ackShare)) unacked.push(offset)
       }
       if (!this.#isDraining && random.chance(0.6)) this.#ackSome(process, state, life, unacked)
@@ -156,7 +162,7 @@ export class Subscriber {
   }
 
   #ackSome(process: ClientProcess, state: SubscriptionState, life: SubscriptionLife, unacked: number[]): void {
-    const { random } = this.#world
+    const { random, clock } = this.#world
     for (let count = random.below(unacked.length + 1); count > 0; count--) {
       const at = random.chance(0.5) ? 0 : random.below(unacked.length)
       const [offset] = unacked.splice(at, 1)
@@ -168,11 +174,19 @@ export class Subscriber {
         if (!process.isRunning && process.isKilled) return
         call.outcome = error === null ? 'ok' : 'info'
         if (error === null) {
-          life.ackConfirmed.add(offset!)
+          life.ackConfirmed.set(offset!, clock.nowMs())
           this.#world.trace.add(process.name, `ack ${offset} confirmed`)
         }
       })
     }
+  }
+
+  #offsetsOf({ header, ranges, payload }: DeliverPacket): number[] {
+    const records =
+      header === null
+        ? DeliveredRecords.ofBatch(payload, this.#world.crc32, { ranges })
+        : DeliveredRecords.ofPart(header, ranges ?? [], payload)
+    return Array.from({ length: records.count }, (_, index) => records.offsetAt(index))
   }
 
   #call(what: string): OtherCall {

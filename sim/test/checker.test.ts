@@ -12,8 +12,8 @@ function soundHistory(): { history: History; durable: SubscriptionLife; ephemera
   const durable = life('d', 'd')
   history.lives.push(ephemeral, durable)
   for (const each of [0, 1, 2]) {
-    history.deliver(ephemeral, message(each))
-    history.deliver(durable, message(each))
+    ephemeral.delivered.push(message(each))
+    durable.delivered.push(message(each))
   }
   return { history, durable, ephemeral }
 }
@@ -37,7 +37,7 @@ function message(sequence: number) {
 
 function life(subscriber: string, durable: string | null): SubscriptionLife {
   const from = { kind: 'earliest' } as const
-  const [ackCalled, ackConfirmed] = [new Set<number>(), new Set<number>()]
+  const [ackCalled, ackConfirmed] = [new Set<number>(), new Map<number, number>()]
   return { subscriber, filters: ['a'], durable, from, delivered: [], ackCalled, ackConfirmed, isDrained: true }
 }
 
@@ -61,8 +61,8 @@ const BROKEN: { readonly [invariant: string]: (sound: Sound) => void } = {
   'every promise settles': ({ history }) => void history.call('subscribe'),
   'enough succeeds': ({ history }) => history.publishes.forEach((call) => void (call.outcome = 'info')),
   'confirmed acks are final': ({ history, durable }) => {
-    durable.ackConfirmed.add(12)
-    history.deliver(durable, message(2))
+    durable.ackConfirmed.set(12, 100)
+    history.arrive(durable, [11, 12], 101)
   },
   'retained is the newest': ({ history }) =>
     void history.publishes.push({ ...history.publishes.pop()!, isRetained: true }),
@@ -87,4 +87,23 @@ describe('the checker', () => {
       expect(check(sound.history).map((violation) => violation.invariant)).toContain(invariant)
     })
   }
+
+  it('takes a message that was sent before its ack was confirmed elsewhere for sound, however late it arrives', () => {
+    const { history, durable } = soundHistory()
+    const successor = life('d.2', 'd')
+    history.lives.push(successor)
+    successor.delivered.push(...durable.delivered)
+    durable.ackConfirmed.set(12, 100)
+    history.arrive(successor, [12], 100)
+    expect(check(history)).toEqual([])
+  })
+
+  it('sees a message that was sent to any process of a client after another learnt that its ack is safe', () => {
+    const { history, durable } = soundHistory()
+    history.lives.push({ ...life('d.2', 'd'), ackConfirmed: new Map([[12, 100]]), delivered: durable.delivered })
+    history.arrive(durable, [12], 101)
+    expect(check(history)).toEqual([
+      { invariant: 'confirmed acks are final', detail: 'd was sent offset 12 again after its confirmed ack' },
+    ])
+  })
 })
