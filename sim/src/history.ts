@@ -1,4 +1,4 @@
-import type { Offset, StartPosition } from '@gomq/protocol'
+import type { Offset, RetentionPolicy, StartPosition } from '@gomq/protocol'
 
 /** How a call ended: done, refused for sure, or unknown. `pending`: not yet, which is a defect at the end. */
 export type Outcome = 'pending' | 'ok' | 'fail' | 'info'
@@ -13,6 +13,10 @@ export interface PublishCall {
   /** Whether it goes into the log: QoS 1 or 2, or retained. */
   readonly isLogged: boolean
   readonly isRetained: boolean
+  readonly key: string | null
+  /** Whether its value is empty, which ends its key in a compacted topic. */
+  readonly isTombstone: boolean
+  readonly calledMs: number
   readonly duringFaults: boolean
   outcome: Outcome
   /** Of the acknowledgement; -1 if it names none. */
@@ -39,6 +43,12 @@ export interface SubscriptionLife {
   readonly ackCalled: Set<number>
   /** Offsets whose acknowledgement was confirmed, and when this process learnt it. */
   readonly ackConfirmed: Map<number, number>
+  /** Stretches that it was told it missed, half-open. */
+  readonly missed: (readonly [number, number])[]
+  /** Connections over which it went. */
+  connections: number
+  /** When it was told that it stands; infinite before. */
+  subscribedMs: number
   /** Whether it has been handed all there is, after healing. */
   isDrained: boolean
 }
@@ -46,6 +56,13 @@ export interface SubscriptionLife {
 /** Another call of a client: subscribe, acknowledge. */
 export interface OtherCall {
   readonly what: string
+  outcome: Outcome
+}
+
+/** A policy that an operator put, or null for the removal of one. */
+export interface PolicyCall {
+  readonly filter: string
+  readonly policy: RetentionPolicy | null
   outcome: Outcome
 }
 
@@ -67,6 +84,9 @@ export class History {
   /** Offsets of a durable identity that came again after their acknowledgement was confirmed. */
   readonly redelivered: string[] = []
   readonly wills: WillOwner[] = []
+  readonly policies: PolicyCall[] = []
+  /** When the last cleaning may have been. */
+  endMs = 0
   /** Times that something was removed from the log. */
   cleanings = 0
   /** What a new subscriber was handed first, after healing. */

@@ -25,6 +25,9 @@ function publish(sequence: number): PublishCall {
     topic: 'a',
     isLogged: true,
     isRetained: false,
+    key: null,
+    isTombstone: false,
+    calledMs: 1_000,
     duringFaults: true,
     outcome: 'ok',
     offset: sequence + 10,
@@ -38,7 +41,8 @@ function message(sequence: number) {
 function life(subscriber: string, durable: string | null): SubscriptionLife {
   const from = { kind: 'earliest' } as const
   const [ackCalled, ackConfirmed] = [new Set<number>(), new Map<number, number>()]
-  return { subscriber, filters: ['a'], durable, from, delivered: [], ackCalled, ackConfirmed, isDrained: true }
+  const sound = { delivered: [], missed: [], connections: 1, subscribedMs: 0, isDrained: true }
+  return { subscriber, filters: ['a'], durable, from, ...sound, ackCalled, ackConfirmed }
 }
 
 type Sound = ReturnType<typeof soundHistory>
