@@ -160,6 +160,10 @@ export class LogWriter {
   async close(): Promise<void> {
     try {
       if (this.#failure === undefined) await this.#zeroed.trim(this.#file, this.#state.active.index!.bytes)
+    } catch (error) {
+      // The next start writes behind the cut, into a file whose pages and size the disk may not have.
+      await this.#leaveMarker()
+      throw error
     } finally {
       await this.#file.close()
     }
