@@ -67,9 +67,9 @@ export class Losses {
   /** Every policy that may have governed the topic at some time. */
   policiesOf(topic: string): readonly RetentionPolicy[] {
     const calls = this.#history.policies.filter((call) => call.outcome !== 'fail' && topicMatches(call.filter, topic))
-    // One that only ever kept this very topic hides the wider ones; the operator puts it before any other.
+    // One that came first, and only ever kept this very topic, hides the wider ones.
     const own = calls.filter((call) => call.filter === topic)
-    const isKept = own.length > 0 && own.every(({ policy }) => policy !== null && isForEver(policy))
+    const isKept = calls[0]?.filter === topic && own.every(({ policy }) => policy !== null && isForEver(policy))
     return isKept ? [] : calls.flatMap(({ policy }) => policy ?? [])
   }
 

@@ -1,4 +1,4 @@
-import type { Offset } from '@gomq/protocol'
+import { type Offset, RETENTION_DEFAULTS, type RetentionPolicy } from '@gomq/protocol'
 import { describe, expect, it } from 'vitest'
 import { check, willValue } from '../src/checker.js'
 import { History, type PublishCall, type SubscriptionLife } from '../src/history.js'
@@ -45,6 +45,11 @@ function life(subscriber: string, durable: string | null): SubscriptionLife {
   return { subscriber, filters: ['a'], durable, from, ...sound, ackCalled, ackConfirmed }
 }
 
+function putPolicy(history: History, policy: Partial<RetentionPolicy>): void {
+  history.endMs = 2_000
+  history.policies.push({ filter: 'a', policy: { filter: 'a', ...RETENTION_DEFAULTS, ...policy }, outcome: 'ok' })
+}
+
 type Sound = ReturnType<typeof soundHistory>
 
 const BROKEN: { readonly [invariant: string]: (sound: Sound) => void } = {
@@ -75,6 +80,18 @@ const BROKEN: { readonly [invariant: string]: (sound: Sound) => void } = {
     for (const offset of [20, 21] as Offset[]) history.readBack.push({ offset, topic: 'w', value: willValue('p') })
   },
   'wills come': ({ history }) => void history.wills.push({ name: 'p', connections: 1, isLost: true }),
+  'nothing is missed without a policy': ({ ephemeral }) => void ephemeral.missed.push([10, 12]),
+  'what is missed is told': ({ history, ephemeral }) => {
+    putPolicy(history, { maxCount: 1 })
+    ephemeral.delivered.splice(1, 1)
+  },
+  'no key comes back': ({ history }) => {
+    putPolicy(history, { isCompacted: true, tombstoneMs: 0 })
+    history.publishes.forEach((call, i) => {
+      history.publishes[i] = { ...call, key: 'k', isTombstone: i === 2 }
+    })
+    history.readBack.pop()
+  },
   'QoS 0 at most once': ({ ephemeral }) => {
     const unlogged = { offset: -1 as Offset, topic: 'a', value: 'p#9' }
     ephemeral.delivered.push(unlogged, unlogged)
@@ -109,5 +126,15 @@ describe('the checker', () => {
     expect(check(history)).toEqual([
       { invariant: 'confirmed acks are final', detail: 'd was sent offset 12 again after its confirmed ack' },
     ])
+  })
+
+  it('lets go what a policy may have taken, and nothing newer', () => {
+    const { history, ephemeral, durable } = soundHistory()
+    putPolicy(history, { maxCount: 1 })
+    history.readBack.splice(0, 2)
+    expect(check(history)).toEqual([])
+    history.readBack.pop()
+    for (const life of [ephemeral, durable]) life.delivered.pop()
+    expect(check(history).map(({ invariant }) => invariant)).toContain('no lost write')
   })
 })
