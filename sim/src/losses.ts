@@ -15,6 +15,7 @@ export class Losses {
   /** Offsets of the newest retained message of each topic. */
   readonly #pinned: ReadonlySet<number>
   readonly #newer = new Map<string, readonly number[]>()
+  readonly #mayBeGone = new Map<number, boolean>()
   readonly #lastOfKey = new Map<string, number>()
 
   /** @param nameOf  the value of a publish */
@@ -56,7 +57,13 @@ export class Losses {
 
   /** Whether policies may have removed it. */
   mayBeGone(message: Delivered): boolean {
-    return !this.isPinned(message.offset) && this.policiesOf(message.topic).some((each) => this.#lets(each, message))
+    const { offset, topic } = message
+    let may = this.#mayBeGone.get(offset)
+    if (may === undefined) {
+      may = !this.isPinned(offset) && this.policiesOf(topic).some((each) => this.#lets(each, message))
+      this.#mayBeGone.set(offset, may)
+    }
+    return may
   }
 
   /** The publish that a message comes from; undefined for a will. */
