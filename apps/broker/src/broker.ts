@@ -136,7 +136,7 @@ export class Broker {
     return this.#command(() => this.#driver.engine.removePolicy(filter, this.nowMs()))
   }
 
-  /** What a survey of the log and the cleaner go by. */
+  /** What a survey of the log goes by. */
   retentionRules(): RetentionRules {
     return this.#driver.engine.retentionRules()
   }
@@ -291,6 +291,7 @@ export class Broker {
       intervalMs,
       segmentBytes,
       retentionRules: () => this.retentionRules(),
+      retainedOffsets: () => this.listing.retainedOffsets(),
       handleSurvey: (floors, version) => this.handleSurvey(floors, version),
       handleLogStart: (offset) => this.#driver.step(() => this.#driver.engine.handleLogStart(offset)),
     })

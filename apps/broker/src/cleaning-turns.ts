@@ -1,7 +1,8 @@
 import type { RetentionRules, WantedFloor } from '@gomq/engine'
 import type { Offset } from '@gomq/protocol'
-import type { Cleaner, CleaningRules, Log } from '@gomq/storage'
+import type { Cleaner, Log, SurveyRules } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
+import { gatherPinned, type RetainedOffsets } from './pinned-offsets.js'
 import type { PolicyDryRun } from './policy-dry-run.js'
 import type { Scheduler, Timer } from './scheduler.js'
 import type { SnapshotWriter } from './snapshot-writer.js'
@@ -18,6 +19,8 @@ export interface CleaningTurnsOptions {
   readonly segmentBytes: number
   /** The rules as they are committed. */
   retentionRules(): RetentionRules
+  /** What is retained: gone through in slices while it changes. */
+  retainedOffsets(): RetainedOffsets
   /** Asks for floors; settles when those that rose are committed. */
   handleSurvey(floors: readonly WantedFloor[], version: number): Promise<void>
   /** The log begins here now. */
@@ -28,7 +31,7 @@ export interface CleaningTurnsOptions {
  * Keeps the log bounded, turn by turn: what the policies ask for is surveyed, made a record of the log, and only when that has committed are
  * bytes removed by it. Readers and appends go on meanwhile.
  *
- *     rules -> survey -> engine: floors rise, a record -> committed -> clean -> segments swapped, log start moved -> engine told
+ *     rules -> survey -> engine: floors rise, a record -> committed -> what is retained -> clean -> segments swapped, log start moved -> engine told
  *
  * A turn that fails is logged and loses nothing: the next one begins anew.
  */
@@ -78,7 +81,7 @@ export class CleaningTurns {
     const known = retentionRules()
     const others = known.rules.filter((rule) => rule.policy.filter !== policy.filter)
     const before = known.rules.find((rule) => rule.policy.filter === policy.filter)?.before ?? (0 as Offset)
-    const rules = this.#cleaningRules({ ...known, rules: [...others, { policy, before }] })
+    const rules = this.#surveyRules({ ...known, rules: [...others, { policy, before }] })
     const { policies } = await this.#alone(() => cleaner.survey(log, rules))
     const found = policies.find(({ filter }) => filter === policy.filter)!
     const { wanted, keptBytes, goingBytes, deadBytes } = found
@@ -109,14 +112,18 @@ export class CleaningTurns {
     const { log, cleaner, retentionRules, handleSurvey } = this.#options
     const known = retentionRules()
     if (known.rules.length === 0) return
-    const { floors } = await cleaner.survey(log, this.#cleaningRules(known))
+    const { floors } = await cleaner.survey(log, this.#surveyRules(known))
     if (!this.#isStopped) await handleSurvey(floors, known.version)
   }
 
   async #clean(): Promise<void> {
-    const { log, cleaner, retentionRules, handleLogStart, brokerLog } = this.#options
+    const { log, cleaner, retentionRules, retainedOffsets, scheduler, handleLogStart, brokerLog } = this.#options
     try {
-      const cleaned = await cleaner.clean(log, this.#cleaningRules(retentionRules()), this.#budgetBytes)
+      // In this order: what becomes retained later stands above `cleanableTo`.
+      const rules = this.#surveyRules(retentionRules())
+      const pinned = await gatherPinned(retainedOffsets(), rules.cleanableTo, scheduler, () => this.#isStopped)
+      if (pinned === undefined) return
+      const cleaned = await cleaner.clean(log, { ...rules, pinned }, this.#budgetBytes)
       this.#budgetBytes -= cleaned.rewrittenBytes
       this.#removedBytes += cleaned.removedBytes
       this.#rewrittenBytes += cleaned.rewrittenBytes
@@ -127,10 +134,10 @@ export class CleaningTurns {
     }
   }
 
-  #cleaningRules({ rules, pinned }: RetentionRules): CleaningRules {
+  #surveyRules({ rules }: RetentionRules): SurveyRules {
     const { log, snapshots, scheduler } = this.#options
     const cleanableTo = Math.min(log.highWatermark, snapshots.olderBeginOffset) as Offset
-    return { rules, pinned, cleanableTo, nowMs: scheduler.nowMs() }
+    return { rules, cleanableTo, nowMs: scheduler.nowMs() }
   }
 
   /** The cleaner does one thing at a time: `work` waits for its turn. */

@@ -37,7 +37,8 @@ function makeTurns(cleaner: Partial<Cleaner> = {}, options: Partial<CleaningTurn
     brokerLog: { ...silentLog, error: (fields) => errors.push(fields) },
     intervalMs: 10,
     segmentBytes: 1000,
-    retentionRules: () => ({ rules: [{ policy, before: before as never }], pinned: new Float64Array(0), version: 3 }),
+    retentionRules: () => ({ rules: [{ policy, before: before as never }], version: 3 }),
+    retainedOffsets: () => ({ count: 2, offsets: [70, 50] as never[] }),
     handleSurvey: async (floors, version) => {
       said.push(['floors', floors, version])
       before = 30
@@ -76,6 +77,16 @@ test('nothing above the high watermark is cleaned, however far the older snapsho
   }
   await makeTurns({ clean }, { snapshots: { olderBeginOffset: 140 } as never }).turns.run()
   expect(seen[0]!.cleanableTo).toBe(100)
+})
+
+test('what is cleaned spares what is retained below the older snapshot, gathered by the rules as they were before', async () => {
+  const seen: CleaningRules[] = []
+  const clean: Cleaner['clean'] = async (_, rules) => {
+    seen.push(rules)
+    return NOTHING as never
+  }
+  await makeTurns({ clean }).turns.run()
+  expect([...seen[0]!.pinned]).toEqual([50])
 })
 
 test('a turn that fails is logged, the engine learns where the log begins all the same, and the next turn begins anew', async () => {

@@ -1,4 +1,4 @@
-import { invariant, type Offset } from '@gomq/protocol'
+import { invariant, type Offset, tableStartOf } from '@gomq/protocol'
 import type { CleanedSegment } from '../cleaned-segment-writer.js'
 import { COMPACTION_KEY_BYTES_LIMIT } from '../limits.js'
 import { indexName, type SegmentView, segmentFromName } from '../segment.js'
@@ -6,7 +6,7 @@ import { CompactionPass } from './compaction.js'
 import { type PolicySurvey, type SurveyedPart, surveyFloors } from './floors.js'
 import { type CleaningPlan, planCleaning, type WeighedSegment } from './planning.js'
 import { compactSegment, rewriteSegments } from './rewriting.js'
-import { type CleaningRules, RuleBook } from './rules.js'
+import { type CleaningRules, RuleBook, type SurveyRules } from './rules.js'
 import { SegmentDigest } from './segment-digest.js'
 import { SegmentLedger } from './segment-ledger.js'
 import type { WalkContext } from './segment-walk.js'
@@ -16,20 +16,8 @@ export interface OpenPart {
   readonly baseOffset: Offset
   /** Whether the heads begin at `baseOffset`; otherwise they follow those given before. */
   readonly isAnew: boolean
-  /** Header and topic of each batch, in order. */
-  readonly heads: readonly Uint8Array[]
-}
-
-/** What lives in a segment by the rules. */
-export interface SegmentSurvey {
-  readonly baseOffset: Offset
-  readonly endOffset: Offset
-  readonly generation: number
-  /** Bytes of the file. */
-  readonly bytes: number
-  /** Bytes of batches that live. What a later record of the same key replaces counts as long as it is there. */
-  readonly liveBytes: number
-  readonly deadBytes: number
+  /** Header and topic of each batch, in order, one behind the other: a few thousand arrays would take long to another thread. */
+  readonly heads: Uint8Array
 }
 
 /** What a survey finds. */
@@ -38,8 +26,6 @@ export interface SurveyResult {
   readonly floors: readonly { readonly filter: string; readonly before: Offset }[]
   /** Every policy, in the order of the rules. */
   readonly policies: readonly PolicySurvey[]
-  /** The segments that are sealed and committed, oldest first. */
-  readonly segments: readonly SegmentSurvey[]
 }
 
 /**
@@ -47,8 +33,16 @@ export interface SurveyResult {
  * results are plain values. One call at a time; {@link begin} before all others of a turn.
  */
 export interface CleaningWork {
-  /** A turn begins. @param request.segments  all that are sealed and committed, oldest first */
-  begin(request: { readonly segments: readonly SegmentView[]; readonly rules: CleaningRules }): Promise<void>
+  /**
+   * A turn begins.
+   *
+   * @param request.segments  all that are sealed and committed, oldest first
+   * @param request.rules     with what is pinned if anything is to be removed
+   */
+  begin(request: {
+    readonly segments: readonly SegmentView[]
+    readonly rules: SurveyRules | CleaningRules
+  }): Promise<void>
   /** Takes in what is new of the open part, perhaps in pieces. */
   addOpen(open: OpenPart): Promise<void>
   survey(): Promise<SurveyResult>
@@ -75,7 +69,7 @@ export class LocalCleaningWork implements CleaningWork {
   readonly #context: WalkContext
   readonly #keyBytesMax: number
   readonly #ledger: SegmentLedger
-  #book: RuleBook = new RuleBook({ rules: [], pinned: new Float64Array(0), cleanableTo: 0 as Offset, nowMs: 0 })
+  #book: RuleBook = new RuleBook({ rules: [], cleanableTo: 0 as Offset, nowMs: 0 })
   #segments: readonly SegmentView[] = []
   #open: SegmentDigest = new SegmentDigest()
   #openOffset = 0 as Offset
@@ -109,7 +103,11 @@ export class LocalCleaningWork implements CleaningWork {
   async addOpen({ baseOffset, isAnew, heads }: OpenPart): Promise<void> {
     if (isAnew) this.#open = new SegmentDigest()
     this.#openOffset = baseOffset
-    for (const head of heads) this.#open.add(head, this.#book)
+    for (let at = 0; at < heads.byteLength; ) {
+      const head = heads.subarray(at, at + tableStartOf(heads.subarray(at)))
+      this.#open.add(head, this.#book)
+      at += head.byteLength
+    }
   }
 
   async survey(): Promise<SurveyResult> {
@@ -125,16 +123,10 @@ export class LocalCleaningWork implements CleaningWork {
         digest: () => ledger.digest(segment, book),
       })
     const policies = await surveyFloors(book, parts)
-    const segments: SegmentSurvey[] = []
-    for (const segment of this.#segments) {
-      const { baseOffset, endOffset, generation, bytes } = segment
-      const { batchBytes, liveBytes } = await ledger.weigh(segment, book)
-      segments.push({ baseOffset, endOffset, generation, bytes, liveBytes, deadBytes: batchBytes - liveBytes })
-    }
     const floors = policies
       .filter(({ before, wanted }) => wanted > before)
       .map(({ filter, wanted }) => ({ filter, before: wanted }))
-    return { floors, policies, segments }
+    return { floors, policies }
   }
 
   async plan({ segments, budgetBytes, segmentBytes }: Parameters<CleaningWork['plan']>[0]): Promise<CleaningPlan> {
