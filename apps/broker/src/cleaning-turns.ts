@@ -1,6 +1,6 @@
 import type { RetentionRules, WantedFloor } from '@gomq/engine'
 import type { Offset } from '@gomq/protocol'
-import type { Cleaner, Log, SurveyRules } from '@gomq/storage'
+import type { Cleaner, Log, SegmentDamage, SurveyRules } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import { gatherPinned, type RetainedOffsets } from './pinned-offsets.js'
 import type { PolicyDryRun } from './policy-dry-run.js'
@@ -43,6 +43,8 @@ export class CleaningTurns {
   #isStopped = false
   #removedBytes = 0
   #rewrittenBytes = 0
+  /** Files of the damaged segments that are known: each is logged once. */
+  #damaged: ReadonlySet<string> = new Set()
   /** Bytes that may be rewritten: one for each that was appended, and one segment ahead. */
   #budgetBytes: number
 
@@ -51,9 +53,16 @@ export class CleaningTurns {
     this.#budgetBytes = options.segmentBytes
   }
 
-  /** Since the start of the broker: bytes of files that are gone, less what was written in their place; and those bytes. */
-  get stats(): { readonly cleanedBytes: number; readonly rewrittenBytes: number } {
-    return { cleanedBytes: this.#removedBytes, rewrittenBytes: this.#rewrittenBytes }
+  /**
+   * Since the start of the broker: bytes of files that are gone, less what was written in their place; and those bytes. And how many segments
+   * the last turn left alone since they are damaged.
+   */
+  get stats(): { readonly cleanedBytes: number; readonly rewrittenBytes: number; readonly damagedSegments: number } {
+    return {
+      cleanedBytes: this.#removedBytes,
+      rewrittenBytes: this.#rewrittenBytes,
+      damagedSegments: this.#damaged.size,
+    }
   }
 
   /** Begins; the first turn comes after the interval. */
@@ -112,7 +121,8 @@ export class CleaningTurns {
     const { log, cleaner, retentionRules, handleSurvey } = this.#options
     const known = retentionRules()
     if (known.rules.length === 0) return
-    const { floors } = await cleaner.survey(log, this.#surveyRules(known))
+    const { floors, damages } = await cleaner.survey(log, this.#surveyRules(known))
+    this.#tell(damages)
     if (!this.#isStopped) await handleSurvey(floors, known.version)
   }
 
@@ -123,15 +133,26 @@ export class CleaningTurns {
       const rules = this.#surveyRules(retentionRules())
       const pinned = await gatherPinned(retainedOffsets(), rules.cleanableTo, scheduler, () => this.#isStopped)
       if (pinned === undefined) return
-      const cleaned = await cleaner.clean(log, { ...rules, pinned }, this.#budgetBytes)
+      const { damages, ...cleaned } = await cleaner.clean(log, { ...rules, pinned }, this.#budgetBytes)
+      this.#tell(damages)
       this.#budgetBytes -= cleaned.rewrittenBytes
       this.#removedBytes += cleaned.removedBytes
       this.#rewrittenBytes += cleaned.rewrittenBytes
-      if (cleaned.removedBytes > 0) brokerLog.info({ ...cleaned }, 'the log was cleaned')
+      if (cleaned.removedBytes > 0) brokerLog.info(cleaned, 'the log was cleaned')
     } finally {
       // What failed later may have moved the start before.
       handleLogStart(log.logStartOffset)
     }
+  }
+
+  #tell(damages: readonly SegmentDamage[]): void {
+    for (const { file, byte, offset, message } of damages)
+      if (!this.#damaged.has(file))
+        this.#options.brokerLog.error(
+          { file, byte, offset, reason: message },
+          'a segment of the log is damaged: cleaning leaves it alone and goes on with the others',
+        )
+    this.#damaged = new Set(damages.map(({ file }) => file))
   }
 
   #surveyRules({ rules }: RetentionRules): SurveyRules {

@@ -5,13 +5,20 @@ import { silentLog } from '../src/broker-log.js'
 import { CleaningTurns, type CleaningTurnsOptions } from '../src/cleaning-turns.js'
 
 const policy = { ...RETENTION_DEFAULTS, filter: 'a', maxCount: 10 }
-const NOTHING = { removedBytes: 0, rewrittenBytes: 0, segmentsDropped: 0, segmentsRewritten: 0, logStartOffset: 0 }
+const NOTHING = {
+  removedBytes: 0,
+  rewrittenBytes: 0,
+  segmentsDropped: 0,
+  segmentsRewritten: 0,
+  logStartOffset: 0,
+  damages: [],
+}
 const SURVEY = {
   floors: [{ filter: 'a', before: 30 }],
   policies: [
     { filter: 'a', before: 20, wanted: 30, keptBytes: 500, keptCount: 5, goingBytes: 100, goingCount: 1, deadBytes: 7 },
   ],
-  segments: [],
+  damages: [],
 } as unknown as SurveyResult
 
 /** Turns over a cleaner, a log and an engine that write down what they are asked for. */
@@ -58,7 +65,7 @@ test('a turn surveys, lets floors become records, cleans by what is committed th
     ['clean', [30], 1000],
     ['log start', 40],
   ])
-  expect(turns.stats).toEqual({ cleanedBytes: 900, rewrittenBytes: 300 })
+  expect(turns.stats).toEqual({ cleanedBytes: 900, rewrittenBytes: 300, damagedSegments: 0 })
 })
 
 test('what was rewritten is taken off the budget, and what is appended is added', async () => {
@@ -102,6 +109,20 @@ test('a turn that fails is logged, the engine learns where the log begins all th
   fails = false
   await turns.run()
   expect(errors).toHaveLength(1)
+})
+
+test('a damaged segment is logged once, and counted as long as it is there', async () => {
+  let damages = [{ file: 'log/0.log', byte: 5, offset: 7, message: 'it is damaged' }]
+  const clean: Cleaner['clean'] = async () => ({ ...NOTHING, damages }) as never
+  const survey: Cleaner['survey'] = async () => ({ ...SURVEY, damages }) as never
+  const { turns, errors } = makeTurns({ clean, survey })
+  await turns.run()
+  await turns.run()
+  expect(errors).toEqual([{ file: 'log/0.log', byte: 5, offset: 7, reason: 'it is damaged' }])
+  expect(turns.stats.damagedSegments).toBe(1)
+  damages = []
+  await turns.run()
+  expect(turns.stats.damagedSegments).toBe(0)
 })
 
 test('a dry run says what would be dead and changes nothing', async () => {

@@ -1,6 +1,7 @@
 export * from './cleaned-segment-writer.js'
 export { type Cleaner, type CleanerOptions, type CleaningResult, createCleaner } from './cleaning/cleaner.js'
 export type { SurveyResult } from './cleaning/cleaning-work.js'
+export type { SegmentDamage } from './cleaning/damaged-segments.js'
 export type { PolicySurvey } from './cleaning/floors.js'
 export type { CleaningRules, RetentionRule, SurveyRules } from './cleaning/rules.js'
 export type { EpochEnd } from './epoch-starts.js'

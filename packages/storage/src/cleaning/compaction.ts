@@ -37,6 +37,8 @@ export class CompactionPass {
   readonly #leftovers = new LatestKeys(Number.POSITIVE_INFINITY)
   /** Topics with batches that were not looked into: all their later tombstones stay. */
   readonly #unseen = new Set<string>()
+  /** Where the first damaged segment begins: what it hides is not known, and tombstones above stay. */
+  #damagedFrom = Number.POSITIVE_INFINITY
 
   private constructor(book: RuleBook, keys: LatestKeys, to: Offset) {
     this.#book = book
@@ -71,6 +73,11 @@ export class CompactionPass {
     return this.#to
   }
 
+  /** The segment stays as it is, whatever {@link livingIn} said of its batches. */
+  handleDamaged({ baseOffset }: SegmentView): void {
+    this.#damagedFrom = Math.min(this.#damagedFrom, baseOffset)
+  }
+
   /**
    * Which records of a batch live, asked once about each batch of the log, in order.
    *
@@ -101,7 +108,8 @@ export class CompactionPass {
     if (latest === undefined || latest < offset) return false
     const isDead =
       latest > offset ||
-      (isRipe(record, batch, this.#book) &&
+      (offset < this.#damagedFrom &&
+        isRipe(record, batch, this.#book) &&
         !this.#unseen.has(topic) &&
         this.#leftovers.latest(topic, key) === undefined)
     if (isDead && !this.#book.isPinned(offset)) return true
