@@ -228,7 +228,10 @@ export class Broker {
       },
       pause: (ms) => new Promise((resolve) => scheduler.schedule(ms, resolve)),
       onSynced: (offset) => this.#handleSynced(offset),
-      onFull: (error) => this.#disk.handleFull(error),
+      onFull: (error) => {
+        this.#disk.handleFull(error)
+        this.#cleaning?.handleFull(error !== undefined)
+      },
       onFailure: (error) => this.#fail(error),
     })
     const log = this.#log

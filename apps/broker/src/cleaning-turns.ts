@@ -41,6 +41,9 @@ export class CleaningTurns {
   /** What the cleaner does last. */
   #last: Promise<void> = Promise.resolve()
   #isStopped = false
+  #isFull = false
+  /** Ends the wait for floors to commit. */
+  #giveUpWaiting: () => void = () => undefined
   #removedBytes = 0
   #rewrittenBytes = 0
   /** Files of the damaged segments that are known: each is logged once. */
@@ -77,6 +80,12 @@ export class CleaningTurns {
   /** The log has grown: as much may be rewritten. */
   handleAppended(bytes: number): void {
     this.#budgetBytes += bytes
+  }
+
+  /** The log waits for room, or does no longer. Floors cannot commit then, but what is dead by those that hold can go, and makes room. */
+  handleFull(isFull: boolean): void {
+    this.#isFull = isFull
+    if (isFull) this.#giveUpWaiting()
   }
 
   /** Runs a turn now, or when what is under way has ended. */
@@ -120,10 +129,14 @@ export class CleaningTurns {
   async #raiseFloors(): Promise<void> {
     const { log, cleaner, retentionRules, handleSurvey } = this.#options
     const known = retentionRules()
-    if (known.rules.length === 0) return
+    if (known.rules.length === 0 || this.#isFull) return
     const { floors, damages } = await cleaner.survey(log, this.#surveyRules(known))
     this.#tell(damages)
-    if (!this.#isStopped) await handleSurvey(floors, known.version)
+    if (this.#isStopped || this.#isFull) return
+    const full = new Promise<void>((resolve) => {
+      this.#giveUpWaiting = resolve
+    })
+    await Promise.race([handleSurvey(floors, known.version), full])
   }
 
   async #clean(): Promise<void> {

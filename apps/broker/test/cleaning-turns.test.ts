@@ -125,6 +125,21 @@ test('a damaged segment is logged once, and counted as long as it is there', asy
   expect(turns.stats.damagedSegments).toBe(0)
 })
 
+test('while the log waits for room, what is dead by the floors that hold goes, and none are raised', async () => {
+  const { turns, said } = makeTurns({}, { handleSurvey: () => new Promise(() => undefined) })
+  const waiting = turns.run()
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(said).toEqual([['survey', [20], 60]])
+  turns.handleFull(true)
+  await waiting
+  await turns.run()
+  expect(said.slice(1).map((each) => (each as unknown[])[0])).toEqual(['clean', 'log start', 'clean', 'log start'])
+  turns.handleFull(false)
+  void turns.run()
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(said.at(-1)).toEqual(['survey', [20], 60])
+})
+
 test('a dry run says what would be dead and changes nothing', async () => {
   const { turns, said } = makeTurns()
   expect(await turns.dryRun({ ...policy, maxCount: 4 })).toEqual({ before: 30, deadBytes: 107, liveBytes: 400 })
