@@ -14,8 +14,8 @@ const SEGMENTS = 32
 const RUN_MESSAGES = 64
 /** Milliseconds between two turns of the cleaner. */
 const TURN_MS = 500
-/** Turns in a row without anything removed after which the cleaner is at rest. */
-const TURNS_AT_REST = 12
+/** Seconds without a change of the log's files after which the cleaner is at rest: a turn may read for long before it writes. */
+const REST_SEC = 20
 /** No turn comes in this time. */
 const NEVER_MS = 86_400_000
 
@@ -49,8 +49,7 @@ async function run(what: string, turnMs: number, context: StateContext): Promise
     const startedMs = performance.now()
     await publish(broker.address, messages, (share) => context.onProgress(what, share))
     const publishedMs = performance.now()
-    if (turnMs !== NEVER_MS) await rest(broker, (turns) => context.onProgress('rest, turns', turns / 100))
-    const restedMs = performance.now()
+    const restedMs = turnMs === NEVER_MS ? publishedMs : await rest(join(directory, 'log'))
     await broker.stop()
     isStopped = true
     const turns = broker.allLogged('the log was cleaned')
@@ -99,15 +98,19 @@ async function publish(address: string, messages: number, onProgress: (share: nu
   })
 }
 
-async function rest(broker: BrokerRun, onProgress: (turns: number) => void): Promise<void> {
-  let known = -1
-  for (let quiet = 0, turns = 0; quiet < TURNS_AT_REST; turns++) {
+/** @returns when the log's files last changed, on the clock of `performance.now` */
+async function rest(folder: string): Promise<number> {
+  const seen = () => readdirSync(folder).sort().join()
+  let known = seen()
+  let changedMs = performance.now()
+  while (performance.now() - changedMs < 1000 * REST_SEC) {
     await new Promise((resolve) => setTimeout(resolve, TURN_MS))
-    const { length } = broker.allLogged('the log was cleaned')
-    quiet = length === known ? quiet + 1 : 0
-    known = length
-    onProgress(turns)
+    const now = seen()
+    if (now === known) continue
+    known = now
+    changedMs = performance.now()
   }
+  return changedMs
 }
 
 function sumOf(lines: readonly Record<string, unknown>[], field: string): number {
