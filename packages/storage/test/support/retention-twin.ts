@@ -102,15 +102,14 @@ export class RetentionTwin {
     return removable
   }
 
-  /** Whether something older of a tombstone's key stays after the turn, or might. */
+  /** Whether something older of a tombstone's key is there before the turn, or might be after it. */
   #hasLeftover(tombstone: TwinRecord, here: readonly TwinRecord[], rules: CleaningRules): boolean {
     return here.some(
       (other) =>
         other.offset < tombstone.offset &&
         other.topic === tombstone.topic &&
         !this.isDeadBatch(other, rules) &&
-        (other.batch.isCompressed ||
-          (other.isGood && sameKey(other, tombstone) && this.#of(rules).pinned.has(other.offset))),
+        (other.batch.isCompressed || (other.isGood && sameKey(other, tombstone))),
     )
   }
 
