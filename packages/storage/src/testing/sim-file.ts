@@ -29,6 +29,8 @@ export class SimFile {
   }
 
   truncate(bytes: number): void {
+    // Nothing that was given up is left to be seen: what is written next reaches the disk.
+    if (bytes === 0) this.#isLying = false
     this.#seen.resize(bytes)
     this.#unsynced.push({ kind: 'size', bytes })
   }
