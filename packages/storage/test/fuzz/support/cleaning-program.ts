@@ -109,7 +109,7 @@ export class CleaningProgram {
 
   /** One operation. Errors must have a reason: a fault, a crash, or the log that a fault has stopped. */
   async #step(operation: () => unknown): Promise<void> {
-    if (this.#random.chance(0.06)) this.#disk.crashIn(1 + this.#random.below(25))
+    if (this.#random.chance(0.1)) this.#disk.crashIn(1 + this.#random.below(25))
     try {
       await operation()
     } catch (error) {

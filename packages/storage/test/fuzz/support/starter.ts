@@ -54,10 +54,11 @@ export class Starter {
   async start(): Promise<Machine> {
     const random = this.#random
     this.#disk.crashIn(Number.POSITIVE_INFINITY)
+    this.#disk.mend()
     if (random.chance(0.12)) await this.#flipNewest()
-    for (let again = random.below(4) - 1; again > 0; again--) await this.#startAndCrash()
+    for (let again = random.below(4); again > 0; again--) await this.#startAndCrash()
     if (random.chance(0.2)) await this.#startWithFault()
-    if (random.chance(0.04)) await this.#startWithoutSnapshots()
+    if (random.chance(0.08)) await this.#startWithoutSnapshots()
     return this.#startWell()
   }
 
@@ -73,7 +74,8 @@ export class Starter {
   /** A start with a fault ends with that error, and the next one finds everything. */
   async #startWithFault(): Promise<void> {
     this.#disk.hasFailed = false
-    this.#disk.arm()
+    if (this.#random.chance(0.3)) this.#disk.fill(this.#random.below(1500))
+    else this.#disk.arm()
     await this.#try(() => this.#disk.hasFailed)
     this.#disk.kill()
     this.#counts.kills++
