@@ -12,10 +12,10 @@ const TIMEOUT_MS = 36_000_000
 const FAILURES_MAX = 10
 
 /**
- * Seeds of cleaning programs that once found something; they always run.
- *   10  zeros that found no room are cut and the cut is not synced: a segment that is sealed then is longer after a crash
+ * Seeds of cleaning programs that once found something; they always run. What was found in earlier forms of these programs has tests of its
+ * own: zeros that found no room and were not cut for good (zeroed-ahead.test.ts).
  */
-const FOUND_PROGRAMS: readonly number[] = [10]
+const FOUND_PROGRAMS: readonly number[] = []
 
 test(`a log over a disk that loses what was not synced keeps what was acked and invents nothing (${SEGMENT_PROGRAMS} programs)`, {
   timeout: TIMEOUT_MS,

@@ -109,7 +109,8 @@ export class CleaningProgram {
 
   /** One operation. Errors must have a reason: a fault, a crash, or the log that a fault has stopped. */
   async #step(operation: () => unknown): Promise<void> {
-    if (this.#random.chance(0.1)) this.#disk.crashIn(1 + this.#random.below(25))
+    // Near or far: a turn of the cleaner is some hundred calls.
+    if (this.#random.chance(0.1)) this.#disk.crashIn(1 + this.#random.below(this.#random.pick([25, 100, 300])))
     try {
       await operation()
     } catch (error) {

@@ -111,9 +111,9 @@ export class Starter {
 
   /** All snapshots are damaged: the log starts if it has every control record, and refuses if not. Then they are restored. */
   async #startWithoutSnapshots(): Promise<void> {
-    const paths = (await this.#paths()).filter((path) => !this.#flipped.has(path))
-    const copies = paths.map((path) => [path, this.#disk.sim.bytesOf(path)] as const)
-    for (const path of paths) this.#flip(path)
+    const { sim } = this.#disk
+    const copies = (await this.#paths()).map((path) => [path, sim.bytesOf(path)] as const)
+    for (const [path, bytes] of copies) sim.put(path, bytes.subarray(0, -1))
     this.#disk.mend()
     try {
       const started = await this.#open()
@@ -126,10 +126,7 @@ export class Starter {
     }
     this.#disk.kill()
     await settle()
-    for (const [path, bytes] of copies) {
-      this.#disk.sim.put(path, bytes)
-      this.#flipped.delete(path)
-    }
+    for (const [path, bytes] of copies) sim.put(path, bytes)
   }
 
   async #paths(): Promise<string[]> {
