@@ -103,8 +103,8 @@ export class FaultyDisk {
           this.#strike(mode === 'read', ['EIO', mode === 'read' ? 'EIO' : 'ENOSPC'])
         return this.#handle(await fs.open(path, mode), guard)
       },
-      rename: (from, to) => changing(() => fs.rename(from, to)),
-      remove: (path) => changing(() => fs.remove(path)),
+      rename: (from, to) => changing(() => fs.rename(from, to)).then(() => this.#crashEarly()),
+      remove: (path) => changing(() => fs.remove(path)).then(() => this.#crashEarly()),
       syncDirectory: (path) => changing(() => fs.syncDirectory(path)),
       list: async (path) => {
         guard()
@@ -169,6 +169,11 @@ export class FaultyDisk {
         await file.close()
       },
     }
+  }
+
+  /** Where a crash is on its way, it comes rather right behind a change of a directory: what is not synced yet is worth most there. */
+  #crashEarly(): void {
+    if (Number.isFinite(this.#crashIn) && this.#random.chance(0.15)) this.crash()
   }
 
   #strike(isRead: boolean, codes: readonly string[]): void {
