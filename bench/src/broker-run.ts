@@ -18,6 +18,7 @@ export interface Recovery {
 /** A start of the broker on a data directory that is there before and stays. */
 export class BrokerRun {
   readonly address: string
+  readonly httpAddress: string
   /** From the spawn of the process to its ready line. */
   readonly readyMs: number
   readonly recovery: Recovery
@@ -25,9 +26,15 @@ export class BrokerRun {
   /** Lines of its log, parsed. */
   readonly #lines: Record<string, unknown>[]
 
-  private constructor(child: ChildProcess, address: string, readyMs: number, lines: Record<string, unknown>[]) {
+  private constructor(
+    child: ChildProcess,
+    { tcp, http }: { readonly tcp: string; readonly http: string },
+    readyMs: number,
+    lines: Record<string, unknown>[],
+  ) {
     this.#child = child
-    this.address = address
+    this.address = tcp
+    this.httpAddress = http
     this.readyMs = readyMs
     this.#lines = lines
     this.recovery = lines.find((line) => line['msg'] === 'the log is recovered') as unknown as Recovery
@@ -58,17 +65,17 @@ export class BrokerRun {
       if (line.startsWith('{')) lines.push(JSON.parse(line))
       else process.stderr.write(`${line}\n`)
     })
-    const [address, readyMs] = await new Promise<[string, number]>((resolve, reject) => {
+    const [addresses, readyMs] = await new Promise<[{ tcp: string; http: string }, number]>((resolve, reject) => {
       createInterface({ input: child.stdout! }).on('line', (line) => {
-        const match = /ready tcp=(\S+)/.exec(line)
-        if (match) resolve([match[1]!, performance.now() - startedMs])
+        const match = /ready tcp=(\S+) http=(\S+)/.exec(line)
+        if (match) resolve([{ tcp: match[1]!, http: match[2]! }, performance.now() - startedMs])
       })
       child.once('exit', (code) =>
         reject(new Error(`the broker ended with code ${code} before it was ready: ${JSON.stringify(lines.at(-1))}`)),
       )
     })
     while (!lines.some((line) => line['msg'] === 'ready')) await once(errors, 'line')
-    return new BrokerRun(child, address, readyMs, lines)
+    return new BrokerRun(child, addresses, readyMs, lines)
   }
 
   get pid(): number {
@@ -89,6 +96,11 @@ export class BrokerRun {
       if (line !== undefined) return line
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
+  }
+
+  /** All lines of the broker's log so far with this message. */
+  allLogged(message: string): Record<string, unknown>[] {
+    return this.#lines.filter((each) => each['msg'] === message)
   }
 
   /** Stops it in order. */

@@ -77,7 +77,8 @@ export function retainedTopic(i: number): string {
   return `site/${i % 1000}/device${String(Math.floor(i / 2000)).padStart(4, '0')}/${i % 2000 < 1000 ? 'temp' : 'load'}`
 }
 
-async function publishAll(
+/** Has one client publish so many messages, as fast as it may; all of them are acknowledged when it settles. */
+export async function publishAll(
   address: string,
   messages: number,
   onProgress: (share: number) => void,

@@ -76,7 +76,7 @@ for (const name of names) {
         if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${what} ${Math.floor(100 * share)} % `)
       },
     })
-    process.stdout.write(`${name}\n`)
+    process.stdout.write(`${name}, log bytes ${values['log-bytes']}, entries ${values.entries}\n`)
     console.table(tables[name])
     continue
   }

@@ -4,6 +4,7 @@ import { SeededRandom } from '@gomq/protocol/testing'
 import { createCleaner } from '@gomq/storage'
 import { SimDisk } from '@gomq/storage/testing'
 import { type DiskPace, FaultyFileSystem } from './faulty-file-system.js'
+import { plantedCleaner } from './plant.js'
 import type { World } from './world.js'
 
 const RESTART_MS = 150
@@ -125,7 +126,10 @@ export class BrokerMachine {
       segmentBytes: 16 * 1024,
       tailCacheBytes: 4 * 1024,
       snapshotIntervalBytes: 8 * 1024,
-      cleaner: createCleaner({ fs: process.fs, crc32: world.crc32, segmentBytes: 16 * 1024 }),
+      cleaner: plantedCleaner(
+        world.plant,
+        createCleaner({ fs: process.fs, crc32: world.crc32, segmentBytes: 16 * 1024 }),
+      ),
       cleanIntervalMs: 300,
       unsyncedBytesMax: 4 * 1024,
       onFailure: (error) => this.#fail(process, error),

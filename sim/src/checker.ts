@@ -1,5 +1,7 @@
 import { topicMatches } from '@gomq/protocol'
 import type { Delivered, History, SubscriptionLife } from './history.js'
+import { Losses } from './losses.js'
+import { checkRetention } from './retention-checker.js'
 
 /** Share of publishes that must succeed during faults, or the run proves nothing. */
 export const OK_SHARE_MIN = 0.2
@@ -19,12 +21,14 @@ export function check(history: History): Violation[] {
     if (stored.has(message.offset)) report('one value per offset', `offset ${message.offset} is read twice`)
     stored.set(message.offset, message)
   }
-  checkPublishes(history, stored, report)
+  const losses = new Losses(history, ({ publisher, sequence }) => messageValue(publisher, sequence))
+  checkPublishes(history, stored, losses, report)
   checkOrder(history, report)
-  checkRetained(history, report)
+  checkRetained(history, losses, report)
   checkWills(history, report)
-  for (const life of history.lives) checkLife(life, stored, report)
-  checkDurables(history, report)
+  for (const life of history.lives) checkLife(life, stored, losses, report)
+  checkDurables(history, losses, report)
+  checkRetention(history, losses, report)
   for (const detail of history.redelivered) report('confirmed acks are final', detail)
   for (const call of history.calls) if (call.outcome === 'pending') report('every promise settles', call.what)
   const tried = history.publishes.filter((call) => call.duringFaults && call.isLogged)
@@ -33,11 +37,17 @@ export function check(history: History): Violation[] {
   return violations
 }
 
-type Report = (invariant: string, detail: string) => void
+/** Takes a broken promise. */
+export type Report = (invariant: string, detail: string) => void
 
-function checkPublishes(history: History, stored: ReadonlyMap<number, Delivered>, report: Report): void {
+function checkPublishes(
+  history: History,
+  stored: ReadonlyMap<number, Delivered>,
+  losses: Losses,
+  report: Report,
+): void {
   const byValue = new Map<string, Delivered[]>()
-  for (const message of stored.values()) {
+  for (const message of [...stored.values(), ...losses.gone(stored)]) {
     if (message.value.startsWith(WILL)) continue
     const same = byValue.get(message.value)
     if (same === undefined) byValue.set(message.value, [message])
@@ -52,8 +62,12 @@ function checkPublishes(history: History, stored: ReadonlyMap<number, Delivered>
     if (call.outcome === 'fail' && found.length > 0) report('no aborted read', `${value} was refused and is stored`)
     if (found.some((each) => each.topic !== call.topic)) report('topics stay', `${value} is under another topic`)
     if (!call.isLogged || call.outcome !== 'ok') continue
-    if (found.length === 0) report('no lost write', `${value} was acknowledged at offset ${call.offset} and is gone`)
-    else if (call.offset >= 0 && found[0]!.offset !== call.offset)
+    // One that named no offset, and that nobody got, may have been let go by a policy.
+    if (found.length === 0 && (call.offset >= 0 || losses.policiesOf(call.topic).length === 0))
+      report('no lost write', `${value} was acknowledged at offset ${call.offset} and is gone`)
+    else if (found.length > 0 && !stored.has(found[0]!.offset) && !losses.mayBeGone(found[0]!))
+      report('no lost write', `${value} was acknowledged at offset ${call.offset} and is gone`)
+    else if (found.length > 0 && call.offset >= 0 && found[0]!.offset !== call.offset)
       report('one value per offset', `${value} was acknowledged at ${call.offset} and is at ${found[0]!.offset}`)
   }
   for (const [value] of byValue) report('nothing appears', `${value} was never published`)
@@ -74,11 +88,11 @@ function checkOrder(history: History, report: Report): void {
 }
 
 /** A new subscriber is handed the newest retained message of each topic, and nothing else. */
-function checkRetained(history: History, report: Report): void {
+function checkRetained(history: History, losses: Losses, report: Report): void {
   const retained = new Set<string>()
   for (const call of history.publishes) if (call.isRetained) retained.add(messageValue(call.publisher, call.sequence))
   const newest = new Map<string, string>()
-  for (const { topic, value } of history.readBack) if (retained.has(value)) newest.set(topic, value)
+  for (const { topic, value } of losses.known.values()) if (retained.has(value)) newest.set(topic, value)
   for (const { topic, value } of history.retained) {
     if (newest.get(topic) !== value)
       report('retained is the newest', `${topic}: got ${value}, not ${newest.get(topic)}`)
@@ -99,7 +113,12 @@ function checkWills(history: History, report: Report): void {
   }
 }
 
-function checkLife(life: SubscriptionLife, stored: ReadonlyMap<number, Delivered>, report: Report): void {
+function checkLife(
+  life: SubscriptionLife,
+  stored: ReadonlyMap<number, Delivered>,
+  losses: Losses,
+  report: Report,
+): void {
   const { subscriber } = life
   const seen = new Set<number>()
   const unlogged = new Set<string>()
@@ -112,9 +131,10 @@ function checkLife(life: SubscriptionLife, stored: ReadonlyMap<number, Delivered
       unlogged.add(value)
       continue
     }
-    const kept = stored.get(offset)
-    if (kept === undefined) report('nothing above what survives', `${subscriber} got offset ${offset} (${value})`)
-    else if (kept.value !== value)
+    const kept = losses.known.get(offset)!
+    if (!stored.has(offset) && !losses.mayBeGone(kept))
+      report('nothing above what survives', `${subscriber} got offset ${offset} (${value})`)
+    if (kept.value !== value)
       report('one value per offset', `${subscriber} got ${value} at ${offset}, now ${kept.value}`)
     if (seen.has(offset)) report('no repeated delivery', `${subscriber} got offset ${offset} twice`)
     else if (life.durable === null && offset < previous)
@@ -122,27 +142,23 @@ function checkLife(life: SubscriptionLife, stored: ReadonlyMap<number, Delivered
     seen.add(offset)
     previous = offset
   }
-  if (life.durable === null) checkGaps(life, seen, stored, report)
+  if (life.durable === null) checkGaps(life, seen, losses, report)
 }
 
 /** An ephemeral subscription gets everything from where it began to where it is. */
-function checkGaps(
-  life: SubscriptionLife,
-  seen: ReadonlySet<number>,
-  stored: ReadonlyMap<number, Delivered>,
-  report: Report,
-): void {
+function checkGaps(life: SubscriptionLife, seen: ReadonlySet<number>, losses: Losses, report: Report): void {
   const first = startOf(life, seen)
   const end = life.isDrained ? Number.POSITIVE_INFINITY : maxOf(seen)
-  for (const { offset, topic } of stored.values()) {
+  for (const message of losses.known.values()) {
+    const { offset, topic } = message
     if (offset < first || offset > end || seen.has(offset)) continue
-    if (life.filters.some((filter) => topicMatches(filter, topic)))
+    if (life.filters.some((filter) => topicMatches(filter, topic)) && !losses.mayBeGone(message))
       report('no skipped message', `${life.subscriber} did not get offset ${offset}`)
   }
 }
 
 /** The last life of a durable subscription is handed all that was never acknowledged, and nothing of it is missing. */
-function checkDurables(history: History, report: Report): void {
+function checkDurables(history: History, losses: Losses, report: Report): void {
   for (const identity of new Set(history.lives.map((life) => life.durable))) {
     if (identity === null) continue
     const lives = history.lives.filter((life) => life.durable === identity)
@@ -155,8 +171,9 @@ function checkDurables(history: History, report: Report): void {
     const acked = new Set(lives.flatMap((life) => [...life.ackCalled]))
     const all = new Set<number>(lives.flatMap((life) => life.delivered.map((message) => message.offset as number)))
     const first = startOf(last, all)
-    for (const { offset, topic } of history.readBack) {
-      if (offset < first || got.has(offset) || acked.has(offset)) continue
+    for (const message of losses.known.values()) {
+      const { offset, topic } = message
+      if (offset < first || got.has(offset) || acked.has(offset) || losses.mayBeGone(message)) continue
       if (last.filters.some((filter) => topicMatches(filter, topic)))
         report(
           'nothing unacknowledged is skipped',

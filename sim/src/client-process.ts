@@ -26,7 +26,11 @@ export class ClientProcess {
   #connection: Connection | undefined
   #splitter = new FrameSplitter(CONNECT_FRAME_BYTES_MAX)
   #state: 'running' | 'ended' | 'killed' = 'running'
+  /** When the broker sent the first byte of the frame that comes next. */
+  #frameSentMs = 0
   #connectedAtMs = 0
+  /** Told of everything that arrives, before the session is: when the broker sent it, and what it is. */
+  onPacket: (sentMs: number, packet: Packet) => void = () => undefined
   readonly #will: WillOwner | undefined
 
   /** @param clientId  several processes may come with the same; the newest wins */
@@ -111,7 +115,7 @@ export class ClientProcess {
     this.#connectedAtMs = this.nowMs()
     const connection = this.#world.network.connect(this.name, {
       handleOpen: () => this.#isCurrent(connection) && this.session.handleOpen(this.nowMs()),
-      handleBytes: (chunk) => this.#isCurrent(connection) && this.#take(chunk),
+      handleBytes: (chunk, sentMs) => this.#isCurrent(connection) && this.#take(chunk, sentMs),
       handleClosed: () => this.#isCurrent(connection) && this.#lose(),
     })
     this.#connection = connection
@@ -121,11 +125,15 @@ export class ClientProcess {
     return this.isRunning && this.#connection === connection
   }
 
-  #take(chunk: Uint8Array): void {
+  #take(chunk: Uint8Array, sentMs: number): void {
     try {
+      if (this.#splitter.bufferedBytes === 0) this.#frameSentMs = sentMs
       this.#splitter.push(chunk)
       for (let frame = this.#splitter.next(); frame !== undefined; frame = this.#splitter.next()) {
-        this.session.handlePacket(decodePacket(frame), this.nowMs())
+        const packet = decodePacket(frame)
+        this.onPacket(this.#frameSentMs, packet)
+        this.#frameSentMs = sentMs
+        this.session.handlePacket(packet, this.nowMs())
         if (this.#connection === undefined) return
       }
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { Offset, StartPosition } from '@gomq/protocol'
+import type { Offset, RetentionPolicy, StartPosition } from '@gomq/protocol'
 
 /** How a call ended: done, refused for sure, or unknown. `pending`: not yet, which is a defect at the end. */
 export type Outcome = 'pending' | 'ok' | 'fail' | 'info'
@@ -13,6 +13,10 @@ export interface PublishCall {
   /** Whether it goes into the log: QoS 1 or 2, or retained. */
   readonly isLogged: boolean
   readonly isRetained: boolean
+  readonly key: string | null
+  /** Whether its value is empty, which ends its key in a compacted topic. */
+  readonly isTombstone: boolean
+  readonly calledMs: number
   readonly duringFaults: boolean
   outcome: Outcome
   /** Of the acknowledgement; -1 if it names none. */
@@ -37,8 +41,14 @@ export interface SubscriptionLife {
   readonly delivered: Delivered[]
   /** Offsets for which `ack` was called, also where nobody knows whether it arrived. */
   readonly ackCalled: Set<number>
-  /** Offsets whose acknowledgement was confirmed. */
-  readonly ackConfirmed: Set<number>
+  /** Offsets whose acknowledgement was confirmed, and when this process learnt it. */
+  readonly ackConfirmed: Map<number, number>
+  /** Stretches that it was told it missed, half-open. */
+  readonly missed: (readonly [number, number])[]
+  /** Connections over which it went. */
+  connections: number
+  /** When it was told that it stands; infinite before. */
+  subscribedMs: number
   /** Whether it has been handed all there is, after healing. */
   isDrained: boolean
 }
@@ -46,6 +56,13 @@ export interface SubscriptionLife {
 /** Another call of a client: subscribe, acknowledge. */
 export interface OtherCall {
   readonly what: string
+  outcome: Outcome
+}
+
+/** A policy that an operator put, or null for the removal of one. */
+export interface PolicyCall {
+  readonly filter: string
+  readonly policy: RetentionPolicy | null
   outcome: Outcome
 }
 
@@ -67,6 +84,9 @@ export class History {
   /** Offsets of a durable identity that came again after their acknowledgement was confirmed. */
   readonly redelivered: string[] = []
   readonly wills: WillOwner[] = []
+  readonly policies: PolicyCall[] = []
+  /** When the last cleaning may have been. */
+  endMs = 0
   /** Times that something was removed from the log. */
   cleanings = 0
   /** What a new subscriber was handed first, after healing. */
@@ -82,15 +102,16 @@ export class History {
   }
 
   /**
-   * Takes a delivery up. A process whose place another has taken may still hand out what reached it before: only what the newest
-   * life gets was sent after all that was confirmed.
+   * Messages of a subscription arrived at a process, whether or not it has had them before. One that waits there, or was stalled on its way, may have
+   * been acknowledged by another process of the same client meanwhile: only what the broker sent after a confirmation breaks its word.
+   *
+   * @param sentMs  when the broker sent them
    */
-  deliver(life: SubscriptionLife, message: Delivered): void {
-    life.delivered.push(message)
+  arrive(life: SubscriptionLife, offsets: readonly number[], sentMs: number): void {
     if (life.durable === null) return
     const ofIdentity = this.lives.filter((other) => other.durable === life.durable)
-    if (ofIdentity.at(-1) !== life) return
-    if (ofIdentity.some((other) => other.ackConfirmed.has(message.offset)))
-      this.redelivered.push(`${life.durable} got offset ${message.offset} again after its confirmed ack`)
+    for (const offset of offsets)
+      if (ofIdentity.some((other) => (other.ackConfirmed.get(offset) ?? Number.POSITIVE_INFINITY) < sentMs))
+        this.redelivered.push(`${life.durable} was sent offset ${offset} again after its confirmed ack`)
   }
 }

@@ -18,9 +18,17 @@ export interface ClientEnd {
 /** What happens at the client's end. */
 export interface ClientEndHandler {
   handleOpen(): void
-  handleBytes(chunk: Uint8Array): void
+  /** @param sentMs  when the broker sent the first of these bytes */
+  handleBytes(chunk: Uint8Array, sentMs: number): void
   /** Once. */
   handleClosed(): void
+}
+
+/** What comes out of a pipe. */
+interface PipeHandler {
+  handleBytes(chunk: Uint8Array, sentMs: number): void
+  handleEnd(): void
+  handleMoved(): void
 }
 
 /** Bytes in one direction: in order, late, cut into chunks anywhere. */
@@ -28,19 +36,15 @@ class Pipe {
   isPaused = false
   stalledUntilMs = 0
   pendingBytes = 0
-  #chunks: Uint8Array[] = []
+  #chunks: { readonly bytes: Uint8Array; readonly sentMs: number }[] = []
   #isScheduled = false
   #isEnding = false
   #isOver = false
   readonly #clock: VirtualClock
   readonly #random: SeededRandom
-  readonly #handler: { handleBytes(chunk: Uint8Array): void; handleEnd(): void; handleMoved(): void }
+  readonly #handler: PipeHandler
 
-  constructor(
-    clock: VirtualClock,
-    random: SeededRandom,
-    handler: { handleBytes(chunk: Uint8Array): void; handleEnd(): void; handleMoved(): void },
-  ) {
+  constructor(clock: VirtualClock, random: SeededRandom, handler: PipeHandler) {
     this.#clock = clock
     this.#random = random
     this.#handler = handler
@@ -48,7 +52,7 @@ class Pipe {
 
   write(bytes: Uint8Array): void {
     if (this.#isEnding || this.#isOver || bytes.byteLength === 0) return
-    this.#chunks.push(bytes.slice())
+    this.#chunks.push({ bytes: bytes.slice(), sentMs: this.#clock.nowMs() })
     this.pendingBytes += bytes.byteLength
     this.wake()
   }
@@ -85,11 +89,12 @@ class Pipe {
       this.#handler.handleEnd()
       return
     }
-    const isWhole = chunk.byteLength < 2 || this.#random.chance(0.7)
-    const cutAt = isWhole ? chunk.byteLength : 1 + this.#random.below(chunk.byteLength - 1)
-    if (!isWhole) this.#chunks.unshift(chunk.subarray(cutAt))
+    const { bytes, sentMs } = chunk
+    const isWhole = bytes.byteLength < 2 || this.#random.chance(0.7)
+    const cutAt = isWhole ? bytes.byteLength : 1 + this.#random.below(bytes.byteLength - 1)
+    if (!isWhole) this.#chunks.unshift({ bytes: bytes.subarray(cutAt), sentMs })
     this.pendingBytes -= cutAt
-    this.#handler.handleBytes(chunk.slice(0, cutAt))
+    this.#handler.handleBytes(bytes.slice(0, cutAt), sentMs)
     this.#handler.handleMoved()
   }
 }
@@ -117,7 +122,7 @@ export class Connection implements Wire, ClientEnd {
       handleMoved: () => undefined,
     })
     this.#toClient = new Pipe(clock, random, {
-      handleBytes: (chunk) => this.#isClientOpen && client.handleBytes(chunk),
+      handleBytes: (chunk, sentMs) => this.#isClientOpen && client.handleBytes(chunk, sentMs),
       handleEnd: () => {
         this.#closeClient()
         this.#closeBroker()

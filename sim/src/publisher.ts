@@ -2,10 +2,20 @@ import { Attribute, type GomqError } from '@gomq/protocol'
 import { messageValue } from './checker.js'
 import { ClientProcess } from './client-process.js'
 import type { Outcome, PublishCall } from './history.js'
+import { GOVERNED_TOPICS, KEPT_TOPIC } from './operator.js'
 import type { World } from './world.js'
 
 /** Topics of a run. */
 export const TOPICS: readonly string[] = ['a', 'a/b', 'a/b/c', 'd/b', 'd/e']
+
+/** And with an operator. */
+const ALL_TOPICS: readonly string[] = [...TOPICS, ...GOVERNED_TOPICS, ...GOVERNED_TOPICS, KEPT_TOPIC]
+
+/** What is retained here comes early and stays, however far retention has come. */
+const EARLY_TOPIC = 'r/b'
+const EARLY_PUBLISHES = 150
+
+const KEYS = ['x', 'y', 'z', 'w']
 
 /** Where the wills of publishers go. */
 const WILL_TOPIC = 'wills'
@@ -88,11 +98,15 @@ export class Publisher {
   }
 
   #publish(): void {
-    const { random, history, trace } = this.#world
+    const { random, history, trace, isGoverned } = this.#world
     const { name } = this.#process
     const qos = random.pick([0, 1, 1, 2, 2])
-    const retain = random.chance(0.2)
-    const topic = random.chance(0.02) ? FORBIDDEN_TOPIC : random.pick(TOPICS)
+    const wantsRetain = random.chance(0.2)
+    const topics = isGoverned ? ALL_TOPICS : TOPICS
+    const topic = random.chance(0.02) ? FORBIDDEN_TOPIC : random.pick(topics)
+    const key = topic.startsWith('k/') ? random.pick(KEYS) : null
+    const retain = wantsRetain && (topic !== EARLY_TOPIC || history.publishes.length < EARLY_PUBLISHES)
+    const isTombstone = key !== null && !retain && random.chance(0.2)
     const nowMs = this.#process.nowMs()
     const sequence = this.#sequence++
     const isLogged = qos > 0 || retain
@@ -102,6 +116,9 @@ export class Publisher {
       topic,
       isLogged,
       isRetained: retain,
+      key,
+      isTombstone,
+      calledMs: nowMs,
       duringFaults: this.#world.isFaulty,
       outcome: 'pending',
       offset: -1,
@@ -115,10 +132,10 @@ export class Publisher {
     }
     const request = {
       topic,
-      attributes: qos | (retain ? Attribute.RETAIN : 0),
-      key: null,
-      value: messageValue(name, sequence),
-      headers: null,
+      attributes: qos | (retain ? Attribute.RETAIN : 0) | (key === null ? 0 : Attribute.KEYED),
+      key,
+      value: isTombstone ? '' : messageValue(name, sequence),
+      headers: isTombstone ? { id: messageValue(name, sequence) } : null,
       timestampMs: nowMs,
       ttlMs: 0,
       timestampDeltaMs: 0,

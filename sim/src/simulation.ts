@@ -5,6 +5,7 @@ import { check, type Violation, willValue } from './checker.js'
 import { type FaultTargets, heal, scheduleFaults } from './fault-schedule.js'
 import { History } from './history.js'
 import { Network } from './network.js'
+import { Operator } from './operator.js'
 import type { Plant } from './plant.js'
 import { Publisher } from './publisher.js'
 import { Subscriber, type SubscriberPlan } from './subscriber.js'
@@ -27,6 +28,8 @@ export interface SimulationOptions {
   readonly steps: number
   readonly crc32: Crc32
   readonly plant?: Plant | null
+  /** Whether an operator gives policies to topics; true by default. */
+  readonly isGoverned?: boolean
   /** Lines of the trace to keep. */
   readonly traceLinesMax?: number
   /** Resolves when all promises that can go on have done so. */
@@ -45,7 +48,7 @@ export interface SimulationResult {
 
 /** Runs broker, clients, network and disk of one seed: with faults, then without, then holds all that was seen to the promises. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const { seed, steps, crc32, plant = null, traceLinesMax = 60, settle } = options
+  const { seed, steps, crc32, plant = null, isGoverned = true, traceLinesMax = 60, settle } = options
   const random = new SeededRandom(seed)
   const clock = new VirtualClock(START_MS)
   const trace = new Trace(() => clock.nowMs() - START_MS, traceLinesMax)
@@ -53,7 +56,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const violations: Violation[] = []
   const network = new Network(clock, random)
   const report = (invariant: string, detail: string) => void violations.push({ invariant, detail })
-  const world: World = { clock, random, network, trace, history, crc32, plant, isFaulty: true, report }
+  const world: World = { clock, random, network, trace, history, crc32, plant, isGoverned, isFaulty: true, report }
 
   /** Lets virtual time pass, or stops as soon as `isDone`. */
   const run = async (durationMs: number, isDone: () => boolean = () => false): Promise<boolean> => {
@@ -70,8 +73,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const machine = new BrokerMachine(world)
   await run(1_000, () => machine.serving !== undefined)
   const publishers = Array.from({ length: 2 + random.below(3) }, (_, i) => new Publisher(`p${i}`, world))
-  const subscribers = planSubscribers(random, clock.nowMs()).map((plan) => new Subscriber(plan, world))
+  const subscribers = planSubscribers(world).map((plan) => new Subscriber(plan, world))
   const targets: FaultTargets = { machine, publishers, subscribers }
+  const operator = isGoverned ? new Operator(world, machine, new SeededRandom(seed + 1_000_003)) : undefined
   scheduleFaults(world, targets)
   await run(steps * STEP_MS)
 
@@ -79,6 +83,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   heal(world, targets)
   await run(3_000)
   for (const publisher of publishers) publisher.stop()
+  operator?.stop()
   const isCalm = await run(HEAL_MS, () => machine.serving !== undefined && publishers.every((each) => each.isIdle))
   if (!isCalm) report('service resumes', 'publishes are still not answered a minute after the last fault')
   for (const publisher of publishers) random.chance(0.5) ? publisher.lose() : publisher.end()
@@ -86,6 +91,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await drain(world, targets, run)
   for (const each of subscribers) each.end()
   await run(1_000)
+  if (machine.serving !== undefined) operator?.verify(machine.serving)
+  history.endMs = clock.nowMs()
   violations.push(...check(history))
   return { seed, violations, traceHash: trace.hash, trace: trace.lines, counts: countsOf(history) }
 }
@@ -126,8 +133,10 @@ async function drain(world: World, { machine, subscribers }: FaultTargets, run: 
   newcomer.end()
 }
 
-function planSubscribers(random: SeededRandom, nowMs: number): SubscriberPlan[] {
+function planSubscribers({ random, clock, isGoverned }: World): SubscriberPlan[] {
+  const nowMs = clock.nowMs()
   const filters = [['#'], ['a/#'], ['+/b'], ['a', 'd/+'], ['a/b/c']]
+  if (isGoverned) filters.push(['q/#'], ['r/#', 'k/a'], ['#'])
   return Array.from({ length: 3 + random.below(4) }, (_, i) => {
     const isDurable = random.chance(0.6)
     const starts = [
@@ -158,6 +167,8 @@ function countsOf(history: History): Record<string, number> {
   counts['stored'] = history.readBack.length
   counts['delivered'] = history.lives.reduce((sum, life) => sum + life.delivered.length, 0)
   counts['cleanings'] = history.cleanings
+  counts['missed'] = history.lives.reduce((sum, life) => sum + life.missed.length, 0)
+  counts['policies'] = history.policies.filter(({ outcome }) => outcome === 'ok').length
   counts['acked'] = history.lives.reduce((sum, life) => sum + life.ackConfirmed.size, 0)
   return counts
 }

@@ -1,5 +1,12 @@
 import type { SubscriptionState } from '@gomq/client/testing'
-import type { GomqError, StartPosition } from '@gomq/protocol'
+import {
+  DeliveredRecords,
+  type DeliverPacket,
+  type GomqError,
+  type Offset,
+  PacketType,
+  type StartPosition,
+} from '@gomq/protocol'
 import { ClientProcess } from './client-process.js'
 import type { OtherCall, SubscriptionLife } from './history.js'
 import type { World } from './world.js'
@@ -92,8 +99,18 @@ export class Subscriber {
       from: plan.from,
       delivered: [],
       ackCalled: new Set(),
-      ackConfirmed: new Set(),
+      ackConfirmed: new Map(),
+      missed: [],
+      connections: 0,
+      subscribedMs: Number.POSITIVE_INFINITY,
       isDrained: false,
+    }
+    process.onPacket = (sentMs, packet) => {
+      if (packet.type === PacketType.CONNACK) life.connections++
+      if (packet.type !== PacketType.DELIVER) return
+      const offsets = this.#offsetsOf(packet)
+      world.trace.add(name, `was sent ${offsets.join(' ')} ${world.clock.nowMs() - sentMs} ms ago`)
+      world.history.arrive(life, offsets, sentMs)
     }
     this.#process = process
     this.#life = life
@@ -104,7 +121,9 @@ export class Subscriber {
 
   #subscribe(): void {
     const { plan } = this
+    const { clock, trace } = this.#world
     const process = this.#process
+    const life = this.#life
     const call = this.#call(`${process.name}: subscribe`)
     const request = {
       filters: plan.filters,
@@ -120,14 +139,20 @@ export class Subscriber {
       handleReadable: () => undefined,
       handleTail: () => undefined,
       handleLag: () => undefined,
-      handleMissed: () => undefined,
+      handleMissed: (from: Offset, to: Offset) => {
+        trace.add(process.name, `missed ${from} to ${to}`)
+        life.missed.push([from, to])
+      },
     }
     const waiter = {
-      resolve: () => void (call.outcome = 'ok'),
+      resolve: () => {
+        call.outcome = 'ok'
+        life.subscribedMs = clock.nowMs()
+      },
       reject: (error: GomqError) => {
         call.outcome = 'info'
-        this.#world.trace.add(process.name, `subscribe failed: ${error.code}`)
-        if (process.isRunning && this.#process === process) this.#world.clock.schedule(100, () => this.restart())
+        trace.add(process.name, `subscribe failed: ${error.code}`)
+        if (process.isRunning && this.#process === process) clock.schedule(100, () => this.restart())
       },
     }
     this.#state = process.session.subscribe(request, listener, waiter, process.nowMs())
@@ -144,9 +169,10 @@ export class Subscriber {
         const { records, index } = state
         const { topic } = records
         const offset = records.offsetAt(index)
-        const value = new TextDecoder().decode(records.record(index).value)
+        const { value: bytes, headers } = records.record(index)
+        const value = headers?.['id']?.toString() ?? new TextDecoder().decode(bytes)
         this.#world.trace.add(process.name, `got ${value} at ${offset} of ${topic}`)
-        this.#world.history.deliver(life, { offset, topic, value })
+        life.delivered.push({ offset, topic, value })
         if (offset >= 0 && random.chance(this.plan.ackShare)) unacked.push(offset)
       }
       if (!this.#isDraining && random.chance(0.6)) this.#ackSome(process, state, life, unacked)
@@ -156,7 +182,7 @@ export class Subscriber {
   }
 
   #ackSome(process: ClientProcess, state: SubscriptionState, life: SubscriptionLife, unacked: number[]): void {
-    const { random } = this.#world
+    const { random, clock } = this.#world
     for (let count = random.below(unacked.length + 1); count > 0; count--) {
       const at = random.chance(0.5) ? 0 : random.below(unacked.length)
       const [offset] = unacked.splice(at, 1)
@@ -168,11 +194,19 @@ export class Subscriber {
         if (!process.isRunning && process.isKilled) return
         call.outcome = error === null ? 'ok' : 'info'
         if (error === null) {
-          life.ackConfirmed.add(offset!)
+          life.ackConfirmed.set(offset!, clock.nowMs())
           this.#world.trace.add(process.name, `ack ${offset} confirmed`)
         }
       })
     }
+  }
+
+  #offsetsOf({ header, ranges, payload }: DeliverPacket): number[] {
+    const records =
+      header === null
+        ? DeliveredRecords.ofBatch(payload, this.#world.crc32, { ranges })
+        : DeliveredRecords.ofPart(header, ranges ?? [], payload)
+    return Array.from({ length: records.count }, (_, index) => records.offsetAt(index))
   }
 
   #call(what: string): OtherCall {

@@ -16,6 +16,8 @@ export interface World {
   readonly crc32: Crc32
   /** The planted bug, if any. */
   readonly plant: Plant | null
+  /** Whether an operator gives policies to topics, which are published to then. */
+  readonly isGoverned: boolean
   /** Whether faults still happen. */
   isFaulty: boolean
   /** Something broke that no history shows: a broker that does not start, a bug that it reports. */

@@ -1,4 +1,4 @@
-import type { Offset } from '@gomq/protocol'
+import { type Offset, RETENTION_DEFAULTS, type RetentionPolicy } from '@gomq/protocol'
 import { describe, expect, it } from 'vitest'
 import { check, willValue } from '../src/checker.js'
 import { History, type PublishCall, type SubscriptionLife } from '../src/history.js'
@@ -12,8 +12,8 @@ function soundHistory(): { history: History; durable: SubscriptionLife; ephemera
   const durable = life('d', 'd')
   history.lives.push(ephemeral, durable)
   for (const each of [0, 1, 2]) {
-    history.deliver(ephemeral, message(each))
-    history.deliver(durable, message(each))
+    ephemeral.delivered.push(message(each))
+    durable.delivered.push(message(each))
   }
   return { history, durable, ephemeral }
 }
@@ -25,6 +25,9 @@ function publish(sequence: number): PublishCall {
     topic: 'a',
     isLogged: true,
     isRetained: false,
+    key: null,
+    isTombstone: false,
+    calledMs: 1_000,
     duringFaults: true,
     outcome: 'ok',
     offset: sequence + 10,
@@ -37,8 +40,14 @@ function message(sequence: number) {
 
 function life(subscriber: string, durable: string | null): SubscriptionLife {
   const from = { kind: 'earliest' } as const
-  const [ackCalled, ackConfirmed] = [new Set<number>(), new Set<number>()]
-  return { subscriber, filters: ['a'], durable, from, delivered: [], ackCalled, ackConfirmed, isDrained: true }
+  const [ackCalled, ackConfirmed] = [new Set<number>(), new Map<number, number>()]
+  const sound = { delivered: [], missed: [], connections: 1, subscribedMs: 0, isDrained: true }
+  return { subscriber, filters: ['a'], durable, from, ...sound, ackCalled, ackConfirmed }
+}
+
+function putPolicy(history: History, policy: Partial<RetentionPolicy>): void {
+  history.endMs = 2_000
+  history.policies.push({ filter: 'a', policy: { filter: 'a', ...RETENTION_DEFAULTS, ...policy }, outcome: 'ok' })
 }
 
 type Sound = ReturnType<typeof soundHistory>
@@ -61,8 +70,8 @@ const BROKEN: { readonly [invariant: string]: (sound: Sound) => void } = {
   'every promise settles': ({ history }) => void history.call('subscribe'),
   'enough succeeds': ({ history }) => history.publishes.forEach((call) => void (call.outcome = 'info')),
   'confirmed acks are final': ({ history, durable }) => {
-    durable.ackConfirmed.add(12)
-    history.deliver(durable, message(2))
+    durable.ackConfirmed.set(12, 100)
+    history.arrive(durable, [11, 12], 101)
   },
   'retained is the newest': ({ history }) =>
     void history.publishes.push({ ...history.publishes.pop()!, isRetained: true }),
@@ -71,6 +80,18 @@ const BROKEN: { readonly [invariant: string]: (sound: Sound) => void } = {
     for (const offset of [20, 21] as Offset[]) history.readBack.push({ offset, topic: 'w', value: willValue('p') })
   },
   'wills come': ({ history }) => void history.wills.push({ name: 'p', connections: 1, isLost: true }),
+  'nothing is missed without a policy': ({ ephemeral }) => void ephemeral.missed.push([10, 12]),
+  'what is missed is told': ({ history, ephemeral }) => {
+    putPolicy(history, { maxCount: 1 })
+    ephemeral.delivered.splice(1, 1)
+  },
+  'no key comes back': ({ history }) => {
+    putPolicy(history, { isCompacted: true, tombstoneMs: 0 })
+    history.publishes.forEach((call, i) => {
+      history.publishes[i] = { ...call, key: 'k', isTombstone: i === 2 }
+    })
+    history.readBack.pop()
+  },
   'QoS 0 at most once': ({ ephemeral }) => {
     const unlogged = { offset: -1 as Offset, topic: 'a', value: 'p#9' }
     ephemeral.delivered.push(unlogged, unlogged)
@@ -87,4 +108,33 @@ describe('the checker', () => {
       expect(check(sound.history).map((violation) => violation.invariant)).toContain(invariant)
     })
   }
+
+  it('takes a message that was sent before its ack was confirmed elsewhere for sound, however late it arrives', () => {
+    const { history, durable } = soundHistory()
+    const successor = life('d.2', 'd')
+    history.lives.push(successor)
+    successor.delivered.push(...durable.delivered)
+    durable.ackConfirmed.set(12, 100)
+    history.arrive(successor, [12], 100)
+    expect(check(history)).toEqual([])
+  })
+
+  it('sees a message that was sent to any process of a client after another learnt that its ack is safe', () => {
+    const { history, durable } = soundHistory()
+    history.lives.push({ ...life('d.2', 'd'), ackConfirmed: new Map([[12, 100]]), delivered: durable.delivered })
+    history.arrive(durable, [12], 101)
+    expect(check(history)).toEqual([
+      { invariant: 'confirmed acks are final', detail: 'd was sent offset 12 again after its confirmed ack' },
+    ])
+  })
+
+  it('lets go what a policy may have taken, and nothing newer', () => {
+    const { history, ephemeral, durable } = soundHistory()
+    putPolicy(history, { maxCount: 1 })
+    history.readBack.splice(0, 2)
+    expect(check(history)).toEqual([])
+    history.readBack.pop()
+    for (const life of [ephemeral, durable]) life.delivered.pop()
+    expect(check(history).map(({ invariant }) => invariant)).toContain('no lost write')
+  })
 })

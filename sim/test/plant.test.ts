@@ -11,6 +11,10 @@ const EXPECTED: { readonly [plant in Plant]: RegExp } = {
   'no-dedupe': /no duplicates/,
   'skipped-offset': /no skipped message/,
   'lost-acks': /confirmed acks are final/,
+  unpinned: /retained is the newest/,
+  'wide-floor': /no lost write/,
+  'high-floors': /no lost write/,
+  'beyond-snapshot': /the broker goes on|no duplicates|policies stay|no lost write/,
 }
 
 for (const plant of PLANTS) {

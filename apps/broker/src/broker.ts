@@ -136,7 +136,7 @@ export class Broker {
     return this.#command(() => this.#driver.engine.removePolicy(filter, this.nowMs()))
   }
 
-  /** What a survey of the log and the cleaner go by. */
+  /** What a survey of the log goes by. */
   retentionRules(): RetentionRules {
     return this.#driver.engine.retentionRules()
   }
@@ -228,7 +228,10 @@ export class Broker {
       },
       pause: (ms) => new Promise((resolve) => scheduler.schedule(ms, resolve)),
       onSynced: (offset) => this.#handleSynced(offset),
-      onFull: (error) => this.#disk.handleFull(error),
+      onFull: (error) => {
+        this.#disk.handleFull(error)
+        this.#cleaning?.handleFull(error !== undefined)
+      },
       onFailure: (error) => this.#fail(error),
     })
     const log = this.#log
@@ -291,6 +294,7 @@ export class Broker {
       intervalMs,
       segmentBytes,
       retentionRules: () => this.retentionRules(),
+      retainedOffsets: () => this.listing.retainedOffsets(),
       handleSurvey: (floors, version) => this.handleSurvey(floors, version),
       handleLogStart: (offset) => this.#driver.step(() => this.#driver.engine.handleLogStart(offset)),
     })

@@ -1,7 +1,8 @@
 import type { RetentionRules, WantedFloor } from '@gomq/engine'
 import type { Offset } from '@gomq/protocol'
-import type { Cleaner, CleaningRules, Log } from '@gomq/storage'
+import type { Cleaner, Log, SegmentDamage, SurveyRules } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
+import { gatherPinned, type RetainedOffsets } from './pinned-offsets.js'
 import type { PolicyDryRun } from './policy-dry-run.js'
 import type { Scheduler, Timer } from './scheduler.js'
 import type { SnapshotWriter } from './snapshot-writer.js'
@@ -18,6 +19,8 @@ export interface CleaningTurnsOptions {
   readonly segmentBytes: number
   /** The rules as they are committed. */
   retentionRules(): RetentionRules
+  /** What is retained: gone through in slices while it changes. */
+  retainedOffsets(): RetainedOffsets
   /** Asks for floors; settles when those that rose are committed. */
   handleSurvey(floors: readonly WantedFloor[], version: number): Promise<void>
   /** The log begins here now. */
@@ -28,7 +31,7 @@ export interface CleaningTurnsOptions {
  * Keeps the log bounded, turn by turn: what the policies ask for is surveyed, made a record of the log, and only when that has committed are
  * bytes removed by it. Readers and appends go on meanwhile.
  *
- *     rules -> survey -> engine: floors rise, a record -> committed -> clean -> segments swapped, log start moved -> engine told
+ *     rules -> survey -> engine: floors rise, a record -> committed -> what is retained -> clean -> segments swapped, log start moved -> engine told
  *
  * A turn that fails is logged and loses nothing: the next one begins anew.
  */
@@ -38,8 +41,13 @@ export class CleaningTurns {
   /** What the cleaner does last. */
   #last: Promise<void> = Promise.resolve()
   #isStopped = false
+  #isFull = false
+  /** Ends the wait for floors to commit. */
+  #giveUpWaiting: () => void = () => undefined
   #removedBytes = 0
   #rewrittenBytes = 0
+  /** Files of the damaged segments that are known: each is logged once. */
+  #damaged: ReadonlySet<string> = new Set()
   /** Bytes that may be rewritten: one for each that was appended, and one segment ahead. */
   #budgetBytes: number
 
@@ -48,9 +56,16 @@ export class CleaningTurns {
     this.#budgetBytes = options.segmentBytes
   }
 
-  /** Since the start of the broker: bytes of files that are gone, less what was written in their place; and those bytes. */
-  get stats(): { readonly cleanedBytes: number; readonly rewrittenBytes: number } {
-    return { cleanedBytes: this.#removedBytes, rewrittenBytes: this.#rewrittenBytes }
+  /**
+   * Since the start of the broker: bytes of files that are gone, less what was written in their place; and those bytes. And how many segments
+   * the last turn left alone since they are damaged.
+   */
+  get stats(): { readonly cleanedBytes: number; readonly rewrittenBytes: number; readonly damagedSegments: number } {
+    return {
+      cleanedBytes: this.#removedBytes,
+      rewrittenBytes: this.#rewrittenBytes,
+      damagedSegments: this.#damaged.size,
+    }
   }
 
   /** Begins; the first turn comes after the interval. */
@@ -67,6 +82,12 @@ export class CleaningTurns {
     this.#budgetBytes += bytes
   }
 
+  /** The log waits for room, or does no longer. Floors cannot commit then, but what is dead by those that hold can go, and makes room. */
+  handleFull(isFull: boolean): void {
+    this.#isFull = isFull
+    if (isFull) this.#giveUpWaiting()
+  }
+
   /** Runs a turn now, or when what is under way has ended. */
   run(): Promise<void> {
     return this.#alone(() => this.#run())
@@ -78,7 +99,7 @@ export class CleaningTurns {
     const known = retentionRules()
     const others = known.rules.filter((rule) => rule.policy.filter !== policy.filter)
     const before = known.rules.find((rule) => rule.policy.filter === policy.filter)?.before ?? (0 as Offset)
-    const rules = this.#cleaningRules({ ...known, rules: [...others, { policy, before }] })
+    const rules = this.#surveyRules({ ...known, rules: [...others, { policy, before }] })
     const { policies } = await this.#alone(() => cleaner.survey(log, rules))
     const found = policies.find(({ filter }) => filter === policy.filter)!
     const { wanted, keptBytes, goingBytes, deadBytes } = found
@@ -108,29 +129,49 @@ export class CleaningTurns {
   async #raiseFloors(): Promise<void> {
     const { log, cleaner, retentionRules, handleSurvey } = this.#options
     const known = retentionRules()
-    if (known.rules.length === 0) return
-    const { floors } = await cleaner.survey(log, this.#cleaningRules(known))
-    if (!this.#isStopped) await handleSurvey(floors, known.version)
+    if (known.rules.length === 0 || this.#isFull) return
+    const { floors, damages } = await cleaner.survey(log, this.#surveyRules(known))
+    this.#tell(damages)
+    if (this.#isStopped || this.#isFull) return
+    const full = new Promise<void>((resolve) => {
+      this.#giveUpWaiting = resolve
+    })
+    await Promise.race([handleSurvey(floors, known.version), full])
   }
 
   async #clean(): Promise<void> {
-    const { log, cleaner, retentionRules, handleLogStart, brokerLog } = this.#options
+    const { log, cleaner, retentionRules, retainedOffsets, scheduler, handleLogStart, brokerLog } = this.#options
     try {
-      const cleaned = await cleaner.clean(log, this.#cleaningRules(retentionRules()), this.#budgetBytes)
+      // In this order: what becomes retained later stands above `cleanableTo`.
+      const rules = this.#surveyRules(retentionRules())
+      const pinned = await gatherPinned(retainedOffsets(), rules.cleanableTo, scheduler, () => this.#isStopped)
+      if (pinned === undefined) return
+      const { damages, ...cleaned } = await cleaner.clean(log, { ...rules, pinned }, this.#budgetBytes)
+      this.#tell(damages)
       this.#budgetBytes -= cleaned.rewrittenBytes
       this.#removedBytes += cleaned.removedBytes
       this.#rewrittenBytes += cleaned.rewrittenBytes
-      if (cleaned.removedBytes > 0) brokerLog.info({ ...cleaned }, 'the log was cleaned')
+      if (cleaned.removedBytes > 0) brokerLog.info(cleaned, 'the log was cleaned')
     } finally {
       // What failed later may have moved the start before.
       handleLogStart(log.logStartOffset)
     }
   }
 
-  #cleaningRules({ rules, pinned }: RetentionRules): CleaningRules {
+  #tell(damages: readonly SegmentDamage[]): void {
+    for (const { file, byte, offset, message } of damages)
+      if (!this.#damaged.has(file))
+        this.#options.brokerLog.error(
+          { file, byte, offset, reason: message },
+          'a segment of the log is damaged: cleaning leaves it alone and goes on with the others',
+        )
+    this.#damaged = new Set(damages.map(({ file }) => file))
+  }
+
+  #surveyRules({ rules }: RetentionRules): SurveyRules {
     const { log, snapshots, scheduler } = this.#options
     const cleanableTo = Math.min(log.highWatermark, snapshots.olderBeginOffset) as Offset
-    return { rules, pinned, cleanableTo, nowMs: scheduler.nowMs() }
+    return { rules, cleanableTo, nowMs: scheduler.nowMs() }
   }
 
   /** The cleaner does one thing at a time: `work` waits for its turn. */

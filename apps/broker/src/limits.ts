@@ -26,3 +26,6 @@ export const DISK_LOOK_INTERVAL_MS = 1_000
 
 /** Part of the reserve that must be free above it before publishes are taken again. Stops a broker from changing its mind at each look. */
 export const DISK_RESUME_SHARE: number = 1 / 8
+
+/** Retained messages that are gone through at once for a cleaning, where the clock does not say before that a millisecond is over. */
+export const PINNED_SLICE_OFFSETS = 8_192

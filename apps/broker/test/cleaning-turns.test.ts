@@ -5,13 +5,20 @@ import { silentLog } from '../src/broker-log.js'
 import { CleaningTurns, type CleaningTurnsOptions } from '../src/cleaning-turns.js'
 
 const policy = { ...RETENTION_DEFAULTS, filter: 'a', maxCount: 10 }
-const NOTHING = { removedBytes: 0, rewrittenBytes: 0, segmentsDropped: 0, segmentsRewritten: 0, logStartOffset: 0 }
+const NOTHING = {
+  removedBytes: 0,
+  rewrittenBytes: 0,
+  segmentsDropped: 0,
+  segmentsRewritten: 0,
+  logStartOffset: 0,
+  damages: [],
+}
 const SURVEY = {
   floors: [{ filter: 'a', before: 30 }],
   policies: [
     { filter: 'a', before: 20, wanted: 30, keptBytes: 500, keptCount: 5, goingBytes: 100, goingCount: 1, deadBytes: 7 },
   ],
-  segments: [],
+  damages: [],
 } as unknown as SurveyResult
 
 /** Turns over a cleaner, a log and an engine that write down what they are asked for. */
@@ -37,7 +44,8 @@ function makeTurns(cleaner: Partial<Cleaner> = {}, options: Partial<CleaningTurn
     brokerLog: { ...silentLog, error: (fields) => errors.push(fields) },
     intervalMs: 10,
     segmentBytes: 1000,
-    retentionRules: () => ({ rules: [{ policy, before: before as never }], pinned: new Float64Array(0), version: 3 }),
+    retentionRules: () => ({ rules: [{ policy, before: before as never }], version: 3 }),
+    retainedOffsets: () => ({ count: 2, offsets: [70, 50] as never[] }),
     handleSurvey: async (floors, version) => {
       said.push(['floors', floors, version])
       before = 30
@@ -57,7 +65,7 @@ test('a turn surveys, lets floors become records, cleans by what is committed th
     ['clean', [30], 1000],
     ['log start', 40],
   ])
-  expect(turns.stats).toEqual({ cleanedBytes: 900, rewrittenBytes: 300 })
+  expect(turns.stats).toEqual({ cleanedBytes: 900, rewrittenBytes: 300, damagedSegments: 0 })
 })
 
 test('what was rewritten is taken off the budget, and what is appended is added', async () => {
@@ -78,6 +86,16 @@ test('nothing above the high watermark is cleaned, however far the older snapsho
   expect(seen[0]!.cleanableTo).toBe(100)
 })
 
+test('what is cleaned spares what is retained below the older snapshot, gathered by the rules as they were before', async () => {
+  const seen: CleaningRules[] = []
+  const clean: Cleaner['clean'] = async (_, rules) => {
+    seen.push(rules)
+    return NOTHING as never
+  }
+  await makeTurns({ clean }).turns.run()
+  expect([...seen[0]!.pinned]).toEqual([50])
+})
+
 test('a turn that fails is logged, the engine learns where the log begins all the same, and the next turn begins anew', async () => {
   let fails = true
   const clean: Cleaner['clean'] = async () => {
@@ -91,6 +109,35 @@ test('a turn that fails is logged, the engine learns where the log begins all th
   fails = false
   await turns.run()
   expect(errors).toHaveLength(1)
+})
+
+test('a damaged segment is logged once, and counted as long as it is there', async () => {
+  let damages = [{ file: 'log/0.log', byte: 5, offset: 7, message: 'it is damaged' }]
+  const clean: Cleaner['clean'] = async () => ({ ...NOTHING, damages }) as never
+  const survey: Cleaner['survey'] = async () => ({ ...SURVEY, damages }) as never
+  const { turns, errors } = makeTurns({ clean, survey })
+  await turns.run()
+  await turns.run()
+  expect(errors).toEqual([{ file: 'log/0.log', byte: 5, offset: 7, reason: 'it is damaged' }])
+  expect(turns.stats.damagedSegments).toBe(1)
+  damages = []
+  await turns.run()
+  expect(turns.stats.damagedSegments).toBe(0)
+})
+
+test('while the log waits for room, what is dead by the floors that hold goes, and none are raised', async () => {
+  const { turns, said } = makeTurns({}, { handleSurvey: () => new Promise(() => undefined) })
+  const waiting = turns.run()
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(said).toEqual([['survey', [20], 60]])
+  turns.handleFull(true)
+  await waiting
+  await turns.run()
+  expect(said.slice(1).map((each) => (each as unknown[])[0])).toEqual(['clean', 'log start', 'clean', 'log start'])
+  turns.handleFull(false)
+  void turns.run()
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(said.at(-1)).toEqual(['survey', [20], 60])
 })
 
 test('a dry run says what would be dead and changes nothing', async () => {

@@ -14,7 +14,8 @@ export interface DurableSubscription {
 
 /** The committed durable subscriptions of all clients. */
 export class DurableSubscriptions {
-  readonly #byClient = new Map<string, Map<string, DurableSubscription>>()
+  /** Most clients have one, which needs no map of its own. */
+  readonly #byClient = new Map<string, DurableSubscription | Map<string, DurableSubscription>>()
   #count = 0
 
   /** Durable subscriptions of all clients. */
@@ -24,12 +25,15 @@ export class DurableSubscriptions {
 
   /** The one of this client and name. */
   get(clientId: string, name: string): DurableSubscription | undefined {
-    return this.#byClient.get(clientId)?.get(name)
+    const ofClient = this.#byClient.get(clientId)
+    if (ofClient instanceof Map) return ofClient.get(name)
+    return ofClient?.name === name ? ofClient : undefined
   }
 
   /** How many a client has. */
   countOf(clientId: string): number {
-    return this.#byClient.get(clientId)?.size ?? 0
+    const ofClient = this.#byClient.get(clientId)
+    return ofClient instanceof Map ? ofClient.size : ofClient === undefined ? 0 : 1
   }
 
   /** Clients that have some; a live walk. */
@@ -39,18 +43,24 @@ export class DurableSubscriptions {
 
   /** Those of a client; a live walk. */
   ofClient(clientId: string): Iterable<DurableSubscription> {
-    return this.#byClient.get(clientId)?.values() ?? []
+    const ofClient = this.#byClient.get(clientId)
+    return ofClient instanceof Map ? ofClient.values() : ofClient === undefined ? [] : [ofClient]
   }
 
   /** Those of all clients; a live walk. */
   *values(): Generator<DurableSubscription> {
-    for (const ofClient of this.#byClient.values()) yield* ofClient.values()
+    for (const ofClient of this.#byClient.values()) {
+      if (ofClient instanceof Map) yield* ofClient.values()
+      else yield ofClient
+    }
   }
 
   /** Applies a control record at `offset`; older ones than an entry's last change are ignored. */
   apply(record: ControlRecord, offset: number): void {
-    if (record.kind === 'subscription') this.#put({ ...record, changedAt: offset })
-    else if (record.kind === 'cursor') {
+    if (record.kind === 'subscription') {
+      const { clientId, name, filters, qos, position, unacked } = record
+      this.#put({ clientId, name, filters, qos, position, unacked, changedAt: offset })
+    } else if (record.kind === 'cursor') {
       const subscription = this.get(record.clientId, record.name)
       if (subscription === undefined || subscription.changedAt >= offset) return
       subscription.position = record.position
@@ -59,20 +69,13 @@ export class DurableSubscriptions {
     } else if (record.kind === 'forgetSession') this.#forgetClient(record.clientId, offset)
     else if (record.kind === 'forgetSubscription') {
       const subscription = this.get(record.clientId, record.name)
-      if (subscription === undefined || subscription.changedAt >= offset) return
-      const ofClient = this.#byClient.get(record.clientId)!
-      ofClient.delete(record.name)
-      this.#count--
-      if (ofClient.size === 0) this.#byClient.delete(record.clientId)
+      if (subscription !== undefined) this.#forget(subscription, offset)
     }
   }
 
   /** Everything, as arrays for a snapshot; a live walk. */
   *entries(): Generator<unknown[]> {
-    for (const ofClient of this.#byClient.values()) {
-      for (const s of ofClient.values())
-        yield [s.clientId, s.name, s.filters, s.qos, s.position, s.unacked, s.changedAt]
-    }
+    for (const s of this.values()) yield [s.clientId, s.name, s.filters, s.qos, s.position, s.unacked, s.changedAt]
   }
 
   /** Takes back what {@link entries} gave. */
@@ -90,23 +93,34 @@ export class DurableSubscriptions {
   }
 
   #forgetClient(clientId: string, offset: number): void {
-    const ofClient = this.#byClient.get(clientId)
-    if (ofClient === undefined) return
-    for (const [name, { changedAt }] of ofClient) {
-      if (changedAt >= offset) continue
-      ofClient.delete(name)
-      this.#count--
-    }
-    if (ofClient.size === 0) this.#byClient.delete(clientId)
+    for (const subscription of this.ofClient(clientId)) this.#forget(subscription, offset)
   }
 
+  /** Forgets a subscription that the record at `offset` ends; one that has changed since stays. */
+  #forget({ clientId, name, changedAt }: DurableSubscription, offset: number): void {
+    if (changedAt >= offset) return
+    this.#count--
+    const ofClient = this.#byClient.get(clientId)
+    if (ofClient instanceof Map) ofClient.delete(name)
+    if (!(ofClient instanceof Map) || ofClient.size === 0) this.#byClient.delete(clientId)
+  }
+
+  /** Takes the subscription in, as it is, unless a newer one is known. */
   #put(subscription: DurableSubscription): void {
-    const { clientId, name, filters, qos, position, unacked, changedAt } = subscription
-    let ofClient = this.#byClient.get(clientId)
-    if (ofClient === undefined) this.#byClient.set(clientId, (ofClient = new Map()))
-    const known = ofClient.get(name)
+    const { clientId, name, changedAt } = subscription
+    const known = this.get(clientId, name)
     if (known !== undefined && known.changedAt >= changedAt) return
     if (known === undefined) this.#count++
-    ofClient.set(name, { clientId, name, filters, qos, position, unacked, changedAt })
+    const ofClient = this.#byClient.get(clientId)
+    if (ofClient instanceof Map) ofClient.set(name, subscription)
+    else if (ofClient === undefined || ofClient === known) this.#byClient.set(clientId, subscription)
+    else
+      this.#byClient.set(
+        clientId,
+        new Map([
+          [ofClient.name, ofClient],
+          [name, subscription],
+        ]),
+      )
   }
 }

@@ -244,7 +244,7 @@ export class Engine {
     this.#context.delivery.handleLogStart(offset)
   }
 
-  /** The committed policies with what is dead by them, and what is retained: what a survey and the cleaner go by. */
+  /** The committed policies with what is dead by them: what a survey and, with the offsets of what is retained, the cleaner go by. */
   retentionRules(): RetentionRules {
     return this.#retention.rules()
   }

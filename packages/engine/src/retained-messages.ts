@@ -98,6 +98,26 @@ export class RetainedMessages {
     }
   }
 
+  /**
+   * The offset of every retained message, in no order; between two of them lie as many steps as a topic has levels. A live walk: what was
+   * retained before it began, and still is, is there, once; what becomes retained meanwhile may be missing.
+   */
+  *offsets(): Generator<Offset> {
+    const visits = [this.#root.children()]
+    while (visits.length > 0) {
+      const { done, value } = visits.at(-1)!.next()
+      if (done) {
+        visits.pop()
+        continue
+      }
+      const node = value[1]
+      if (node instanceof RetainedLevel) {
+        if (node.offset !== undefined) yield node.offset
+        visits.push(node.children())
+      } else yield node
+    }
+  }
+
   /** Every topic and its offset; a live walk, for snapshots. */
   *entries(): Generator<readonly [topic: string, offset: Offset]> {
     const visits = [{ children: this.#root.children(), prefix: '' }]

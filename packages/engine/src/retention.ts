@@ -11,11 +11,9 @@ export interface RetentionRule {
   readonly before: Offset
 }
 
-/** What the cleaner goes by. */
+/** What a survey goes by, and the cleaner together with what is retained. */
 export interface RetentionRules {
   readonly rules: readonly RetentionRule[]
-  /** Offsets of the retained messages, ascending. Empty without policies: everything is kept then. */
-  readonly pinned: Float64Array
   /** Changes with the policies; a survey of other ones counts for nothing. */
   readonly version: number
 }
@@ -36,15 +34,11 @@ export class Retention {
     this.#cursors = cursors
   }
 
-  /** The committed policies, their floors, and what is retained. */
+  /** The committed policies and their floors. */
   rules(): RetentionRules {
-    const { policies, retained } = this.#context.state
+    const { policies } = this.#context.state
     const rules = [...policies.values()].map(({ policy, before }) => ({ policy, before }))
-    if (rules.length === 0) return { rules, pinned: new Float64Array(0), version: policies.version }
-    const pinned = new Float64Array(retained.count)
-    let at = 0
-    for (const [, offset] of retained.entries()) pinned[at++] = offset
-    return { rules, pinned: pinned.sort(), version: policies.version }
+    return { rules, version: policies.version }
   }
 
   /**

@@ -21,6 +21,40 @@ function found(retained: RetainedMessages, filters: readonly string[], before: n
 }
 
 describe('retained messages', () => {
+  test('a walk over the offsets shows each that was there before it and still is, once, whatever changes meanwhile', () => {
+    const step = fc.record({ topic, isClear: fc.boolean(), steps: fc.nat(3) })
+    fc.assert(
+      fc.property(fc.array(topic, { maxLength: 30 }), fc.array(step, { maxLength: 30 }), (before, changes) => {
+        const retained = new RetainedMessages()
+        const still = new Map<string, Offset>()
+        let at = 0
+        for (const topic of before) {
+          retained.set(topic, offset(at))
+          still.set(topic, offset(at++))
+        }
+        const known = at
+        const walk = retained.offsets()
+        const seen: Offset[] = []
+        const go = (steps: number) => {
+          for (let i = 0; i < steps; i++) {
+            const { done, value } = walk.next()
+            if (done) return
+            if (value < known) seen.push(value)
+          }
+        }
+        for (const { topic, isClear, steps } of changes) {
+          go(steps)
+          if (isClear) retained.clear(topic)
+          else retained.set(topic, offset(at++))
+          still.delete(topic)
+        }
+        go(Number.POSITIVE_INFINITY)
+        expect(new Set(seen).size).toBe(seen.length)
+        for (const offset of still.values()) expect(seen).toContain(offset)
+      }),
+    )
+  })
+
   test('a filter finds exactly the retained messages that a look at every topic finds', () => {
     const step = fc.record({ topic, isClear: fc.boolean() })
     fc.assert(

@@ -42,6 +42,9 @@ export const CLEANED_WRITE_BYTES: number = 1024 * 1024
 /** Sealed segments opened at once by recovery: as many as libuv has threads. */
 export const OPENED_AT_ONCE = 4
 
+/** Bytes of an index file that a start reads first: 4 KiB, which hold the summary of a segment with a few hundred epochs. */
+export const SUMMARY_BYTES_USUAL: number = 4 * 1024
+
 /** Bytes at the beginning of an index file in which its summary must lie: 64 KiB. A longer one is rebuilt at each start. */
 export const SUMMARY_BYTES_MAX: number = 64 * 1024
 

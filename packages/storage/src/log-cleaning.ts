@@ -11,11 +11,18 @@ import { indexName, Segment } from './segment.js'
  *
  * Readers under way end in the old files; those that come later find the new one. The old files go when nobody reads them any more. A crash
  * at any moment leaves old files beside the new one, which the next start removes.
+ *
+ * @throws GomqError DISK_FULL  the checkpoint has to be written first, since the log's start could not be moved before, and finds no room
  */
 export async function replaceSegments(parts: LogParts, cleaned: CleanedSegment): Promise<void> {
   const { state, indexes, files, writer, coldReads } = parts
   const covered = state.coveredBy(cleaned)
   await check(parts, cleaned, covered)
+  // A start inside the new segment would be where nothing begins.
+  if (state.isStartInDoubt) {
+    await writer.checkpoint()
+    state.handleStartWritten()
+  }
   // The index of a segment that was just sealed may be on its way to the disk, behind its removal.
   await writer.indexWrites
   const segment = new Segment(cleaned.path, { summary: cleaned.summary }, cleaned.generation)
@@ -32,12 +39,20 @@ export async function replaceSegments(parts: LogParts, cleaned: CleanedSegment):
  * Moves the log's start up to `to`, where a segment begins, and removes the segments below. One change of the log's segments at a time.
  *
  * The checkpoint says so first: after a crash the next start removes what is left below, in whatever part it is there.
+ *
+ * @throws GomqError DISK_FULL  the checkpoint found no room: the log begins where it did, and may be moved anywhere later
  */
 export async function advanceStart(parts: LogParts, to: Offset): Promise<void> {
   const { state, indexes, files, writer, coldReads } = parts
   if (to <= state.logStartOffset) return
   state.handleStartPromised(to)
-  await writer.checkpoint()
+  try {
+    await writer.checkpoint()
+  } catch (error) {
+    state.handleStartTakenBack()
+    throw error
+  }
+  state.handleStartWritten()
   await writer.indexWrites
   const dropped = await coldReads.alone(async () => {
     const below = state.handleStartAdvanced()

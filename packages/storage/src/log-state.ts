@@ -25,6 +25,7 @@ export class LogState {
   #offsets: Offsets
   #lastAppendTimeMs = 0
   #promisedStartOffset: Offset
+  #isStartInDoubt = false
   #snapshotNeededFrom: Offset
 
   /**
@@ -65,6 +66,10 @@ export class LogState {
   /** What a checkpoint says of the log's start: above {@link logStartOffset} while what is below is on its way out. */
   get promisedStartOffset(): Offset {
     return this.#promisedStartOffset
+  }
+  /** Whether the checkpoint on the disk may still say a start that was promised and taken back. */
+  get isStartInDoubt(): boolean {
+    return this.#isStartInDoubt
   }
   /** Control records below may have been cleaned away; 0 if none were. */
   get snapshotNeededFrom(): Offset {
@@ -151,6 +156,17 @@ export class LogState {
       `the log's start moves to ${to}, where no segment begins or nothing is committed`,
     )
     this.#promisedStartOffset = Math.max(this.#promisedStartOffset, to) as Offset
+  }
+
+  /** The promise could not be kept: checkpoints say again where the log begins. One that was under way may have said otherwise. */
+  handleStartTakenBack(): void {
+    this.#promisedStartOffset = this.logStartOffset
+    this.#isStartInDoubt = true
+  }
+
+  /** The checkpoint on the disk says {@link promisedStartOffset}. */
+  handleStartWritten(): void {
+    this.#isStartInDoubt = false
   }
 
   /** The log begins at {@link promisedStartOffset}; the segments that are below are returned. */

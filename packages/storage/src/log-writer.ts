@@ -1,4 +1,5 @@
 import { GomqError, InvariantError, nextOffsetOf, type Offset, sealHeader } from '@gomq/protocol'
+import { writeActiveIndex } from './active-index.js'
 import { writeCheckpoint } from './checkpoint.js'
 import type { FileHandle } from './file-system.js'
 import { FullDisk, isNoRoom } from './full-disk.js'
@@ -156,13 +157,20 @@ export class LogWriter {
     throw this.#failure ?? error
   }
 
-  /** Closes the file. Nothing is under way. */
+  /** Closes the file and leaves its index to the next start. Nothing is under way, and the checkpoint is written. */
   async close(): Promise<void> {
+    const { fs, folder, crc32 } = this.#context
+    const index = this.#state.active.index!
     try {
-      if (this.#failure === undefined) await this.#zeroed.trim(this.#file, this.#state.active.index!.bytes)
+      if (this.#failure === undefined) await this.#zeroed.trim(this.#file, index.bytes)
+    } catch (error) {
+      // The next start writes behind the cut, into a file whose pages and size the disk may not have.
+      await this.#leaveMarker()
+      throw error
     } finally {
       await this.#file.close()
     }
+    if (this.#failure === undefined) await writeActiveIndex(fs, folder, index, crc32)
   }
 
   async #run(): Promise<void> {

@@ -278,6 +278,7 @@ export class Log {
    * than theirs are bugs and throw InvariantError; the log goes on.
    *
    * @throws GomqError CORRUPT_LOG  the head of the file is damaged; the log goes on
+   * @throws GomqError DISK_FULL    the start could not be moved before, and the checkpoint that says so finds no room
    * @throws GomqError CLOSED       also when the log was closed before its turn came; the next start takes the cleaned segment all the same
    * @throws GomqError              the one of `onFailure`, if a file could not be removed: the log has failed
    */
@@ -289,8 +290,8 @@ export class Log {
    * Moves the log's start up to `to`, and removes the segments below. Readers below fail with OFFSET_OUT_OF_RANGE from some moment on. Not
    * above the log's start: nothing happens. Another `to` than the base of a segment, or one above the high watermark, is a bug.
    *
-   * @throws Error      ENOSPC: the checkpoint found no room; the start moves with a later call, or at the next start
-   * @throws GomqError  CLOSED, or the one of `onFailure`
+   * @throws GomqError DISK_FULL  the checkpoint found no room: the log begins where it did; call again when there is room
+   * @throws GomqError            CLOSED, or the one of `onFailure`
    */
   advanceStart(to: Offset): Promise<void> {
     return this.#change((parts) => advanceStart(parts, to))

@@ -1,11 +1,12 @@
 import { type Crc32, GomqError, type Offset } from '@gomq/protocol'
+import { readActiveIndex } from './active-index.js'
 import type { Checkpoint } from './checkpoint.js'
 import { scanCleanedSegment } from './cleaned-segment-file.js'
 import { type FileHandle, type FileSystem, readFile, replaceFile } from './file-system.js'
 import type { CleanedHead } from './format/cleaned-head.js'
-import { SegmentIndex } from './format/segment-index.js'
+import { SegmentIndex, type StoredSummary } from './format/segment-index.js'
 import { writeIndex } from './index-file.js'
-import { OPENED_AT_ONCE, SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX } from './limits.js'
+import { OPENED_AT_ONCE, SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX, SUMMARY_BYTES_USUAL } from './limits.js'
 import { corruptAt, indexName, remedyOf, Segment, segmentName } from './segment.js'
 import { chooseSegments, type SegmentFile, segmentFilesOf } from './segment-choice.js'
 import { scanSegment, wasSyncedBehind } from './segment-scan.js'
@@ -30,7 +31,8 @@ export interface RecoveredSegments {
 
 /**
  * Opens the segments of a log. Sealed ones are taken at their index's word, since each batch is verified when it is read; the active one
- * is read and verified as a whole, its torn tail cut, and what was accepted is synced before anybody sees it.
+ * is read and verified as a whole, its torn tail cut, and what was accepted is synced before anybody sees it. Only after a close in order,
+ * which leaves its index, it is believed as the sealed ones are.
  *
  * @param onSealed  the sealed segments are open, the active one is next
  * @throws GomqError CORRUPT_LOG  something that was once synced is damaged or missing; names file, byte and offset
@@ -60,7 +62,7 @@ export async function recoverSegments(
     segments.push(...(await Promise.all(some.map(open))))
   }
   onSealed()
-  await removeLeftovers(fs, directory, names, segments, superseded)
+  await removeLeftovers(fs, directory, names, chosen, superseded)
   const active =
     last === undefined || last.head !== undefined
       ? await createSegment(fs, folder, last?.head?.endOffset ?? checkpoint?.logStartOffset ?? (0 as Offset))
@@ -96,11 +98,11 @@ async function removeLeftovers(
   fs: FileSystem,
   directory: string,
   names: readonly string[],
-  sealed: readonly Segment[],
+  chosen: readonly SegmentFile[],
   superseded: readonly SegmentFile[],
 ): Promise<void> {
   const folder = `${directory}/log`
-  const indexes = new Set(sealed.map((segment) => indexName(segment.baseOffset, segment.generation)))
+  const indexes = new Set(chosen.map(({ baseOffset, generation }) => indexName(baseOffset, generation)))
   for (const name of names)
     if (name.endsWith('.tmp') || (name.endsWith('.index') && !indexes.has(name))) await fs.remove(`${folder}/${name}`)
   if (superseded.length === 0) return
@@ -141,8 +143,7 @@ async function openSealed(
   const file = await fs.open(path, 'read')
   try {
     if (head !== undefined && head.endOffset !== endOffset) throw gapBehind(path, head, endOffset)
-    const beginning = await readFile(fs, `${folder}/${indexName(baseOffset, generation)}`, SUMMARY_BYTES_MAX)
-    const stored = beginning && SegmentIndex.decodeSummary(beginning, crc32)
+    const stored = await storedSummary(fs, `${folder}/${indexName(baseOffset, generation)}`, crc32)
     if (
       stored !== undefined &&
       stored.cleaned?.generation === head?.generation &&
@@ -162,6 +163,16 @@ async function openSealed(
   } finally {
     await file.close()
   }
+}
+
+/** What the index file at `path` says at its beginning; undefined if there is none, or a damaged one. */
+async function storedSummary(fs: FileSystem, path: string, crc32: Crc32): Promise<StoredSummary | undefined> {
+  for (const bytesMax of [SUMMARY_BYTES_USUAL, SUMMARY_BYTES_MAX]) {
+    const beginning = await readFile(fs, path, bytesMax)
+    const stored = beginning && SegmentIndex.decodeSummary(beginning, crc32)
+    if (stored !== undefined || beginning === undefined || beginning.byteLength < bytesMax) return stored
+  }
+  return undefined
 }
 
 /** The index of a segment as it was appended, which must be whole up to where the next one begins. */
@@ -196,10 +207,14 @@ async function openActive(
   const path = `${folder}/${segmentName(base)}`
   let file = await fs.open(path, 'write')
   try {
-    const { index, goodBytes, fileBytes } = await scanSegment(file, base, crc32)
+    const isMarked = await hasSyncMarker(fs, directory)
+    const known = isMarked ? undefined : await readActiveIndex(fs, folder, file, base, checkpoint, crc32)
+    const { index, goodBytes, fileBytes } = known
+      ? { index: known, goodBytes: known.bytes, fileBytes: known.bytes }
+      : await scanSegment(file, base, crc32)
     if (goodBytes < fileBytes && (await wasSyncedBehind(file, goodBytes, index.endOffset, crc32)))
       throw corruptAt(path, goodBytes, index.endOffset)
-    const tornBytes = (await writtenBytesOf(file)) - goodBytes
+    const tornBytes = goodBytes < fileBytes ? (await writtenBytesOf(file)) - goodBytes : 0
     if (checkpoint !== undefined && index.endOffset < checkpoint.syncedOffset) {
       if (tornBytes > 0) throw corruptAt(path, goodBytes, index.endOffset)
       throw new GomqError(
@@ -207,9 +222,9 @@ async function openActive(
         `the log in ${folder} ends at offset ${index.endOffset}, and its checkpoint says that it was complete up to ${checkpoint.syncedOffset}; something was lost or an old copy was put back; ${remedyOf(path)}`,
       )
     }
-    // It may have been sealed before a truncation: what was written about it then is no longer true.
+    // What comes next makes it untrue, whether the last close left it or the segment was sealed before a truncation.
     await fs.remove(`${folder}/${indexName(base)}`)
-    if (await hasSyncMarker(fs, directory)) {
+    if (isMarked) {
       const old = file
       await replaceFile(fs, folder, segmentName(base), (copy) => copyBytes(old, copy, goodBytes))
       await old.close()

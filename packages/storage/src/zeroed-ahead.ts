@@ -33,8 +33,9 @@ export class ZeroedAhead {
       await file.writev([this.#zeros.subarray(0, end - from)], from)
     } catch (error) {
       if (!isNoRoom(error)) throw error
-      // The room that there is belongs to batches.
+      // The room that there is belongs to batches. For good: a segment that is sealed next ends with its last batch.
       await file.truncate(usedBytes)
+      await file.sync()
       this.forget()
       this.#retryBytes = usedBytes + this.#zeros.byteLength
       return

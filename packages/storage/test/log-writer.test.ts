@@ -54,6 +54,26 @@ describe('a sync that fails', () => {
     expect(failed).toBe(SYNCS)
   })
 
+  test('while the log is closed: what the next life acknowledges survives a power failure', async () => {
+    let failed = 0
+    for (let k = 1; k <= 6; k++) {
+      const own = new SimDisk(new SeededRandom(k))
+      const { log } = await openSimLog(own, { zeroAheadBytes: 4_096, segmentBytes: 16_384 })
+      const batches = appendBatches(log, 3)
+      await settle()
+      own.faults.syncsUntilError = k
+      await log.close().catch(() => failed++)
+      own.faults.syncsUntilError = undefined
+      const next = await openSimLog(own)
+      batches.push(...appendBatches(next.log, 3))
+      await settle()
+      expect(next.synced()).toBe(nextOffsetOf(batches.at(-1)!))
+      own.crash()
+      expect(await contentsOf((await openSimLog(own)).log)).toEqual(batches.map(described))
+    }
+    expect(failed).toBeGreaterThan(1)
+  })
+
   test('is reported once, as STORAGE_FAILED with its cause', async () => {
     const failures: Error[] = []
     const { log } = await openSimLog(disk, { onFailure: (error) => failures.push(error) })

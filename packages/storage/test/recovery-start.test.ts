@@ -102,6 +102,22 @@ describe('a start', () => {
     }
   })
 
+  test('takes a sealed segment at the word of its index, also if that has a long list of epochs', async () => {
+    const { log } = await openSimLog(disk, { segmentBytes: 300_000 })
+    let epoch = 0
+    while (log.epochStarts.length < 2_000) {
+      appendBatches(log, 1, { epoch: ++epoch })
+      await settle()
+    }
+    const { epochStarts, sealedSegments } = log
+    expect(sealedSegments[0]!.epochStarts.length).toBeGreaterThan(1_000)
+    await log.close()
+    const fs = faultyFiles(disk.mount(), (call, path) => {
+      if (call === 'read' && path === sealedSegments[0]!.path) throw new Error('the segment is read')
+    })
+    expect((await openSimLog(disk, { segmentBytes: 300_000, fs })).log.epochStarts).toEqual(epochStarts)
+  })
+
   test('with an index of another version, a damaged or a missing one, rebuilds it', async () => {
     const { log } = await openSimLog(disk)
     const batches = appendBatches(log, 60)

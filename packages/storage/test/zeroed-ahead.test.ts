@@ -111,6 +111,38 @@ describe('zeros ahead of the end of the log', () => {
     expect(log.syncedOffset).toBe(log.logEndOffset)
   })
 
+  test('for which the disk has no room are cut for good: the segment is whole when it is sealed and the machine crashes', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      disk = new SimDisk(new SeededRandom(seed))
+      let isFull = false
+      const fs = faultyFiles(disk.mount(), (call, path) => {
+        if (call === 'truncate' && path === FIRST) isFull = false
+      })
+      const halfWritten: typeof fs = {
+        ...fs,
+        open: async (path, mode) => {
+          const file = await fs.open(path, mode)
+          const writev: typeof file.writev = async (chunks, position) => {
+            await file.writev(chunks, position)
+            if (isFull && path === FIRST && chunks[0]!.every((byte) => byte === 0)) throw systemError('ENOSPC')
+          }
+          return { ...file, writev }
+        },
+      }
+      const { log } = await openSimLog(disk, { ...AHEAD, segmentBytes: 2000, fs: halfWritten })
+      isFull = true
+      const batches = appendBatches(log, 1)
+      await settle()
+      expect(isFull).toBe(false)
+      batches.push(...appendBatches(log, 1, { valueBytes: 1500 }))
+      await settle()
+      expect(log.sealedSegments.length).toBe(1)
+      disk.crash()
+      const { log: recovered } = await openSimLog(disk, AHEAD)
+      expect(await contentsOf(recovered)).toEqual(batches.map(described))
+    }
+  })
+
   test('whose sync fails end the log: nothing is acknowledged after a failed sync', async () => {
     let syncs = 0
     const fs = faultyFiles(disk.mount(), (call, path) => {

@@ -1,11 +1,12 @@
-import { type Crc32, isControl, type Offset, tableStartOf } from '@gomq/protocol'
+import { type Crc32, concatBytes, isControl, type Offset, tableStartOf } from '@gomq/protocol'
 import type { CleanedSegment } from '../cleaned-segment-writer.js'
 import type { FileSystem } from '../file-system.js'
-import { COMPACTION_KEY_BYTES_DEFAULT, READ_RUN_BYTES_MAX, SEGMENT_BYTES_DEFAULT } from '../limits.js'
+import { COMPACTION_KEY_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT, WALK_CHUNK_BYTES } from '../limits.js'
 import type { Log } from '../log.js'
 import type { SegmentView } from '../segment.js'
 import { type CleaningWork, LocalCleaningWork, type SurveyResult } from './cleaning-work.js'
-import type { CleaningRules } from './rules.js'
+import type { SegmentDamage } from './damaged-segments.js'
+import type { CleaningRules, SurveyRules } from './rules.js'
 
 /** What a cleaner needs of a log. */
 export type CleanableLog = Pick<
@@ -30,6 +31,8 @@ export interface CleaningResult {
   readonly segmentsRewritten: number
   /** The log's start after the turn. */
   readonly logStartOffset: Offset
+  /** Segments that are damaged, and left as they are. */
+  readonly damages: readonly SegmentDamage[]
 }
 
 /**
@@ -39,15 +42,17 @@ export interface CleaningResult {
  */
 export interface Cleaner {
   /**
-   * Finds the floors that age, bytes and count ask for, and what lives. Changes nothing: with rules that are only considered it is a dry run.
+   * Finds the floors that age, bytes and count ask for, and what is governed by each policy. Changes nothing: with rules that are only considered it is a dry run.
    *
-   * @throws GomqError CORRUPT_LOG  a batch is damaged; the message names file, byte and offset
+   * Sealed segments that are damaged are named in the result and left out.
+   *
+   * @throws GomqError CORRUPT_LOG  a batch that is not sealed yet is damaged; the message names file, byte and offset
    * @throws Error                  of the operating system
    */
-  survey(log: CleanableLog, rules: CleaningRules): Promise<SurveyResult>
+  survey(log: CleanableLog, rules: SurveyRules): Promise<SurveyResult>
   /**
    * Removes what is dead by the rules from segments that end at or below `cleanableTo`: drops leading segments, rewrites those of which little
-   * lives, compacts. Offsets stay. A crash or an error at any moment leaves a log that holds all that lives; another turn does the rest.
+   * lives, compacts. Offsets stay. Damaged segments stay as they are, and so do tombstones behind them. A crash or an error at any moment leaves a log that holds all that lives; another turn does the rest.
    *
    * @param budgetBytes  bytes that may be written. Segments of which hardly anything lives are written all the same, and a pass of compaction
    *                     that began goes to its end, so that `rewrittenBytes` may be more: the caller counts it, and waits below 0
@@ -88,7 +93,7 @@ export class LogCleaner implements Cleaner {
     this.#segmentBytes = segmentBytes
   }
 
-  async survey(log: CleanableLog, rules: CleaningRules): Promise<SurveyResult> {
+  async survey(log: CleanableLog, rules: SurveyRules): Promise<SurveyResult> {
     const segments = committedSegments(log)
     await this.#work.begin({ segments, rules })
     const baseOffset = segments.at(-1)?.endOffset ?? log.logStartOffset
@@ -98,7 +103,7 @@ export class LogCleaner implements Cleaner {
     this.#open = undefined
     const isKnown = known?.baseOffset === baseOffset && known.filters === filters
     const to = log.highWatermark
-    if (!isKnown) await this.#work.addOpen({ baseOffset, isAnew: true, heads: [] })
+    if (!isKnown) await this.#work.addOpen({ baseOffset, isAnew: true, heads: new Uint8Array(0) })
     // Without policies nothing asks for floors.
     if (rules.rules.length > 0) await this.#addOpen(log, baseOffset, isKnown ? known.nextOffset : baseOffset, to)
     const result = await this.#work.survey()
@@ -113,20 +118,21 @@ export class LogCleaner implements Cleaner {
     if (plan.dropTo !== undefined) await turn.drop(plan.dropTo, plan.dropped)
     for (const segments of plan.groups) {
       await turn.prepare()
-      await turn.replace(segments, await this.#work.rewrite({ segments }))
+      const cleaned = await this.#work.rewrite({ segments })
+      if (cleaned !== undefined) await turn.replace(segments, cleaned)
     }
     if (turn.rewrittenBytes < budgetBytes) await this.#compact(turn)
-    return turn.result
+    return { ...turn.result, damages: await this.#work.damages() }
   }
 
   /** Hands on header and topic of each batch from `from` to before `to`. */
   async #addOpen(log: CleanableLog, baseOffset: Offset, from: Offset, to: Offset): Promise<void> {
     for (let at = from; at < to; ) {
-      const { batches, nextOffset } = await log.read({ from: at, to, bytesMax: READ_RUN_BYTES_MAX })
-      const heads = batches
-        .filter((batch) => !isControl(batch))
-        .map((batch) => Uint8Array.prototype.slice.call(batch, 0, tableStartOf(batch)))
-      if (heads.length > 0) await this.#work.addOpen({ baseOffset, isAnew: false, heads })
+      const { batches, nextOffset } = await log.read({ from: at, to, bytesMax: WALK_CHUNK_BYTES })
+      const heads = concatBytes(
+        batches.filter((batch) => !isControl(batch)).map((batch) => batch.subarray(0, tableStartOf(batch))),
+      )
+      if (heads.byteLength > 0) await this.#work.addOpen({ baseOffset, isAnew: false, heads })
       at = nextOffset
     }
   }
@@ -170,7 +176,7 @@ class Turn {
     return this.#log.sealedSegments.filter(({ endOffset }) => endOffset <= this.#cleanableTo)
   }
 
-  get result(): CleaningResult {
+  get result(): Omit<CleaningResult, 'damages'> {
     return {
       removedBytes: this.#removedBytes,
       rewrittenBytes: this.rewrittenBytes,

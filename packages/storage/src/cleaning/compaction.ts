@@ -26,17 +26,17 @@ import { SegmentWalk, type WalkContext } from './segment-walk.js'
  *     log start                         from                      to            cleanableTo
  *
  * `to` lies below `cleanableTo` if the keys do not fit into memory. A record below `to` is dead if its key has a later one. Of what lies
- * below `from` the keys are not needed, with one exception: tombstones whose time has come, so that they go only when nothing older
- * of their key stays behind.
+ * below `from` the keys are not needed, with one exception: tombstones whose time has come. They go only in a pass that finds nothing older of
+ * their key: a reader that has just passed the old value must find them.
  */
 export class CompactionPass {
   readonly #book: RuleBook
   readonly #keys: LatestKeys
   readonly #to: Offset
-  /** Keys of which an older record stays although a later one is known: their tombstones stay too. */
-  readonly #leftovers = new LatestKeys(Number.POSITIVE_INFINITY)
   /** Topics with batches that were not looked into: all their later tombstones stay. */
   readonly #unseen = new Set<string>()
+  /** Where the first damaged segment begins: what it hides is not known, and tombstones above stay. */
+  #damagedFrom = Number.POSITIVE_INFINITY
 
   private constructor(book: RuleBook, keys: LatestKeys, to: Offset) {
     this.#book = book
@@ -71,6 +71,11 @@ export class CompactionPass {
     return this.#to
   }
 
+  /** The segment stays as it is, whatever {@link livingIn} said of its batches. */
+  handleDamaged({ baseOffset }: SegmentView): void {
+    this.#damagedFrom = Math.min(this.#damagedFrom, baseOffset)
+  }
+
   /**
    * Which records of a batch live, asked once about each batch of the log, in order.
    *
@@ -99,14 +104,17 @@ export class CompactionPass {
     const offset = (baseOffsetOf(batch) + index) as Offset
     const latest = this.#keys.latest(topic, key)
     if (latest === undefined || latest < offset) return false
-    const isDead =
-      latest > offset ||
-      (isRipe(record, batch, this.#book) &&
-        !this.#unseen.has(topic) &&
-        this.#leftovers.latest(topic, key) === undefined)
-    if (isDead && !this.#book.isPinned(offset)) return true
-    if (latest > offset) this.#leftovers.add(topic, key, offset)
-    return false
+    if (latest > offset) {
+      this.#keys.markOlder(topic, key)
+      return !this.#book.isPinned(offset)
+    }
+    return (
+      offset < this.#damagedFrom &&
+      isRipe(record, batch, this.#book) &&
+      !this.#unseen.has(topic) &&
+      !this.#keys.hasOlder(topic, key) &&
+      !this.#book.isPinned(offset)
+    )
   }
 }
 

@@ -10,7 +10,8 @@ const TOPIC_OVERHEAD_BYTES = 400
  */
 export class LatestKeys {
   readonly #bytesMax: number
-  readonly #topics = new Map<string, Map<string, Offset>>()
+  /** Offsets; -1 - offset of a key that has an older record. */
+  readonly #topics = new Map<string, Map<string, number>>()
   #bytes = 0
 
   /** @param bytesMax  of memory, about; {@link add} goes on beyond it, so that the caller can end at a batch */
@@ -32,7 +33,7 @@ export class LatestKeys {
   add(topic: string, key: string | Uint8Array, offset: Offset): void {
     let keys = this.#topics.get(topic)
     if (keys === undefined) {
-      keys = new Map<string, Offset>()
+      keys = new Map<string, number>()
       this.#topics.set(topic, keys)
       this.#bytes += TOPIC_OVERHEAD_BYTES + 2 * topic.length
     }
@@ -44,7 +45,21 @@ export class LatestKeys {
 
   /** Offset of the last record of the key that was added; undefined if there is none. */
   latest(topic: string, key: string | Uint8Array): Offset | undefined {
-    return this.#topics.get(topic)?.get(textOf(key))
+    const offset = this.#topics.get(topic)?.get(textOf(key))
+    return (offset !== undefined && offset < 0 ? -1 - offset : offset) as Offset | undefined
+  }
+
+  /** Remembers, until the key is added again, that something older of the key, which was added, was seen. */
+  markOlder(topic: string, key: string | Uint8Array): void {
+    const keys = this.#topics.get(topic)
+    const text = textOf(key)
+    const offset = keys?.get(text)
+    if (offset !== undefined && offset >= 0) keys!.set(text, -1 - offset)
+  }
+
+  /** Whether {@link markOlder} was told of the key. */
+  hasOlder(topic: string, key: string | Uint8Array): boolean {
+    return (this.#topics.get(topic)?.get(textOf(key)) ?? 0) < 0
   }
 }
 

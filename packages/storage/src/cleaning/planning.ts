@@ -17,6 +17,8 @@ export interface WeighedSegment {
   readonly liveBytes: number
   /** Whether `liveBytes` is by the rules of this turn. */
   readonly isFresh: boolean
+  /** Left alone, and a wall for its neighbours. */
+  readonly isDamaged?: boolean
 }
 
 /** What a turn is going to do. */
@@ -84,6 +86,7 @@ function groupsOf(segments: readonly WeighedSegment[], segmentBytes: number): We
 
 function mayJoin(next: WeighedSegment, group: readonly WeighedSegment[], segmentBytes: number): boolean {
   const live = liveBytesOf(group)
+  if (next.isDamaged) return false
   if (next.liveBytes + live > segmentBytes || !fitTogether([next, ...group])) return false
   return isCandidate(next) || next.liveBytes <= Math.max(MERGED_FACTOR * live, MERGED_SMALL_SHARE * segmentBytes)
 }

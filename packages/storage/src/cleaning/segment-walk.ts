@@ -13,7 +13,8 @@ import type { FileHandle, FileSystem } from '../file-system.js'
 import { CLEANED_MAGIC, decodeCleanedHead } from '../format/cleaned-head.js'
 import { readSealed, SEALED_HEAD_BYTES } from '../format/sealed-record.js'
 import { WALK_CHUNK_BYTES } from '../limits.js'
-import { corruptAt, type SegmentView } from '../segment.js'
+import type { SegmentView } from '../segment.js'
+import { DamagedSegmentError } from './damaged-segments.js'
 
 /** What a walk works with. */
 export interface WalkContext {
@@ -124,6 +125,6 @@ export class SegmentWalk {
   }
 
   #corrupt(): Error {
-    return corruptAt(this.#segment.path, this.#at, this.#nextOffset)
+    return new DamagedSegmentError(this.#segment, this.#at, this.#nextOffset)
   }
 }

@@ -118,10 +118,10 @@ function report(
     find('harmless', file.name, 'a torn tail that was never acknowledged; the next start cuts it', {
       bytes: [tornTail.fromByte, tornTail.toByte],
     })
-  if (isActive) return
   const indexFile = file.name.replace(/\.log$/, '.index')
-  if (index === 'damaged') find('repairable', indexFile, 'it is damaged; the next start makes it anew')
+  if (index === 'damaged')
+    find('repairable', indexFile, `it is damaged; the next start ${isActive ? 'removes it' : 'makes it anew'}`)
   else if (index === 'stale') find('repairable', indexFile, 'it does not agree with its segment')
-  else if (index === 'missing' && live === undefined)
+  else if (index === 'missing' && live === undefined && !isActive)
     find('harmless', indexFile, `it is missing; the next start makes it anew (offsets up to ${endOffset})`)
 }

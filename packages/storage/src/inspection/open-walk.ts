@@ -19,7 +19,7 @@ export async function openWalk(
   place: SegmentPlace,
 ): Promise<SegmentWalk & { readonly stored: StoredIndex | undefined }> {
   const { file: segment, head, headBytes, baseOffset, endOffset, mayHaveGaps, syncedOffset } = place
-  const bytes = place.isActive ? undefined : await readFile(fs, segment.indexPath)
+  const bytes = await readFile(fs, segment.indexPath)
   const index = bytes && decodedIndex(bytes, crc32)
   const file = await fs.open(segment.path, 'read')
   const window = new FileWindow(file, await file.sizeBytes())
@@ -35,7 +35,8 @@ export async function openWalk(
     baseOffset,
     endOffset,
     mayHaveGaps,
-    index: isOurs ? index : undefined,
+    // That of the active segment is there after a close in order only: what its bytes say, and the checkpoint, must be enough.
+    index: isOurs && !place.isActive ? index : undefined,
     syncedOffset,
     crc32,
     stored: bytes && { index, isOurs },

@@ -15,6 +15,8 @@ export type RepairStep =
     }
   | { readonly kind: 'newActive'; readonly offset: Offset }
   | { readonly kind: 'rebuildIndex'; readonly segment: SegmentInspection }
+  /** That of the active segment, which a start does without. */
+  | { readonly kind: 'removeIndex'; readonly segment: SegmentInspection }
   | { readonly kind: 'removeSnapshot'; readonly name: string; readonly reason: string }
 
 /** What a repair would do and what is lost, or what it did. */
@@ -68,7 +70,9 @@ export function decideRepair(directory: string, inspection: Inspection): Decided
     if ((isDamaged || isShort) && endOffset > segment.file.baseOffset)
       actions.push({ kind: 'rewrite', segment, endOffset, newActive })
     else if (isLast && log.isActiveLost) actions.push({ kind: 'newActive', offset: logEndOffset })
-    else if (!segment.isActive && segment.index !== 'intact') actions.push({ kind: 'rebuildIndex', segment })
+    else if (segment.isActive) {
+      if (segment.index === 'damaged' || segment.index === 'stale') actions.push({ kind: 'removeIndex', segment })
+    } else if (segment.index !== 'intact') actions.push({ kind: 'rebuildIndex', segment })
   }
   const { logStartOffset } = log
   const neededFrom = Math.max(logStartOffset, checkpoint?.snapshotNeededFrom ?? 0, lostSnapshotNeed(inspection))
@@ -155,6 +159,8 @@ function textOf(step: RepairStep): string {
       return `begin a new segment at offset ${step.offset}`
     case 'rebuildIndex':
       return `make the index of ${step.segment.file.name} anew`
+    case 'removeIndex':
+      return `remove the index of ${step.segment.file.name}`
     case 'removeSnapshot':
       return `put ${step.name} aside: ${step.reason}`
   }

@@ -99,6 +99,8 @@ class Repair {
         return (await createSegment(fs, folder, action.offset)).file.close()
       case 'rebuildIndex':
         return writeIndex(fs, folder, await this.#scan(action.segment), crc32)
+      case 'removeIndex':
+        return fs.remove(action.segment.file.indexPath)
       case 'removeSnapshot':
         return fs.remove(`${directory}/${action.name}`)
     }

@@ -40,7 +40,10 @@ export interface DamagedRange {
   readonly isSearched: boolean
 }
 
-/** What is known of an index file: it agrees with its segment, is not there, fails its checksum, or tells of another segment. */
+/**
+ * What is known of an index file: it agrees with its segment, is not there, fails its checksum, or tells of another segment. One of the active
+ * segment that a start does not believe, since it tells of another end, counts as not there.
+ */
 export type IndexState = 'intact' | 'missing' | 'damaged' | 'stale'
 
 /** What a segment holds. */
@@ -81,7 +84,7 @@ export async function inspectSegment(context: InspectionContext, place: SegmentP
   const { stored, ...walk } = await openWalk(fs, crc32, place)
   const { file, fileBytes } = walk.window
   try {
-    const agreement = new IndexAgreement(walk.index)
+    const agreement = new IndexAgreement(stored?.isOurs ? stored.index : undefined)
     const damages: DamagedRange[] = []
     const disorders: Extract<SegmentPiece, { kind: 'disorder' }>[] = []
     const epochs = new EpochStarts()
@@ -132,7 +135,11 @@ export async function inspectSegment(context: InspectionContext, place: SegmentP
       damages,
       tornTail: tail,
       disorders,
-      index: indexState(stored, fileBytes, damages.length > 0 || agreement.isComplete),
+      index: indexState(
+        place.isActive && stored?.index && !stored.isOurs ? undefined : stored,
+        fileBytes,
+        damages.length > 0 || agreement.isComplete,
+      ),
     }
   } finally {
     await file.close()

@@ -103,6 +103,7 @@ class CleaningThread {
       beginCompaction: call('beginCompaction'),
       compact: call('compact'),
       endCompaction: call('endCompaction'),
+      damages: call('damages'),
       discard: call('discard'),
     }
   }

@@ -14,8 +14,6 @@ export class SimFile {
   #seen = new FileImage()
   readonly #durable: FileImage = new FileImage()
   #unsynced: Unsynced[] = []
-  /** Changes that the kernel has given up after a failed sync: seen, and never written. */
-  #isLying = false
 
   /** The bytes as they are seen. */
   get bytes(): Uint8Array {
@@ -34,21 +32,19 @@ export class SimFile {
   }
 
   sync(): void {
-    if (this.#isLying) return
     for (const change of this.#unsynced) apply(this.#durable, change)
     this.#unsynced = []
   }
 
-  /** A sync has failed: what was written since the last one is seen and will never be on the disk. */
+  /** A sync has failed: what was written since the last one is seen and will never be on the disk. What is written later may be. */
   dropUnsynced(): void {
-    this.#isLying = true
     this.#unsynced = []
   }
 
   /** Keeps what was synced and any part of the rest: sectors of writes and changes of size, each for itself. */
   crash(random: Random): void {
     const keepAll = random.next() < 0.2
-    for (const change of this.#isLying ? [] : this.#unsynced) {
+    for (const change of this.#unsynced) {
       if (change.kind === 'size') {
         if (keepAll || random.next() < 0.5) apply(this.#durable, change)
         continue
@@ -58,7 +54,6 @@ export class SimFile {
     }
     this.#seen = new FileImage(this.#durable.bytes)
     this.#unsynced = []
-    this.#isLying = false
   }
 
   flipBit(position: number, bit: number): void {

@@ -19,6 +19,7 @@ import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { expect, test } from 'vitest'
 import { type Cleaner, createCleaner } from '../../src/cleaning/cleaner.js'
+import { LocalCleaningWork } from '../../src/cleaning/cleaning-work.js'
 import type { CleaningRules, RetentionRule } from '../../src/cleaning/rules.js'
 import type { Log } from '../../src/log.js'
 import { SimDisk } from '../../src/testing/sim-disk.js'
@@ -193,7 +194,13 @@ class Program {
     const rules = this.#policies.map(
       (policy): RetentionRule => ({ policy, before: offset(this.#before.get(policy.filter) ?? 0) }),
     )
-    return { rules, pinned: Float64Array.from(pinned), cleanableTo: offset(this.#cleanableTo), nowMs: this.#nowMs }
+    // In any order.
+    return {
+      rules,
+      pinned: Float64Array.from(pinned).reverse(),
+      cleanableTo: offset(this.#cleanableTo),
+      nowMs: this.#nowMs,
+    }
   }
 
   async #survey(): Promise<void> {
@@ -273,9 +280,12 @@ class Program {
         after.has(record.offset)
       )
         throw new Error(`${record.offset} is still there`)
-    const { segments } = await createCleaner({ fs: this.#disk.mount(), crc32 }).survey(this.#log, rules)
-    for (const { endOffset, liveBytes, deadBytes } of segments)
-      if (endOffset <= rules.cleanableTo) expect(deadBytes).toBeLessThanOrEqual(liveBytes)
+    const context = { fs: this.#disk.mount(), crc32, pause: async () => undefined }
+    const work = new LocalCleaningWork(context, 1000)
+    const segments = this.#log.sealedSegments.filter(({ endOffset }) => endOffset <= rules.cleanableTo)
+    await work.begin({ segments, rules })
+    const plan = await work.plan({ segments, budgetBytes: 1e9, segmentBytes: SEGMENT_BYTES })
+    expect([plan.dropped, plan.groups]).toEqual([[], []])
   }
 
   /** The bytes of every record that is in the log, by offset. */

@@ -8,7 +8,7 @@ const book = new RuleBook({
     { policy: { ...RETENTION_DEFAULTS, filter: 'a/#' }, before: offset(50) },
     { policy: { ...RETENTION_DEFAULTS, filter: 'a/b' }, before: offset(80) },
   ],
-  pinned: Float64Array.of(10, 20, 45),
+  pinned: Float64Array.of(45, 10, 20),
   cleanableTo: offset(100),
   nowMs: 1_000_000,
 })
@@ -20,6 +20,11 @@ const batch = (baseOffset: number, endOffset: number, facts: Partial<BatchFacts>
   rule: 0,
   expiresAtMs: 0,
   ...facts,
+})
+
+test('nothing is said to be dead by rules that do not know what is pinned', () => {
+  const { pinned: _, ...rules } = { rules: book.rules, pinned: 0, cleanableTo: book.cleanableTo, nowMs: book.nowMs }
+  expect(() => isDeadBatch(batch(40, 50), new RuleBook(rules))).toThrow('not gathered')
 })
 
 describe('a batch', () => {

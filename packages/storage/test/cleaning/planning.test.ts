@@ -50,6 +50,14 @@ describe('the plan of a turn', () => {
     expect(planned(all, -1000).groups).toEqual(['5'])
   })
 
+  test('goes around a damaged segment, and drops nothing from there on', () => {
+    const all = segments(0, 100, 100, 0)
+    const hurt = { ...all[1]!, isFresh: false, isDamaged: true, liveBytes: 1000 }
+    const small = { ...hurt, batchBytes: 10, liveBytes: 10 }
+    for (const one of [hurt, small])
+      expect(planned([all[0]!, one, all[2]!, all[3]!])).toEqual({ dropTo: offset(10), dropped: 1, groups: ['2 3'] })
+  })
+
   test('joins no segments whose offsets or times are too far apart for one index', () => {
     const near = segments(100, 100)
     const later = near.map(({ segment, ...weighed }, i) => ({

@@ -25,7 +25,10 @@ describe('a backup', () => {
     const fs = disk.mount()
     const manifest = await backupOf(fs)
     expect(manifest).toMatchObject({ logStartOffset: 0, logEndOffset: 120, createdAtMs: 1_700_000_000_000 })
-    expect(manifest.files.map(({ name }) => name).sort()).toEqual([...files.keys()].map((path) => path.slice(5)).sort())
+    // The first start of a copy reads its active segment as a whole.
+    const activeIndex = `${segmentPaths(files).at(-1)!.slice(5, -4)}.index`
+    const copied = [...files.keys()].map((path) => path.slice(5)).filter((name) => name !== activeIndex)
+    expect(manifest.files.map(({ name }) => name).sort()).toEqual(copied.sort())
     expect((await verifyDirectory({ fs, directory: 'backup', crc32 })).findings).toEqual([])
     expect(await restoreOn(fs)).toEqual(manifest)
     expect((await verifyDirectory({ fs, directory: 'restored', crc32 })).findings).toEqual([])

@@ -91,26 +91,27 @@ export class RetentionTwin {
     const here = this.records.filter(({ offset, batch }) => present.has(offset) && batch.end <= end)
     const removable = new Set<number>()
     const compacted = here.filter((record) => !this.isDeadBatch(record, rules) && this.isCompacted(record, rules))
+    const byKey = new Map<string, TwinRecord[]>()
+    for (const record of compacted) byKey.set(keyName(record), [...(byKey.get(keyName(record)) ?? []), record])
     for (const record of here) if (this.isDeadBatch(record, rules)) removable.add(record.offset)
     const { pinned } = this.#of(rules)
     for (const record of compacted) {
       if (pinned.has(record.offset)) continue
-      const same = compacted.filter((other) => sameKey(other, record))
+      const same = byKey.get(keyName(record))!
       if (same.some((other) => other.offset > record.offset)) removable.add(record.offset)
       else if (this.isRipe(record, rules) && !this.#hasLeftover(record, here, rules)) removable.add(record.offset)
     }
     return removable
   }
 
-  /** Whether something older of a tombstone's key stays after the turn, or might. */
+  /** Whether something older of a tombstone's key is there before the turn, or might be after it. */
   #hasLeftover(tombstone: TwinRecord, here: readonly TwinRecord[], rules: CleaningRules): boolean {
     return here.some(
       (other) =>
         other.offset < tombstone.offset &&
         other.topic === tombstone.topic &&
         !this.isDeadBatch(other, rules) &&
-        (other.batch.isCompressed ||
-          (other.isGood && sameKey(other, tombstone) && this.#of(rules).pinned.has(other.offset))),
+        (other.batch.isCompressed || (other.isGood && sameKey(other, tombstone))),
     )
   }
 
@@ -137,7 +138,11 @@ export class RetentionTwin {
 }
 
 export function sameKey(a: TwinRecord, b: TwinRecord): boolean {
-  const text = (key: TwinRecord['key']) => (typeof key === 'string' ? `text ${key}` : `bytes ${[...(key ?? [])]}`)
   if (a.topic !== b.topic || a.key === null || b.key === null) return false
-  return text(a.key) === text(b.key)
+  return keyName(a) === keyName(b)
+}
+
+/** Topic and key in one text: text and bytes are never the same key. */
+function keyName({ topic, key }: TwinRecord): string {
+  return typeof key === 'string' ? `${topic} text ${key}` : `${topic} bytes ${[...(key ?? [])]}`
 }
