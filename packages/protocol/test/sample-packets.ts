@@ -115,8 +115,12 @@ export const samplePackets: [name: string, packet: Packet][] = [
   ['unsuback', { type: PacketType.UNSUBACK, requestId: 6 }],
   ['pingreq', { type: PacketType.PINGREQ, requestId: 7 }],
   ['pingresp', { type: PacketType.PINGRESP, requestId: 7 }],
-  ['disconnect', { type: PacketType.DISCONNECT, code: 'SHUTTING_DOWN', message: 'the broker stops' }],
-  ['disconnect-normal', { type: PacketType.DISCONNECT, code: null, message: '' }],
+  ['disconnect', { type: PacketType.DISCONNECT, code: 'SHUTTING_DOWN', message: 'the broker stops', leader: null }],
+  ['disconnect-normal', { type: PacketType.DISCONNECT, code: null, message: '', leader: null }],
+  [
+    'disconnect-leader',
+    { type: PacketType.DISCONNECT, code: 'NOT_LEADER', message: 'b2 leads', leader: '10.0.0.2:9000' },
+  ],
   ['deliver', { type: PacketType.DELIVER, subscriptionId: 1, header: null, ranges: null, payload: plainBatch(3) }],
   [
     'deliver-compressed',

@@ -5,7 +5,7 @@ export interface PacketDoc {
 }
 
 const PACKET = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport interface \w+Packet \{\n([\s\S]*?)\n\}/g
-const FIELD = /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?readonly (\w+):/g
+const FIELD = /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?readonly (\w+)\??:/g
 
 /** Reads the comments of the packet interfaces in a source text, by the packet's name (`CONNECT`). */
 export function packetDocs(source: string): Map<string, PacketDoc> {

@@ -91,7 +91,7 @@ export class GomqClient {
       deflate: options.compression === 'deflate' ? deflate : undefined,
       outbox: {
         send: (packet) => this.#link.send(packet),
-        disconnect: (error) => this.#link.disconnect(error ?? closedError()),
+        disconnect: (error, leader) => this.#link.disconnect(error ?? closedError(), leader),
         connected: (connack) => {
           this.#encoder.messageBytesMax = connack.messageBytesMax
           this.#link.handleEstablished(connack.frameBytesMax)

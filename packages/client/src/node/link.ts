@@ -1,14 +1,21 @@
 import { GomqError, type Packet, type Random } from '@gomq/protocol'
-import type { Address } from './address.js'
+import { type Address, parseAddress } from './address.js'
 import { Connection } from './connection.js'
 
 /** Milliseconds that a connection has to stand before the pauses between attempts start small again. Stops a client from spinning. */
 const STABLE_MS = 1000
 
+/** Pause before a cluster that has no leader is asked again: an election takes seconds, and those who wait are not many. */
+const LEADERLESS_MS = 200
+
+/** Times in a row that a broker's word about who leads is followed at once. Stops two that name each other. */
+const REDIRECTS_MAX = 3
+
 /** How a link connects. */
 export interface LinkOptions {
   /** Tried in turn. */
   readonly addresses: readonly Address[]
+  /** For one address, and until a cluster without a leader is given up. */
   readonly connectTimeoutMs: number
   readonly reconnectMinMs: number
   readonly reconnectMaxMs: number
@@ -29,7 +36,10 @@ export interface LinkHandler {
   handleReconnecting(attempt: number, delayMs: number): void
 }
 
-/** Keeps one connection to one of the addresses: connects, and after the first success reconnects until it is closed. */
+/**
+ * Keeps one connection to one of the addresses: connects, and after the first success reconnects until it is closed. In a cluster that is the
+ * leader's: a member says who leads, and is believed at once.
+ */
 export class Link {
   readonly #options: LinkOptions
   readonly #handler: LinkHandler
@@ -37,6 +47,10 @@ export class Link {
   #timer: NodeJS.Timeout | null = null
   #attempt: { resolve(): void; reject(error: GomqError): void } | null = null
   #addressAt = 0
+  /** Who leads, as the last broker said; tried next. */
+  #leader: Address | null = null
+  /** Times in a row that such a word was followed. */
+  #redirects = 0
   #failures = 0
   #isClosed = false
   #isEstablished = false
@@ -49,15 +63,26 @@ export class Link {
     this.#handler = handler
   }
 
-  /** Tries each address once. @throws GomqError UNAVAILABLE, or why the broker refused */
+  /**
+   * Tries each address once, and the leader that one of them names; where a cluster has no leader yet, again and again within
+   * `connectTimeoutMs`.
+   * @throws GomqError UNAVAILABLE, or why the broker refused
+   */
   async connect(): Promise<void> {
+    const untilMs = performance.now() + this.#options.connectTimeoutMs
     let failure: GomqError | undefined
-    for (let i = 0; i < this.#options.addresses.length && !this.#isClosed; i++) {
+    let isLeaderless = false
+    for (let tries = 1; !this.#isClosed; tries++) {
       try {
         return await this.#tryNext()
       } catch (error) {
         failure = GomqError.from(error)
+        isLeaderless ||= isWithoutLeader(failure)
       }
+      if (this.#isRedirected || tries % this.#options.addresses.length !== 0) continue
+      if (!isLeaderless || performance.now() >= untilMs) break
+      isLeaderless = false
+      await new Promise((resolve) => setTimeout(resolve, LEADERLESS_MS))
     }
     throw failure ?? new GomqError('CLOSED', 'the client is closed')
   }
@@ -68,6 +93,7 @@ export class Link {
     this.#connection.frameBytesMax = frameBytesMax
     this.#isEstablished = true
     this.#establishedMs = performance.now()
+    this.#redirects = 0
     this.#settleAttempt()?.resolve()
   }
 
@@ -75,8 +101,9 @@ export class Link {
     this.#connection?.send(packet)
   }
 
-  /** Drops the connection after what was sent; another follows unless the link is closed. */
-  disconnect(error: GomqError): void {
+  /** Drops the connection after what was sent; another follows unless the link is closed, to `leader` if one is named. */
+  disconnect(error: GomqError, leader?: string): void {
+    this.#leader = leader === undefined ? null : this.#addressOf(leader)
     if (error.code === 'KEEP_ALIVE_TIMEOUT') this.#connection?.destroy(error)
     else this.#connection?.end(error)
   }
@@ -101,8 +128,12 @@ export class Link {
   }
 
   #tryNext(): Promise<void> {
-    const address = this.#options.addresses[this.#addressAt++ % this.#options.addresses.length]!
-    const { connectTimeoutMs } = this.#options
+    const { addresses, connectTimeoutMs } = this.#options
+    const isRedirected = this.#isRedirected
+    const address = isRedirected ? this.#leader! : addresses[this.#addressAt++ % addresses.length]!
+    if (isRedirected) this.#redirects++
+    else this.#redirects = 0
+    this.#leader = null
     return new Promise((resolve, reject) => {
       this.#attempt = { resolve, reject }
       const handler = this.#handler
@@ -136,18 +167,35 @@ export class Link {
     // A connection that breaks as soon as it stands is no success: pauses go on growing.
     if (performance.now() - this.#establishedMs >= STABLE_MS) this.#failures = 0
     this.#handler.handleLost(error)
-    this.#scheduleReconnect()
+    this.#scheduleReconnect(error)
   }
 
-  #scheduleReconnect(): void {
+  get #isRedirected(): boolean {
+    return this.#leader !== null && this.#redirects < REDIRECTS_MAX
+  }
+
+  /** What a broker says is an address, or nothing. Whether TLS is spoken there goes by what the user asked for. */
+  #addressOf(leader: string): Address | null {
+    try {
+      return parseAddress(`${this.#options.addresses[0]!.isTls ? 'gomqs' : 'gomq'}://${leader}`)
+    } catch {
+      return null
+    }
+  }
+
+  #scheduleReconnect(failure?: GomqError): void {
     if (this.#isClosed) return
-    const { reconnectMinMs, reconnectMaxMs, random } = this.#options
-    const boundMs = Math.min(reconnectMaxMs, reconnectMinMs * 2 ** Math.min(this.#failures, 20))
+    const { addresses, reconnectMinMs, reconnectMaxMs, random } = this.#options
+    const rounds = Math.floor(this.#failures / addresses.length)
+    let boundMs = Math.min(reconnectMaxMs, reconnectMinMs * 2 ** Math.min(rounds, 20))
+    // Those brokers are well, and will agree soon.
+    if (failure !== undefined && isWithoutLeader(failure)) boundMs = Math.min(boundMs, LEADERLESS_MS)
+    if (this.#isRedirected) boundMs = 0
     // Half of it by chance, so that clients of a broker that restarts do not come back all at once.
     const delayMs = boundMs * (0.5 + random.next() / 2)
     this.#handler.handleReconnecting(++this.#failures, delayMs)
     this.#timer = setTimeout(() => {
-      this.#tryNext().catch(() => this.#scheduleReconnect())
+      this.#tryNext().catch((error) => this.#scheduleReconnect(GomqError.from(error)))
     }, delayMs)
   }
 
@@ -159,4 +207,9 @@ export class Link {
     this.#timer = null
     return attempt
   }
+}
+
+/** Whether the broker is well and only not the one to talk to. */
+function isWithoutLeader({ code }: GomqError): boolean {
+  return code === 'NO_LEADER' || code === 'NOT_LEADER'
 }

@@ -213,7 +213,8 @@ export class ClientSession {
       // Last: whoever is told may call the session.
       this.#outbox.connected(packet)
     } else if (packet.type === PacketType.ERROR || packet.type === PacketType.DISCONNECT) {
-      this.#handleGoodbye(packet.code ?? 'UNAVAILABLE', packet.message)
+      const leader = packet.type === PacketType.DISCONNECT ? packet.leader : null
+      this.#handleGoodbye(packet.code ?? 'UNAVAILABLE', packet.message, leader)
     } else throw unexpected(packet)
   }
 
@@ -243,17 +244,17 @@ export class ClientSession {
         if (!this.producer.handleRefused(packet, this.#nowMs)) this.#subscriptions.handleRefused(packet)
         return
       case PacketType.DISCONNECT:
-        return this.#handleGoodbye(packet.code ?? 'CONNECTION_LOST', packet.message)
+        return this.#handleGoodbye(packet.code ?? 'CONNECTION_LOST', packet.message, packet.leader)
       default:
         throw unexpected(packet)
     }
   }
 
-  #handleGoodbye(code: ErrorCode, message: string): void {
+  #handleGoodbye(code: ErrorCode, message: string, leader: string | null | undefined): void {
     const error = new GomqError(code, message === '' ? 'the broker closed the connection' : message)
     this.#state = 'closed'
     if (FATAL_CODES.has(code)) this.#outbox.expelled(error)
-    else this.#outbox.disconnect(error)
+    else this.#outbox.disconnect(error, leader ?? undefined)
   }
 
   #send(packet: Packet): void {

@@ -17,7 +17,7 @@ async function listen(): Promise<string> {
   return `127.0.0.1:${(server.address() as { port: number }).port}`
 }
 
-function linkTo(addresses: string[], connectTimeoutMs = 1000) {
+function linkTo(addresses: string[], connectTimeoutMs = 1000, greet?: (link: Link, opens: number) => void) {
   const log: string[] = []
   const link: Link = new Link(
     {
@@ -30,7 +30,8 @@ function linkTo(addresses: string[], connectTimeoutMs = 1000) {
     {
       handleOpen: () => {
         log.push('open')
-        link.handleEstablished(1000)
+        if (greet === undefined) link.handleEstablished(1000)
+        else greet(link, log.filter((line) => line === 'open').length)
       },
       handlePacket() {},
       handlePause() {},
@@ -61,7 +62,8 @@ test('connects again after a loss, with pauses between half and the whole of the
     'lost KEEP_ALIVE_TIMEOUT',
     'reconnecting 1 0.75',
     'closed',
-    'reconnecting 2 1.5',
+    // The pause grows when all addresses have been tried.
+    'reconnecting 2 0.75',
     'open',
   ])
   const closing = [link.close(new GomqError('CLOSED', '')), link.close(new GomqError('CLOSED', ''))]
@@ -82,4 +84,48 @@ test('closed before it connects, between attempts, or twice, it settles and stay
   const { length } = between.log
   await new Promise((resolve) => setTimeout(resolve, 30))
   expect(between.log.length).toBe(length)
+})
+
+test('goes to the leader that a broker names, at once, also to one that was not given', async () => {
+  const leader = await listen()
+  let connections = 0
+  servers.at(-1)!.on('connection', () => connections++)
+  const { link, log } = linkTo([await listen(), '127.0.0.1:1'], 1000, (to, opens) => {
+    if (opens === 1) to.disconnect(new GomqError('NOT_LEADER', ''), leader)
+    else to.handleEstablished(1000)
+  })
+  await link.connect()
+  expect(log).toEqual(['open', 'closed', 'open'])
+  expect(connections).toBe(1)
+  await link.close(new GomqError('CLOSED', ''))
+})
+
+test('two brokers that name each other are not followed for ever', async () => {
+  const both = [await listen(), await listen()]
+  const { link, log } = linkTo(both, 300, (to, opens) =>
+    to.disconnect(new GomqError('NOT_LEADER', ''), both[opens % 2]),
+  )
+  await expect(link.connect()).rejects.toMatchObject({ code: 'NOT_LEADER' })
+  expect(log.filter((line) => line === 'open').length).toBeLessThan(30)
+})
+
+test('waits for a cluster without a leader, and says so when there is none in time', async () => {
+  const brokers = [await listen(), await listen()]
+  const elects = linkTo(brokers, 5000, (to, opens) => {
+    if (opens < 4) to.disconnect(new GomqError('NO_LEADER', ''))
+    else to.handleEstablished(1000)
+  })
+  await elects.link.connect()
+  await elects.link.close(new GomqError('CLOSED', ''))
+  const never = linkTo(brokers, 300, (to) => to.disconnect(new GomqError('NO_LEADER', 'nobody leads')))
+  await expect(never.link.connect()).rejects.toMatchObject({ code: 'NO_LEADER', message: 'nobody leads' })
+})
+
+test('what a broker names that is no address is passed over', async () => {
+  const { link } = linkTo([await listen(), await listen()], 1000, (to, opens) => {
+    if (opens === 1) to.disconnect(new GomqError('NOT_LEADER', ''), 'no address at all')
+    else to.handleEstablished(1000)
+  })
+  await link.connect()
+  await link.close(new GomqError('CLOSED', ''))
 })

@@ -8,6 +8,8 @@ export interface Field<T> {
   encode(value: T): unknown
   /** The checked value of what arrived. @throws GomqError MALFORMED_FRAME */
   decode(value: unknown, where: string): T
+  /** Set for a field that peers may leave out at the end of the packet: see {@link addedLater}. */
+  readonly isAddedLater?: boolean
 }
 
 function refuse(where: string, expected: string, value: unknown): never {
@@ -80,6 +82,20 @@ export function nullable<T>(field: Field<T>): Field<T | null> {
     description: `${field.description}, or nil`,
     encode: (value) => (value === null ? null : field.encode(value)),
     decode: (value, where) => (value === null || value === undefined ? null : field.decode(value, where)),
+  }
+}
+
+/**
+ * What `field` takes, or null, in a field at the end of a packet that was released without it: a peer that does not know it leaves it out, which
+ * reads as null, and null is not sent.
+ */
+export function addedLater<T>(field: Field<T>): Field<T | null | undefined> {
+  const { description, encode, decode } = nullable(field)
+  return {
+    description: `${description}; may be missing`,
+    encode: (value) => encode(value ?? null),
+    decode,
+    isAddedLater: true,
   }
 }
 

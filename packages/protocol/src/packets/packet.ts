@@ -100,15 +100,19 @@ interface Layout {
   /** Packet and field, as in `PUBACK.epoch`, for messages. */
   readonly places: readonly string[]
   readonly fields: readonly Field<unknown>[]
+  /** Fields that a packet must have; those behind were added later. */
+  readonly fieldsMin: number
 }
 
 const layouts: (Layout | undefined)[] = []
 for (const [type, table] of Object.entries(PACKET_TABLES)) {
+  const fields = Object.values(table.fields) as Field<unknown>[]
   layouts[Number(type)] = {
     name: table.name,
     names: Object.keys(table.fields),
     places: Object.keys(table.fields).map((name) => `${table.name}.${name}`),
-    fields: Object.values(table.fields) as Field<unknown>[],
+    fields,
+    fieldsMin: fields.filter(({ isAddedLater }) => isAddedLater !== true).length,
   }
 }
 
@@ -164,9 +168,9 @@ export function decodePacket(frame: Uint8Array): Packet {
       `a frame has the packet type ${String(type).slice(0, 20)}, which this version does not know`,
     )
   }
-  const { names, fields, places } = layout
-  if (values.length - 1 < fields.length) {
-    throw new GomqError('MALFORMED_FRAME', `${layout.name} has ${values.length - 1} fields; expected ${fields.length}`)
+  const { names, fields, places, fieldsMin } = layout
+  if (values.length - 1 < fieldsMin) {
+    throw new GomqError('MALFORMED_FRAME', `${layout.name} has ${values.length - 1} fields; expected ${fieldsMin}`)
   }
   const packet: Record<string, unknown> = { type }
   for (let i = 0; i < fields.length; i++) packet[names[i]!] = fields[i]!.decode(values[i + 1], places[i]!)
@@ -180,5 +184,6 @@ function toArray(packet: Packet, fieldsMax: number): unknown[] {
   const values: unknown[] = [packet.type]
   const source = packet as unknown as Record<string, unknown>
   for (let i = 0; i < count; i++) values.push(layout.fields[i]!.encode(source[layout.names[i]!]))
+  while (values.length - 1 > layout.fieldsMin && values.at(-1) === null) values.pop()
   return values
 }

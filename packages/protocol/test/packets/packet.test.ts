@@ -44,7 +44,19 @@ describe('packets', () => {
       (field as { encode(value: unknown): unknown }).encode((fields as Record<string, unknown>)[name]),
     )
     expect(arrived(type, ...values, 'later', [1, { x: 2 }])).toEqual(packet)
-    if (values.length > 0) expect(() => arrived(type, ...values.slice(0, -1))).toThrow(/has \d+ fields; expected \d+/)
+    const needed = Object.values(table.fields).filter((field) => !(field as { isAddedLater?: boolean }).isAddedLater)
+    if (needed.length > 0)
+      expect(() => arrived(type, ...values.slice(0, needed.length - 1))).toThrow(/has \d+ fields; expected \d+/)
+  })
+
+  test('DISCONNECT of a peer that knows no leader reads as one without, and one without is sent as such a peer expects it', () => {
+    const without = { type: PacketType.DISCONNECT, code: null, message: 'bye' } as const
+    expect(arrived(PacketType.DISCONNECT, null, 'bye')).toEqual({ ...without, leader: null })
+    expect(arrived(PacketType.DISCONNECT, null, 'bye', null)).toEqual({ ...without, leader: null })
+    expect(encodeFrame({ ...without, leader: null }).subarray(4)).toEqual(
+      encodeMsgpack([PacketType.DISCONNECT, null, 'bye']),
+    )
+    expect(() => arrived(PacketType.DISCONNECT, null, 'bye', 7)).toThrow(malformed)
   })
 
   test('the head of PUBLISH and DELIVER, followed by the payload, is the whole frame', () => {
