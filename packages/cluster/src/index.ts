@@ -1,3 +1,5 @@
+export type * from './clock.js'
+export * from './cluster-replication.js'
 export type * from './cluster-view.js'
 export type * from './coordinator.js'
 export * from './message-codec.js'

@@ -1,1 +1,5 @@
-export {}
+export * from './coordinator-store.js'
+export * from './memory-network.js'
+export * from './memory-replica-log.js'
+export * from './memory-stores.js'
+export * from './sim-coordinator.js'

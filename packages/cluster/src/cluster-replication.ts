@@ -1,0 +1,348 @@
+import { GomqError, type Offset, type Random, randomInteger } from '@gomq/protocol'
+import type { Clock, ScheduledCall } from './clock.js'
+import { statusOf } from './cluster-status.js'
+import type { BrokerAddresses } from './cluster-view.js'
+import type { Coordinator } from './coordinator.js'
+import { CoordinatorRounds } from './coordinator-rounds.js'
+import type { LinkId, Ready } from './core/ready.js'
+import { Replica } from './core/replica.js'
+import { TICK_MS } from './limits.js'
+import { LogChanges } from './log-changes.js'
+import type { ReplicaLog, ReplicaRecordStore, SnapshotStore } from './replica-log.js'
+import type { ClusterStatus, ReplicaRole, Replication, ReplicationHandler } from './replication.js'
+import { SnapshotSending } from './snapshot-transfer.js'
+import type { Link, LinkHandler, Transport } from './transport.js'
+
+/** What {@link ClusterReplication} works with. */
+export interface ClusterReplicationOptions {
+  /** Of the broker, one for each in the cluster, and the same after a restart. */
+  readonly id: string
+  readonly addresses: BrokerAddresses
+  /** Of the software. */
+  readonly version: string
+  /** n of a cluster that is formed; of one that exists, what it was formed with counts. */
+  readonly replicas: number
+  /** Time to live of the lease, ms. */
+  readonly leaseMs: number
+  /** How long a member may be behind before it leaves the in-sync set, ms. */
+  readonly lagMs: number
+  readonly coordinator: Coordinator
+  readonly transport: Transport
+  readonly log: ReplicaLog
+  readonly snapshots: SnapshotStore
+  readonly records: ReplicaRecordStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly handler: ReplicationHandler
+  /** Where the broker's state goes on: what it has folded. 0 if there is none. */
+  appliedOffset(): Offset
+  /** Whether both checksums of a batch that came from a leader are right. */
+  isIntact(batch: Uint8Array): boolean
+}
+
+/**
+ * One broker's part in a cluster. It decides nothing: inputs go to the `Replica`, and what that has ready is done in order over the ports.
+ *
+ * Everything that happens comes from a port: the coordinator's answers, the transport's messages, the log's `onSynced`, the clock.
+ */
+export class ClusterReplication implements Replication {
+  readonly #options: ClusterReplicationOptions
+  readonly #changes: LogChanges
+  readonly #sending: SnapshotSending
+  readonly #links: Map<LinkId, Link> = new Map()
+  /** Gives up the links that do not stand yet. */
+  readonly #opening: Map<LinkId, () => void> = new Map()
+  /** Undefined until the record is loaded. */
+  #replica: Replica | undefined
+  #rounds: CoordinatorRounds | undefined
+  #tick: ScheduledCall | undefined
+  #isPumping = false
+  #isOver = false
+  #resigned: (() => void) | undefined
+
+  constructor(options: ClusterReplicationOptions) {
+    this.#options = options
+    this.#changes = new LogChanges(options.log, options.snapshots, options.handler)
+    this.#sending = new SnapshotSending(options.snapshots)
+  }
+
+  /** What this broker is at the moment. */
+  get role(): ReplicaRole {
+    return this.#replica?.role ?? 'joining'
+  }
+
+  /** The cluster as this broker sees it. */
+  get status(): ClusterStatus {
+    const { id, addresses, version, replicas, log } = this.#options
+    const coordinatorFailedMs =
+      this.#rounds?.failedSinceMs === undefined ? undefined : this.#nowMs() - this.#rounds.failedSinceMs
+    return statusOf(
+      { id, addresses, version, replicas, log, replica: this.#replica, coordinatorFailedMs },
+      this.#nowMs(),
+    )
+  }
+
+  /** Joins the cluster. The listener stands before the broker is registered. */
+  start(): void {
+    this.#start().catch((error) => this.#fail(error))
+  }
+
+  /** The log has more on disk. */
+  handleSynced(_syncedOffset: Offset): void {
+    this.#input((replica, nowMs) => replica.handleSynced(nowMs))
+  }
+
+  /** The leader has appended. What is sent is what is synced: {@link handleSynced}. */
+  handleAppended(): void {}
+
+  /** Whether this broker leads and its lease stands at this moment (R17). */
+  mayAcknowledge(): boolean {
+    return this.#replica?.mayAcknowledge(this.#nowMs()) ?? false
+  }
+
+  /** Passes leadership on; settles when this broker leads no more, or `timeoutMs` has passed. At once on one that does not lead. */
+  async resign(timeoutMs: number): Promise<void> {
+    if (this.#replica?.leadership === undefined) return
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.schedule(timeoutMs, resolve)
+      this.#resigned = () => {
+        timer.cancel()
+        resolve()
+      }
+      this.#input((replica, nowMs) => replica.resign(nowMs))
+    })
+    this.#resigned = undefined
+  }
+
+  /** Leaves: the lease is revoked, links are closed, and the listener last (others take its end for the end of the process). Again: nothing. */
+  async stop(): Promise<void> {
+    if (this.#isOver) return
+    this.#input((replica, nowMs) => replica.leave(nowMs))
+    await this.#end()
+  }
+
+  async #start(): Promise<void> {
+    const { id, replicas, lagMs, leaseMs, log, records, transport, coordinator, clock } = this.#options
+    const record = await records.load()
+    if (this.#isOver) return
+    const { appliedOffset, isIntact } = this.#options
+    const replica = new Replica({ id, replicas, lagMs, restMs: leaseMs, appliedOffset, isIntact }, log, record)
+    this.#replica = replica
+    await transport.listen((link) => this.#accept(link))
+    if (this.#isOver) return
+    this.#rounds = new CoordinatorRounds({
+      coordinator,
+      clock,
+      replica,
+      leaseMs,
+      registration: () => ({
+        ...replica.self,
+        addresses: this.#options.addresses,
+        version: this.#options.version,
+        isEmpty: replica.isEmpty,
+      }),
+      newUuid: () => this.#newUuid(),
+      pump: () => this.#pump(),
+    })
+    this.#rounds.start()
+    this.#tick = clock.schedule(TICK_MS, () => this.#handleTick())
+  }
+
+  async #end(): Promise<void> {
+    this.#isOver = true
+    this.#tick?.cancel()
+    this.#resigned?.()
+    for (const giveUp of this.#opening.values()) giveUp()
+    this.#opening.clear()
+    for (const link of [...this.#links.values()]) link.close()
+    await this.#rounds?.stop()
+    await this.#sending.closeAll()
+    await this.#changes.abandon().catch(() => undefined)
+    await this.#options.coordinator.close()
+    await this.#options.transport.close()
+  }
+
+  #handleTick(): void {
+    if (this.#isOver) return
+    this.#tick = this.#options.clock.schedule(TICK_MS, () => this.#handleTick())
+    this.#input((replica, nowMs) => replica.handleTick(nowMs))
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonicMs()
+  }
+
+  /** Gives something to the replica, then does what it has ready. */
+  #input(hear: (replica: Replica, nowMs: number) => void): void {
+    if (this.#replica === undefined || this.#isOver) return
+    try {
+      hear(this.#replica, this.#nowMs())
+    } catch (error) {
+      return this.#fail(error)
+    }
+    this.#pump()
+  }
+
+  /** Does what is ready, in order. What comes in meanwhile from within is done behind it. */
+  #pump(): void {
+    if (this.#isPumping || this.#replica === undefined) return
+    this.#isPumping = true
+    try {
+      for (let ready = this.#replica.takeReady(); ready.length > 0; ready = this.#replica.takeReady())
+        for (const item of ready) if (!this.#isOver) this.#carryOut(item)
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      this.#isPumping = false
+    }
+    if (this.#replica.leadership === undefined) this.#resigned?.()
+  }
+
+  #carryOut(item: Ready): void {
+    const { log, handler, records } = this.#options
+    switch (item.kind) {
+      case 'persist':
+        return this.#await(records.save(item.record), (replica, _, nowMs) => replica.handlePersisted(nowMs))
+      case 'form':
+        return this.#await(this.#rounds!.form(item))
+      case 'campaign':
+        return this.#await(this.#rounds!.campaign(item))
+      case 'changeInSync':
+        return this.#await(this.#rounds!.changeInSync(item))
+      case 'removeLeader':
+        return this.#await(this.#rounds!.removeLeader(item.leaderRevision))
+      case 'readView':
+        return this.#rounds!.readView()
+      case 'dropLease':
+        return this.#await(this.#rounds!.dropLease(item.leaseId))
+      case 'probe':
+        return this.#probe(item.address, item.leaderRevision)
+      case 'openLink':
+        return this.#open(item.link, item.address)
+      case 'closeLink':
+        this.#opening.get(item.link)?.()
+        this.#opening.delete(item.link)
+        return this.#links.get(item.link)?.close()
+      case 'send':
+        return this.#links.get(item.link)?.send(item.message)
+      case 'readLog':
+        return this.#readFor(item.link, log.readForMember(item.from, item.bytesMax), (replica, piece) =>
+          replica.leadership?.handleLogRead(item.link, piece),
+        )
+      case 'openSnapshot':
+        return this.#readFor(item.link, this.#sending.open(item.link), (replica, file) =>
+          replica.leadership?.handleSnapshotOpened(item.link, file),
+        )
+      case 'readSnapshot':
+        return this.#readFor(item.link, this.#sending.read(item.link, item.position, item.length), (replica, bytes) => {
+          if (bytes !== undefined) replica.leadership?.handleSnapshotRead(item.link, bytes)
+        })
+      case 'closeSnapshot':
+        return this.#await(this.#sending.close(item.link))
+      case 'append':
+        return log.append(item.batch)
+      case 'beginSnapshot':
+        return this.#changes.beginSnapshot(item.beginOffset, () => this.#input((replica) => replica.handleChunkTaken()))
+      case 'addChunk':
+        return this.#changes.addChunk(item.bytes)
+      case 'commit':
+        if (item.offset <= log.highWatermark) return
+        log.setHighWatermark(item.offset)
+        return handler.handleCommitted(item.offset)
+      case 'lead':
+        return handler.handleLeading(item.epoch)
+      case 'follow':
+        return handler.handleFollowing(item.leader)
+      case 'suspend':
+        return handler.handleSuspended(item.isSuspended)
+      case 'fail':
+        return this.#fail(item.error)
+      default:
+        return this.#await(this.#changes.carryOut(item), (replica, _, nowMs) => replica.handleLogChanged(nowMs))
+    }
+  }
+
+  /** Waits for something that must not fail. */
+  #await<T>(work: Promise<T>, then?: (replica: Replica, result: T, nowMs: number) => void): void {
+    work.then(
+      (result) => {
+        if (then !== undefined) this.#input((replica, nowMs) => then(replica, result, nowMs))
+      },
+      (error) => this.#fail(error),
+    )
+  }
+
+  /** Waits for something that is read for a member; when that fails, only its link ends. */
+  #readFor<T>(link: LinkId, work: Promise<T>, then: (replica: Replica, result: T) => void): void {
+    work.then(
+      (result) => this.#input((replica) => then(replica, result)),
+      () => this.#input((replica) => replica.leadership?.handleLinkClosed(link)),
+    )
+  }
+
+  #accept(link: Link): LinkHandler {
+    if (this.#replica === undefined || this.#isOver) {
+      link.close()
+      return { handleMessage: () => undefined, handleDrained: () => undefined, handleClosed: () => undefined }
+    }
+    return this.#handlerOf(this.#replica.acceptLink(), link)
+  }
+
+  #open(id: LinkId, address: string): void {
+    const giveUp = this.#options.transport.open(
+      address,
+      (link) => {
+        this.#opening.delete(id)
+        const handler = this.#handlerOf(id, link)
+        this.#input((replica, nowMs) => replica.handleLinkOpened(id, nowMs))
+        return handler
+      },
+      () => {
+        this.#opening.delete(id)
+        this.#input((replica, nowMs) => replica.handleLinkClosed(id, nowMs))
+      },
+    )
+    this.#opening.set(id, giveUp)
+  }
+
+  #handlerOf(id: LinkId, link: Link): LinkHandler {
+    this.#links.set(id, link)
+    return {
+      handleMessage: (message) => this.#input((replica, nowMs) => replica.handleMessage(id, message, nowMs)),
+      handleDrained: () => undefined,
+      handleClosed: () => {
+        this.#links.delete(id)
+        this.#input((replica, nowMs) => replica.handleLinkClosed(id, nowMs))
+      },
+    }
+  }
+
+  /** Whether somebody listens: a link is opened and closed again. */
+  #probe(address: string, leaderRevision: number): void {
+    const tell = (result: 'open' | 'refused' | 'failed') =>
+      this.#input((replica, nowMs) => replica.handleProbed(leaderRevision, result, nowMs))
+    this.#options.transport.open(
+      address,
+      (link) => {
+        link.close()
+        tell('open')
+        return { handleMessage: () => undefined, handleDrained: () => undefined, handleClosed: () => undefined }
+      },
+      tell,
+    )
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isOver) return
+    const reason = GomqError.from(error)
+    this.#replica?.fail(reason)
+    this.#isOver = true
+    this.#options.handler.handleFailure(reason)
+    this.#end().catch(() => undefined)
+  }
+
+  #newUuid(): string {
+    const part = () => randomInteger(this.#options.random, 0, 0x1_0000_0000).toString(16).padStart(8, '0')
+    return part() + part() + part() + part()
+  }
+}
