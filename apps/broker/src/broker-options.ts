@@ -1,8 +1,17 @@
+import type { Replication, ReplicationHandler } from '@gomq/cluster'
 import type { Authorizer } from '@gomq/engine'
-import type { Crc32, Inflate, Random } from '@gomq/protocol'
-import type { Cleaner, FileSystem } from '@gomq/storage'
+import type { Crc32, Inflate, Offset, Random } from '@gomq/protocol'
+import type { Cleaner, FileSystem, Log } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Scheduler } from './scheduler.js'
+
+/** How a broker takes part in a cluster. */
+export interface ClusterMembership {
+  /** Whether the log was emptied to be filled anew and does not yet hold what its snapshot needs. */
+  readonly isFilling: boolean
+  /** Makes the replication of the broker's log; called once. @param parts.appliedOffset  where the broker's state goes on */
+  replicate(parts: { readonly log: Log; readonly handler: ReplicationHandler; appliedOffset(): Offset }): Replication
+}
 
 /** What a broker is made of. */
 export interface BrokerOptions {
@@ -23,6 +32,8 @@ export interface BrokerOptions {
   readonly tailCacheBytes: number
   readonly snapshotIntervalBytes: number
   readonly unsyncedBytesMax: number
+  /** The cluster that it is a member of; without one it leads alone. */
+  readonly cluster?: ClusterMembership
   /** Bytes of the disk that publishes leave free; undefined: two segments and two snapshots. */
   readonly diskReserveBytes?: number | undefined
   /** Removes what the policies let go; closed with the broker, where it can be. Without one nothing is removed. */

@@ -1,5 +1,5 @@
 import type { RetentionRules, WantedFloor } from '@gomq/engine'
-import type { Offset } from '@gomq/protocol'
+import { GomqError, type Offset } from '@gomq/protocol'
 import type { Cleaner, CleaningRules, Log } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { PolicyDryRun } from './policy-dry-run.js'
@@ -16,8 +16,10 @@ export interface CleaningTurnsOptions {
   /** From the end of one turn to the next. */
   readonly intervalMs: number
   readonly segmentBytes: number
-  /** The rules as they are committed. */
-  retentionRules(): RetentionRules
+  /** The rules as they are committed; undefined while this broker does not know them: nothing is cleaned. */
+  retentionRules(): RetentionRules | undefined
+  /** Whether floors are this broker's to raise; true by default. */
+  mayRaiseFloors?(): boolean
   /** Asks for floors; settles when those that rose are committed. */
   handleSurvey(floors: readonly WantedFloor[], version: number): Promise<void>
   /** The log begins here now. */
@@ -29,6 +31,8 @@ export interface CleaningTurnsOptions {
  * bytes removed by it. Readers and appends go on meanwhile.
  *
  *     rules -> survey -> engine: floors rise, a record -> committed -> clean -> segments swapped, log start moved -> engine told
+ *
+ * A member of a cluster raises no floors: it cleans by those that its leader has made records.
  *
  * A turn that fails is logged and loses nothing: the next one begins anew.
  */
@@ -76,6 +80,7 @@ export class CleaningTurns {
   readonly dryRun: PolicyDryRun = async (policy) => {
     const { log, cleaner, retentionRules } = this.#options
     const known = retentionRules()
+    if (known === undefined) throw new GomqError('NO_LEADER', 'the broker does not know its policies yet; try again')
     const others = known.rules.filter((rule) => rule.policy.filter !== policy.filter)
     const before = known.rules.find((rule) => rule.policy.filter === policy.filter)?.before ?? (0 as Offset)
     const rules = this.#cleaningRules({ ...known, rules: [...others, { policy, before }] })
@@ -106,17 +111,19 @@ export class CleaningTurns {
   }
 
   async #raiseFloors(): Promise<void> {
-    const { log, cleaner, retentionRules, handleSurvey } = this.#options
+    const { log, cleaner, retentionRules, handleSurvey, mayRaiseFloors } = this.#options
     const known = retentionRules()
-    if (known.rules.length === 0) return
+    if (known === undefined || known.rules.length === 0 || mayRaiseFloors?.() === false) return
     const { floors } = await cleaner.survey(log, this.#cleaningRules(known))
     if (!this.#isStopped) await handleSurvey(floors, known.version)
   }
 
   async #clean(): Promise<void> {
     const { log, cleaner, retentionRules, handleLogStart, brokerLog } = this.#options
+    const known = retentionRules()
+    if (known === undefined) return
     try {
-      const cleaned = await cleaner.clean(log, this.#cleaningRules(retentionRules()), this.#budgetBytes)
+      const cleaned = await cleaner.clean(log, this.#cleaningRules(known), this.#budgetBytes)
       this.#budgetBytes -= cleaned.rewrittenBytes
       this.#removedBytes += cleaned.removedBytes
       this.#rewrittenBytes += cleaned.rewrittenBytes

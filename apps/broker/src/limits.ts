@@ -26,3 +26,9 @@ export const DISK_LOOK_INTERVAL_MS = 1_000
 
 /** Part of the reserve that must be free above it before publishes are taken again. Stops a broker from changing its mind at each look. */
 export const DISK_RESUME_SHARE: number = 1 / 8
+
+/** Time that a leader who stops waits for what is on its way to commit, and then for another to be able to lead. Stops a cluster that stands still from keeping the process. */
+export const HANDOVER_TIMEOUT_MS = 5_000
+
+/** Time that a broker which has failed takes to leave its cluster, so that another leads at once; then the process ends all the same. */
+export const LEAVING_TIMEOUT_MS = 500

@@ -4,10 +4,13 @@ import { StepLoop } from '../src/step-loop.js'
 
 function recorder(): { events: string[]; loop: StepLoop; peer: Peer } {
   const events: string[] = []
-  const loop = new StepLoop(
-    () => events.push('after'),
-    (error) => events.push(String(error)),
-  )
+  const isOpen = true
+  const loop = new StepLoop({
+    afterStep: () => events.push('after'),
+    onError: (error) => events.push(String(error)),
+    mayFlush: () => isOpen,
+    onHeld: () => events.push('held'),
+  })
   const peer: Peer = {
     connectionId: 1,
     send: () => undefined,

@@ -23,7 +23,7 @@ export const ALLOWED_IMPORTS: { readonly [home: string]: readonly string[] } = {
   'packages/storage': ['@gomq/protocol'],
   'packages/engine': ['@gomq/protocol'],
   'packages/client': ['@gomq/protocol'],
-  'apps/broker': ['@gomq/protocol', '@gomq/storage', '@gomq/engine'],
+  'apps/broker': ['@gomq/protocol', '@gomq/storage', '@gomq/engine', '@gomq/cluster'],
   // The log's tools work on a data directory without a broker; what they may touch is the library of `storage/src/inspection`.
   'apps/gomqctl': ['@gomq/protocol', '@gomq/client', '@gomq/storage'],
 }
