@@ -5,12 +5,22 @@ import type { Cleaner, FileSystem, Log } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Scheduler } from './scheduler.js'
 
+/** What the replication of a broker works with. */
+export interface ReplicationParts {
+  readonly log: Log
+  readonly handler: ReplicationHandler
+  /** Where the broker's state goes on. 0 if there is none. */
+  appliedOffset(): Offset
+  /** Runs `work` while nobody cleans the log or writes a snapshot: what empties a log or installs a snapshot has to. */
+  quietly<T>(work: () => Promise<T>): Promise<T>
+}
+
 /** How a broker takes part in a cluster. */
 export interface ClusterMembership {
   /** Whether the log was emptied to be filled anew and does not yet hold what its snapshot needs. */
   readonly isFilling: boolean
-  /** Makes the replication of the broker's log; called once. @param parts.appliedOffset  where the broker's state goes on */
-  replicate(parts: { readonly log: Log; readonly handler: ReplicationHandler; appliedOffset(): Offset }): Replication
+  /** Makes the replication of the broker's log; called once. */
+  replicate(parts: ReplicationParts): Replication
 }
 
 /** What a broker is made of. */

@@ -2,17 +2,18 @@ import type { ClusterStatus, Replication } from '@gomq/cluster'
 import type { CommittedState, Listing, RetentionRules, WantedFloor } from '@gomq/engine'
 import { type Epoch, encodeFrame, GomqError, type Offset, PacketType, type RetentionPolicy } from '@gomq/protocol'
 import type { Log, ReadRequest, ReadResult } from '@gomq/storage'
-import type { BrokerOptions } from './broker-options.js'
+import type { BrokerOptions, ReplicationParts } from './broker-options.js'
 import { CleaningTurns } from './cleaning-turns.js'
 import { clusterStats } from './cluster-stats.js'
 import { DiskSpace } from './disk-space.js'
 import type { Door } from './door.js'
-import { HANDOVER_TIMEOUT_MS, LEAVING_TIMEOUT_MS, SHUTDOWN_SNAPSHOT_BYTES } from './limits.js'
+import { LEAVING_TIMEOUT_MS, SHUTDOWN_SNAPSHOT_BYTES } from './limits.js'
 import { type OpenedLog, openBrokerLog } from './opened-log.js'
 import type { PolicyDryRun } from './policy-dry-run.js'
 import type { DoorReader, DoorSubscription, ReadingDoor } from './reading-door.js'
 import type { RecoveredState } from './recovery.js'
 import { makeReign, type Reign } from './reign.js'
+import { endReign } from './reign-end.js'
 import { type Leader, Roles } from './roles.js'
 import { atMost } from './scheduler.js'
 import { SnapshotWriter } from './snapshot-writer.js'
@@ -74,6 +75,10 @@ export class Broker {
     return this.#roles.isFollowing ? 'following' : 'recovering'
   }
 
+  get id(): string {
+    return this.#options.brokerId
+  }
+
   /** Who leads, if it is another broker of the cluster and known. */
   get leader(): Leader | undefined {
     return this.#roles.leader
@@ -102,11 +107,7 @@ export class Broker {
       ...this.#cleaning?.stats,
       logStartOffset,
       highWatermark,
-      ...(this.#options.cluster !== undefined && {
-        ...clusterStats(this.cluster),
-        logEndOffset: this.#log.logEndOffset,
-        elections: this.#roles.leaderships,
-      }),
+      ...(this.#options.cluster !== undefined && clusterStats(this.cluster, this.#log, this.#roles)),
     }
   }
 
@@ -202,11 +203,14 @@ export class Broker {
    */
   async shutdown(): Promise<void> {
     if (this.#phase !== 'running') return
+    const { scheduler, cluster } = this.#options
     this.#phase = 'stopping'
     this.#log.hurry()
     await this.#cleaning?.stop()
     this.#roles.stop()
-    if (this.#roles.reign !== undefined) await this.#endReign(this.#roles.reign)
+    const { reign } = this.#roles
+    if (reign !== undefined) await endReign(reign, this.#replication, this.#log, scheduler, cluster === undefined)
+    if (this.state === 'failed') throw new GomqError('STORAGE_FAILED', 'the broker has failed')
     await this.#replication.stop()
     this.#snapshots.hurry()
     if (this.#snapshots.bytesSince >= SHUTDOWN_SNAPSHOT_BYTES) this.#snapshots.begin()
@@ -232,28 +236,6 @@ export class Broker {
     await this.#log.close().catch(() => undefined)
   }
 
-  async #endReign(reign: Reign): Promise<void> {
-    const { driver } = reign
-    driver.stopReading()
-    await this.#committed(reign)
-    driver.step(() => driver.engine.shutdown(this.nowMs()))
-    reign.closeDoor()
-    if (this.#options.cluster !== undefined) {
-      await this.#committed(reign)
-      await this.#replication.resign(HANDOVER_TIMEOUT_MS)
-    }
-    await driver.wiresClosed()
-    await this.#committed(reign)
-  }
-
-  /** Settles when everything that was appended has committed; in a cluster, which may stand still, also when time is up or another leads. */
-  async #committed(reign: Reign): Promise<void> {
-    const committed = reign.committed(this.#log.logEndOffset)
-    if (this.#options.cluster === undefined) return committed
-    await atMost(this.#options.scheduler, HANDOVER_TIMEOUT_MS, committed)
-    if (this.state === 'failed') throw new GomqError('STORAGE_FAILED', 'the broker has failed')
-  }
-
   async #open(): Promise<void> {
     const { fs, directory, crc32, scheduler, segmentBytes, log: brokerLog, cluster, brokerId } = this.#options
     this.#disk = new DiskSpace({
@@ -262,25 +244,29 @@ export class Broker {
       scheduler,
       brokerLog,
       reserveBytes: () => this.#options.diskReserveBytes ?? 2 * (segmentBytes + this.#snapshots.newestBytes),
-      onRoom: (noRoom) => this.#tellRoom(noRoom),
+      onRoom: (noRoom) => this.#roles?.reign?.handleRoom(noRoom),
     })
-    const opened = await openBrokerLog(this.#options, {
+    const { log, times } = await openBrokerLog(this.#options, {
       onSynced: (offset) => this.#handleSynced(offset),
       onFull: (error) => this.#disk.handleFull(error),
       onFailure: (error) => this.#fail(error),
     })
-    const { log } = opened
     this.#log = log
-    this.#times = opened.times
+    this.#times = times
     const intervalBytes = this.#options.snapshotIntervalBytes
     const state = () => this.#roles.snapshotState()
-    this.#snapshots = new SnapshotWriter({ fs, directory, crc32, scheduler, brokerLog, intervalBytes, state })
-    const snapshots = this.#snapshots
+    const snapshots = new SnapshotWriter({ fs, directory, crc32, scheduler, brokerLog, intervalBytes, state })
+    this.#snapshots = snapshots
     this.#loader = new StateLoader({ fs, directory, crc32, log, snapshots, brokerLog, nowMs: () => this.nowMs() })
     const roles = this.#makeRoles()
     this.#roles = roles
     await roles.loaded()
-    const parts = { log, handler: roles, appliedOffset: () => roles.appliedOffset }
+    const parts: ReplicationParts = {
+      log,
+      handler: roles,
+      appliedOffset: () => roles.appliedOffset,
+      quietly: (work) => this.#quietly(work),
+    }
     const solo = () => new SoloReplication({ ...parts, brokerId, version: this.#options.brokerVersion })
     this.#replication = cluster?.replicate(parts) ?? solo()
     if (cluster === undefined) await this.#begun()
@@ -299,21 +285,29 @@ export class Broker {
     })
   }
 
+  #quietly<T>(work: () => Promise<T>): Promise<T> {
+    const alone = () => this.#snapshots.quietly(work)
+    return this.#cleaning?.alone(alone) ?? alone()
+  }
+
   #startCleaning(): void {
     const { cleaner, scheduler, log: brokerLog, cleanIntervalMs: intervalMs, segmentBytes } = this.#options
     if (cleaner === undefined) return
-    const parts = { log: this.#log, cleaner, snapshots: this.#snapshots, scheduler, brokerLog }
-    this.#cleaning = new CleaningTurns({
-      ...parts,
+    const parts = {
+      log: this.#log,
+      cleaner,
+      snapshots: this.#snapshots,
+      scheduler,
+      brokerLog,
       intervalMs,
       segmentBytes,
+    }
+    this.#cleaning = new CleaningTurns({
+      ...parts,
       retentionRules: () => this.#roles.retentionRules(),
       mayRaiseFloors: () => this.#roles.isServing,
       handleSurvey: (floors, version) => this.handleSurvey(floors, version),
-      handleLogStart: (offset) => {
-        const driver = this.#roles.reign?.driver
-        driver?.step(() => driver.engine.handleLogStart(offset))
-      },
+      handleLogStart: (offset) => this.#roles.reign?.handleLogStart(offset),
     })
     this.#cleaning.start()
   }
@@ -348,10 +342,10 @@ export class Broker {
 
   #handleServing(reign: Reign): void {
     const recovered = this.#countRecovered()
-    if (this.#disk.noRoom !== undefined) this.#tellRoom(this.#disk.noRoom)
+    if (this.#disk.noRoom !== undefined) reign.handleRoom(this.#disk.noRoom)
     reign.openDoor()
     const { storeId, highWatermark } = this.#log
-    const { epoch } = this.#replication.status
+    const { epoch } = this.cluster
     if (this.#options.cluster !== undefined) this.#options.log.info({ epoch, highWatermark }, 'this broker leads')
     else this.#options.log.info({ storeId, epoch, highWatermark, ...this.#times, ...recovered }, 'the log is recovered')
     this.#opening?.resolve()
@@ -374,11 +368,6 @@ export class Broker {
     if (this.#phase === 'failed') return
     this.#replication?.handleSynced(offset)
     this.#roles?.handleSynced(offset)
-  }
-
-  #tellRoom(noRoom: GomqError | undefined): void {
-    const driver = this.#roles.reign?.driver
-    driver?.step(() => driver.engine.handleRoom(noRoom))
   }
 
   #reign(): Reign {

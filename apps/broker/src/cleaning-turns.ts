@@ -73,7 +73,7 @@ export class CleaningTurns {
 
   /** Runs a turn now, or when what is under way has ended. */
   run(): Promise<void> {
-    return this.#alone(() => this.#run())
+    return this.alone(() => this.#run())
   }
 
   /** What `policy` would remove at once if it held; nothing is changed. */
@@ -84,7 +84,7 @@ export class CleaningTurns {
     const others = known.rules.filter((rule) => rule.policy.filter !== policy.filter)
     const before = known.rules.find((rule) => rule.policy.filter === policy.filter)?.before ?? (0 as Offset)
     const rules = this.#cleaningRules({ ...known, rules: [...others, { policy, before }] })
-    const { policies } = await this.#alone(() => cleaner.survey(log, rules))
+    const { policies } = await this.alone(() => cleaner.survey(log, rules))
     const found = policies.find(({ filter }) => filter === policy.filter)!
     const { wanted, keptBytes, goingBytes, deadBytes } = found
     return { before: wanted, deadBytes: deadBytes + goingBytes, liveBytes: keptBytes - goingBytes }
@@ -140,8 +140,8 @@ export class CleaningTurns {
     return { rules, pinned, cleanableTo, nowMs: scheduler.nowMs() }
   }
 
-  /** The cleaner does one thing at a time: `work` waits for its turn. */
-  #alone<T>(work: () => Promise<T>): Promise<T> {
+  /** The cleaner does one thing at a time: `work` waits for its turn, and the cleaner for its end. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work)
     this.#last = turn.then(
       () => undefined,

@@ -83,6 +83,16 @@ export class Reign implements SnapshotState {
     })
   }
 
+  /** See `Engine.handleRoom`. */
+  handleRoom(noRoom: GomqError | undefined): void {
+    this.driver.step(() => this.driver.engine.handleRoom(noRoom))
+  }
+
+  /** See `Engine.handleLogStart`. */
+  handleLogStart(offset: Offset): void {
+    this.driver.step(() => this.driver.engine.handleLogStart(offset))
+  }
+
   /** Keeps a retention policy; settles when it holds. @throws GomqError */
   putPolicy(policy: RetentionPolicy): Promise<void> {
     return this.#command(() => this.driver.engine.putPolicy(policy, this.#scheduler.nowMs()))

@@ -40,6 +40,8 @@ export class SnapshotWriter {
   #olderBeginOffset = 0 as Offset
   /** Rises when the state is no longer that of the walk. */
   #generation = 0
+  /** Those who want nothing to be written now. */
+  #quiet = 0
   #isHurried = false
 
   constructor(options: SnapshotWriterOptions) {
@@ -86,7 +88,7 @@ export class SnapshotWriter {
   /** Begins a snapshot now, unless one is being written. A failure is logged and tried again after the next interval: the log still has everything. */
   begin(): void {
     const state = this.#options.state()
-    if (this.#writing !== undefined || state === undefined) return
+    if (this.#writing !== undefined || this.#quiet > 0 || state === undefined) return
     this.#bytesSince = 0
     this.#writing = this.#write(state).finally(() => {
       this.#writing = undefined
@@ -96,6 +98,18 @@ export class SnapshotWriter {
   /** The broker's state is another one now: what is being written is given up. */
   abandon(): void {
     this.#generation++
+  }
+
+  /** Gives up what is being written, and begins nothing until `work` has settled. */
+  async quietly<T>(work: () => Promise<T>): Promise<T> {
+    this.abandon()
+    this.#quiet++
+    try {
+      await this.idle()
+      return await work()
+    } finally {
+      this.#quiet--
+    }
   }
 
   /** Nobody else wants a turn any more: the walk goes on without pauses. */
