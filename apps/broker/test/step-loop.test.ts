@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Peer } from '../src/peer.js'
 import { StepLoop } from '../src/step-loop.js'
 
-function recorder(): { events: string[]; loop: StepLoop; peer: Peer } {
+function recorder(): { events: string[]; loop: StepLoop; peer: Peer; gate: { isOpen: boolean } } {
   const events: string[] = []
   const isOpen = true
   const loop = new StepLoop({
