@@ -1,29 +1,38 @@
-import type { Listing, RetentionRules, WantedFloor } from '@gomq/engine'
-import { encodeFrame, epoch, GomqError, type Offset, PacketType, type RetentionPolicy } from '@gomq/protocol'
-import { type Log, openLog, type ReadRequest, type ReadResult } from '@gomq/storage'
-import type { BrokerOptions } from './broker-options.js'
+import type { ClusterStatus, Replication } from '@gomq/cluster'
+import type { CommittedState, Listing, RetentionRules, WantedFloor } from '@gomq/engine'
+import { type Epoch, encodeFrame, GomqError, type Offset, PacketType, type RetentionPolicy } from '@gomq/protocol'
+import type { Log, ReadRequest, ReadResult } from '@gomq/storage'
+import type { BrokerOptions, ReplicationParts } from './broker-options.js'
 import { CleaningTurns } from './cleaning-turns.js'
+import { clusterStats } from './cluster-stats.js'
 import { DiskSpace } from './disk-space.js'
 import type { Door } from './door.js'
-import { EngineDriver, type EngineDriverOptions } from './engine-driver.js'
-import { SHUTDOWN_SNAPSHOT_BYTES } from './limits.js'
+import { LEAVING_TIMEOUT_MS, SHUTDOWN_SNAPSHOT_BYTES } from './limits.js'
+import { type OpenedLog, openBrokerLog } from './opened-log.js'
 import type { PolicyDryRun } from './policy-dry-run.js'
 import type { DoorReader, DoorSubscription, ReadingDoor } from './reading-door.js'
-import { recoverState } from './recovery.js'
-import type { Timer } from './scheduler.js'
+import type { RecoveredState } from './recovery.js'
+import { makeReign, type Reign } from './reign.js'
+import { endReign } from './reign-end.js'
+import { type Leader, Roles } from './roles.js'
+import { atMost } from './scheduler.js'
 import { SnapshotWriter } from './snapshot-writer.js'
-import { SyncWaiters } from './sync-waiters.js'
+import { SoloReplication } from './solo-replication.js'
+import { StateLoader } from './state-loader.js'
 import type { Wire, WireHandler } from './wire.js'
 
-/** How often the broker's own doors show the engine that they live. */
-const DOOR_PING_INTERVAL_MS = 60_000
+/**
+ * `recovering` until the state is there or a reign has begun, `serving` while it leads and clients may come, `following` while another broker leads or
+ * none, `suspended` while it leads and its lease has run out, `stopping` from {@link Broker.shutdown} on, `failed` after a bug or a storage failure.
+ */
+export type BrokerState = 'recovering' | 'serving' | 'following' | 'suspended' | 'stopping' | 'stopped' | 'failed'
 
-/** `recovering` until clients may come, `stopping` from {@link Broker.shutdown} on, `failed` after a bug or a storage failure. */
-export type BrokerState = 'recovering' | 'serving' | 'stopping' | 'stopped' | 'failed'
+/** How long it lives: from {@link Broker.open} to the end, whatever its roles. */
+type Phase = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
 
 /**
  * A broker on its log, without sockets, files and clock of its own: those are given to it. The program and the simulator run this
- * same class.
+ * same class. Here is what lives as long as the process; what comes and goes with leadership is in `Roles`.
  *
  *     const broker = await Broker.open(options)     // recovers; clients may come
  *     const handler = broker.accept(wire)           // for each client
@@ -31,23 +40,25 @@ export type BrokerState = 'recovering' | 'serving' | 'stopping' | 'stopped' | 'f
  */
 export class Broker {
   readonly #options: BrokerOptions
-  #state: BrokerState = 'recovering'
+  #phase: Phase = 'starting'
   #log!: Log
-  #driver!: EngineDriver
+  #roles!: Roles
+  #replication!: Replication
   #snapshots!: SnapshotWriter
   #disk!: DiskSpace
   #cleaning: CleaningTurns | undefined
-  #door!: Door
-  #doorPing: Timer | undefined
-  readonly #syncWaiters = new SyncWaiters()
+  #loader!: StateLoader
+  #times: OpenedLog['times'] | undefined
+  /** Settles {@link open} of a broker alone. */
+  #opening: { resolve(): void; reject(error: Error): void } | undefined
 
   private constructor(options: BrokerOptions) {
     this.#options = options
   }
 
   /**
-   * Opens the log, recovers the state, and begins a new epoch. When it settles, the epoch's first record is on disk and clients
-   * may be accepted.
+   * Opens the log and recovers the state. A broker alone begins a new epoch: when it settles, the epoch's first record is on disk and clients
+   * may be accepted. In a cluster it joins, and {@link state} tells.
    *
    * @throws GomqError DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT, STORAGE_FAILED
    */
@@ -58,7 +69,24 @@ export class Broker {
   }
 
   get state(): BrokerState {
-    return this.#state
+    if (this.#phase !== 'running') return this.#phase === 'starting' ? 'recovering' : this.#phase
+    if (this.#roles.isServing) return 'serving'
+    if (this.#roles.isSuspended) return 'suspended'
+    return this.#roles.isFollowing ? 'following' : 'recovering'
+  }
+
+  get id(): string {
+    return this.#options.brokerId
+  }
+
+  /** Who leads, if it is another broker of the cluster and known. */
+  get leader(): Leader | undefined {
+    return this.#roles.leader
+  }
+
+  /** The cluster as this broker sees it; one of itself for a broker alone. */
+  get cluster(): ClusterStatus {
+    return this.#replication.status
   }
 
   get logStartOffset(): Offset {
@@ -74,11 +102,12 @@ export class Broker {
   get stats(): Readonly<Record<string, number>> {
     const { logStartOffset, highWatermark } = this
     return {
-      ...this.#driver.engine.stats,
+      ...this.#roles.stats,
       ...this.#disk.stats,
       ...this.#cleaning?.stats,
       logStartOffset,
       highWatermark,
+      ...(this.#options.cluster !== undefined && clusterStats(this.cluster, this.#log, this.#roles)),
     }
   }
 
@@ -87,14 +116,16 @@ export class Broker {
     return this.#disk
   }
 
-  /** The broker's own client, for HTTP. */
+  /** The broker's own client, for HTTP. @throws GomqError NOT_LEADER, NO_LEADER  the broker does not lead */
   get door(): Door {
-    return this.#door
+    const door = this.#roles.reign?.door
+    if (door === undefined) throw this.#roles.refusal()
+    return door
   }
 
-  /** What is kept and who is there, for people to look at. */
+  /** What is kept and who is there, for people to look at. @throws GomqError NOT_LEADER, NO_LEADER  the broker does not lead */
   get listing(): Listing {
-    return this.#driver.engine.listing
+    return this.#reign().driver.engine.listing
   }
 
   /** Names of the topics that the log's indexes in memory know, some more than once; a live walk. */
@@ -102,51 +133,56 @@ export class Broker {
     return this.#log.knownTopics()
   }
 
-  /** Reads a subscription through a door of its own; events go to `reader`, some of them before this returns. */
+  /**
+   * Reads a subscription through a door of its own; events go to `reader`, some of them before this returns.
+   * @throws GomqError NOT_LEADER, NO_LEADER  the broker does not lead
+   */
   openReadingDoor(name: string, subscription: DoorSubscription, reader: DoorReader): ReadingDoor {
-    return this.#driver.openReadingDoor(name, subscription, reader)
+    return this.#reign().driver.openReadingDoor(name, subscription, reader)
   }
 
   nowMs(): number {
     return this.#options.scheduler.nowMs()
   }
 
-  /** Takes a new client; the wire's events go to the answer. One that comes when the broker does not serve is told so. */
+  /** Takes a new client; the wire's events go to the answer. One that comes when the broker does not serve is told so, and who does. */
   accept(wire: Wire): WireHandler {
-    if (this.#state === 'serving') return this.#driver.accept(wire)
-    const message = `the broker is ${this.#state}; connect again later`
-    wire.write([encodeFrame({ type: PacketType.DISCONNECT, code: 'SHUTTING_DOWN', message })])
+    if (this.state === 'serving') return this.#reign().driver.accept(wire)
+    const { code, message } = this.#refusal()
+    wire.write([encodeFrame({ type: PacketType.DISCONNECT, code, message, leader: this.#roles.leaderAddress })])
     wire.end()
     return { handleBytes: () => undefined, handleProgress: () => undefined, handleClosed: () => undefined }
   }
 
   /**
    * Keeps a retention policy, in place of one with the same filter; settles when it holds.
-   * @throws GomqError  as `Engine.putPolicy` refuses it; SHUTTING_DOWN when the broker does not serve
+   * @throws GomqError  as `Engine.putPolicy` refuses it; SHUTTING_DOWN, NOT_LEADER or NO_LEADER when the broker does not serve
    */
-  putPolicy(policy: RetentionPolicy): Promise<void> {
-    return this.#command(() => this.#driver.engine.putPolicy(policy, this.nowMs()))
+  async putPolicy(policy: RetentionPolicy): Promise<void> {
+    await this.#serving().putPolicy(policy)
   }
 
   /**
    * Removes a retention policy; settles when it is gone.
-   * @throws GomqError NO_SUCH_POLICY; SHUTTING_DOWN when the broker does not serve
+   * @throws GomqError NO_SUCH_POLICY; SHUTTING_DOWN, NOT_LEADER or NO_LEADER when the broker does not serve
    */
-  removePolicy(filter: string): Promise<void> {
-    return this.#command(() => this.#driver.engine.removePolicy(filter, this.nowMs()))
+  async removePolicy(filter: string): Promise<void> {
+    await this.#serving().removePolicy(filter)
   }
 
-  /** What a survey of the log goes by. */
+  /** What a survey of the log goes by. @throws GomqError NOT_LEADER, NO_LEADER  the broker does not know it at the moment */
   retentionRules(): RetentionRules {
-    return this.#driver.engine.retentionRules()
+    const rules = this.#roles.retentionRules()
+    if (rules === undefined) throw this.#roles.refusal()
+    return rules
   }
 
   /**
    * Takes the floors that a survey of the rules with this version asks for; settles when those that rose hold.
-   * @throws GomqError SHUTTING_DOWN  when the broker does not serve
+   * @throws GomqError SHUTTING_DOWN, NOT_LEADER, NO_LEADER  when the broker does not serve
    */
-  handleSurvey(floors: readonly WantedFloor[], version: number): Promise<void> {
-    return this.#command(() => void this.#driver.engine.handleSurvey(floors, version, this.nowMs()))
+  async handleSurvey(floors: readonly WantedFloor[], version: number): Promise<void> {
+    await this.#serving().handleSurvey(floors, version)
   }
 
   /** What a policy would remove; undefined where nothing is ever removed. */
@@ -160,73 +196,57 @@ export class Broker {
   }
 
   /**
-   * Stops in order: reads no more from clients, waits until what they sent is on disk and acknowledged, says goodbye, waits until the
-   * wires have closed, closes the log. Nobody may be accepted any more. Again, or after a failure: nothing happens.
+   * Stops in order: reads no more from clients, waits until what they sent is committed and acknowledged, says goodbye, hands leadership over, waits
+   * until the wires have closed, closes the log. Nobody may be accepted any more. Again, or after a failure: nothing happens.
    *
    * @throws GomqError DISK_FULL  the disk is full and stayed so for 2 s: what was not acknowledged is not stored, and the broker has failed
    */
   async shutdown(): Promise<void> {
-    if (this.#state !== 'serving') return
-    this.#state = 'stopping'
-    this.#doorPing?.cancel()
+    if (this.#phase !== 'running') return
+    const { scheduler, cluster } = this.#options
+    this.#phase = 'stopping'
     this.#log.hurry()
     await this.#cleaning?.stop()
-    this.#driver.stopReading()
-    await this.#synced(this.#log.logEndOffset)
-    this.#driver.step(() => this.#driver.engine.shutdown(this.nowMs()))
-    this.#door.close()
-    await this.#driver.wiresClosed()
-    await this.#synced(this.#log.logEndOffset)
+    this.#roles.stop()
+    const { reign } = this.#roles
+    if (reign !== undefined) await endReign(reign, this.#replication, this.#log, scheduler, cluster === undefined)
+    if (this.state === 'failed') throw new GomqError('STORAGE_FAILED', 'the broker has failed')
+    await this.#replication.stop()
     this.#snapshots.hurry()
     if (this.#snapshots.bytesSince >= SHUTDOWN_SNAPSHOT_BYTES) this.#snapshots.begin()
     await this.#snapshots.idle()
     this.#disk.stop()
-    this.#driver.stop()
+    this.#roles.reign?.driver.stop()
+    this.#roles.end()
     await this.#log.close()
-    this.#state = 'stopped'
+    this.#phase = 'stopped'
   }
 
   /** Ends at once, as the end of the process would: nobody is told, nothing is promised any more, the directory is free. For tests. */
   async crash(): Promise<void> {
-    if (this.#state !== 'serving') return
-    this.#state = 'failed'
-    this.#doorPing?.cancel()
-    this.#disk?.stop()
+    if (this.#phase !== 'running') return
+    this.#phase = 'failed'
+    this.#disk.stop()
     const cleaned = this.#cleaning?.stop()
-    this.#driver.stop()
-    this.#door.close()
     // A turn of the cleaner may be among those who wait.
-    this.#syncWaiters.fail(new GomqError('STORAGE_FAILED', 'the broker has failed'))
-    await cleaned
+    this.#roles.reign?.crash(new GomqError('STORAGE_FAILED', 'the broker has failed'))
+    this.#roles.end()
+    await Promise.all([cleaned, this.#replication.stop()])
     // On a disk that has crashed as well, nothing can be closed and nothing needs to be.
     await this.#log.close().catch(() => undefined)
   }
 
   async #open(): Promise<void> {
-    const { fs, directory, crc32, random, scheduler, segmentBytes, tailCacheBytes, log: brokerLog } = this.#options
+    const { fs, directory, crc32, scheduler, segmentBytes, log: brokerLog, cluster, brokerId } = this.#options
     this.#disk = new DiskSpace({
       fs,
       directory,
       scheduler,
       brokerLog,
       reserveBytes: () => this.#options.diskReserveBytes ?? 2 * (segmentBytes + this.#snapshots.newestBytes),
-      onRoom: (noRoom) => this.#driver.step(() => this.#driver.engine.handleRoom(noRoom)),
+      onRoom: (noRoom) => this.#roles?.reign?.handleRoom(noRoom),
     })
-    const startedMs = this.nowMs()
-    let sealedMs = startedMs
-    let openedMs = startedMs
-    this.#log = await openLog({
-      fs,
-      directory,
-      crc32,
-      random,
-      segmentBytes,
-      tailCacheBytes,
-      onRecovered: (part) => {
-        openedMs = this.nowMs()
-        if (part === 'sealed') sealedMs = openedMs
-      },
-      pause: (ms) => new Promise((resolve) => scheduler.schedule(ms, resolve)),
+    const { log, times } = await openBrokerLog(this.#options, {
       onSynced: (offset) => this.#handleSynced(offset),
       onFull: (error) => {
         this.#disk.handleFull(error)
@@ -234,138 +254,155 @@ export class Broker {
       },
       onFailure: (error) => this.#fail(error),
     })
-    const log = this.#log
-    log.setHighWatermark(log.syncedOffset)
-    const lastEpoch = log.epochStarts.at(-1)?.epoch ?? 0
-    this.#driver = new EngineDriver({
-      engine: this.#engineOptions(lastEpoch + 1),
+    this.#log = log
+    this.#times = times
+    const intervalBytes = this.#options.snapshotIntervalBytes
+    const state = () => this.#roles.snapshotState()
+    const snapshots = new SnapshotWriter({ fs, directory, crc32, scheduler, brokerLog, intervalBytes, state })
+    this.#snapshots = snapshots
+    this.#loader = new StateLoader({ fs, directory, crc32, log, snapshots, brokerLog, nowMs: () => this.nowMs() })
+    const roles = this.#makeRoles()
+    this.#roles = roles
+    await roles.loaded()
+    const parts: ReplicationParts = {
       log,
-      scheduler,
-      brokerLog,
-      unsyncedBytesMax: this.#options.unsyncedBytesMax,
-      onAppended: (bytes) => {
-        this.#snapshots.handleAppended(bytes)
-        this.#disk.handleAppended(bytes)
-        this.#cleaning?.handleAppended(bytes)
-      },
-      onFailure: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))),
-    })
-    const { engine } = this.#driver
-    this.#snapshots = new SnapshotWriter({
-      fs,
-      directory,
-      crc32,
-      engine,
-      log,
-      scheduler,
-      brokerLog,
-      intervalBytes: this.#options.snapshotIntervalBytes,
-    })
-    const recovered = await recoverState({ fs, directory, crc32, log, engine, brokerLog, nowMs: () => this.nowMs() })
-    await this.#snapshots.look()
-    this.#driver.step(() => engine.start(this.nowMs()))
-    await this.#synced(log.logEndOffset)
-    // Brokers that never live for long would replay more at each start.
-    this.#snapshots.handleAppended(recovered.replayedBytes)
+      handler: roles,
+      appliedOffset: () => roles.appliedOffset,
+      quietly: (work) => this.#quietly(work),
+    }
+    const solo = () => new SoloReplication({ ...parts, brokerId, version: this.#options.brokerVersion })
+    this.#replication = cluster?.replicate(parts) ?? solo()
+    if (cluster === undefined) await this.#begun()
+    else this.#countRecovered()
     await this.#disk.start()
     this.#startCleaning()
-    this.#door = this.#driver.openDoor('http')
-    this.#pingDoor()
-    this.#state = 'serving'
-    brokerLog.info(
-      {
-        storeId: log.storeId,
-        epoch: lastEpoch + 1,
-        highWatermark: log.highWatermark,
-        segmentsMs: sealedMs - startedMs,
-        activeMs: openedMs - sealedMs,
-        ...recovered,
-      },
-      'the log is recovered',
-    )
+    this.#phase = 'running'
+    if (cluster !== undefined) this.#replication.start()
+  }
+
+  /** Has a broker alone begin its reign, and waits until it serves. */
+  #begun(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#opening = { resolve, reject }
+      this.#replication.start()
+    })
+  }
+
+  #quietly<T>(work: () => Promise<T>): Promise<T> {
+    const alone = () => this.#snapshots.quietly(work)
+    return this.#cleaning?.alone(alone) ?? alone()
   }
 
   #startCleaning(): void {
     const { cleaner, scheduler, log: brokerLog, cleanIntervalMs: intervalMs, segmentBytes } = this.#options
     if (cleaner === undefined) return
-    const parts = { log: this.#log, cleaner, snapshots: this.#snapshots, scheduler, brokerLog }
-    this.#cleaning = new CleaningTurns({
-      ...parts,
+    const parts = {
+      log: this.#log,
+      cleaner,
+      snapshots: this.#snapshots,
+      scheduler,
+      brokerLog,
       intervalMs,
       segmentBytes,
-      retentionRules: () => this.retentionRules(),
-      retainedOffsets: () => this.listing.retainedOffsets(),
+    }
+    this.#cleaning = new CleaningTurns({
+      ...parts,
+      retentionRules: () => this.#roles.retentionRules(),
+      retainedOffsets: () => this.#roles.retainedOffsets(),
+      mayRaiseFloors: () => this.#roles.isServing,
       handleSurvey: (floors, version) => this.handleSurvey(floors, version),
-      handleLogStart: (offset) => this.#driver.step(() => this.#driver.engine.handleLogStart(offset)),
+      handleLogStart: (offset) => this.#roles.reign?.handleLogStart(offset),
     })
     this.#cleaning.start()
   }
 
-  #engineOptions(epochNumber: number): EngineDriverOptions['engine'] {
-    const { brokerId, brokerVersion, crc32, inflate, random, messageBytesMax, retainedTopicsMax, authorizer } =
-      this.#options
-    const { logStartOffset, logEndOffset, lastAppendTimeMs } = this.#log
-    return {
-      brokerId,
-      brokerVersion,
-      epoch: epoch(epochNumber),
-      crc32,
-      ...(inflate !== undefined && { inflate }),
-      random,
-      limits: { messageBytesMax, retainedTopicsMax },
-      durability: 'synced',
-      logStartOffset,
-      logEndOffset,
-      lastAppendTimeMs,
-      ...(authorizer !== undefined && { authorizer }),
-    }
+  #makeRoles(): Roles {
+    return new Roles({
+      log: this.#log,
+      snapshots: this.#snapshots,
+      isFilling: this.#options.cluster?.isFilling ?? false,
+      recover: (state) => this.#loader.recover(state),
+      loadInstalled: (state) => this.#loader.loadInstalled(state),
+      makeReign: (epoch, state) => this.#makeReign(epoch, state),
+      onServing: (reign) => this.#handleServing(reign),
+      onFolded: (bytes) => this.#handleGrown(bytes),
+      onFailure: (error) => {
+        // Before there is a replication it is the opening that fails.
+        if (this.#replication !== undefined) this.#fail(error)
+      },
+    })
+  }
+
+  #makeReign(epoch: Epoch, state: CommittedState): Reign {
+    return makeReign(this.#options, this.#log, epoch, state, {
+      onAppended: (bytes) => {
+        this.#handleGrown(bytes)
+        this.#replication.handleAppended()
+      },
+      mayAcknowledge: () => this.#replication.mayAcknowledge(),
+      onFailure: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))),
+    })
+  }
+
+  #handleServing(reign: Reign): void {
+    const recovered = this.#countRecovered()
+    if (this.#disk.noRoom !== undefined) reign.handleRoom(this.#disk.noRoom)
+    reign.openDoor()
+    const { storeId, highWatermark } = this.#log
+    const { epoch } = this.cluster
+    if (this.#options.cluster !== undefined) this.#options.log.info({ epoch, highWatermark }, 'this broker leads')
+    else this.#options.log.info({ storeId, epoch, highWatermark, ...this.#times, ...recovered }, 'the log is recovered')
+    this.#opening?.resolve()
+  }
+
+  /** Brokers that never live for long would replay more at each start. */
+  #countRecovered(): RecoveredState | undefined {
+    const recovered = this.#loader.takeRecovered()
+    if (recovered !== undefined) this.#snapshots.handleAppended(recovered.replayedBytes)
+    return recovered
+  }
+
+  #handleGrown(bytes: number): void {
+    this.#snapshots.handleAppended(bytes)
+    this.#disk.handleAppended(bytes)
+    this.#cleaning?.handleAppended(bytes)
   }
 
   #handleSynced(offset: Offset): void {
-    if (this.#state === 'failed') return
-    this.#driver?.handleSynced(offset)
-    this.#syncWaiters.handleSynced(offset)
+    if (this.#phase === 'failed') return
+    this.#replication?.handleSynced(offset)
+    this.#roles?.handleSynced(offset)
   }
 
-  /** Has the engine append something, and waits until that is committed. */
-  async #command(run: () => void): Promise<void> {
-    if (this.#state !== 'serving') throw new GomqError('SHUTTING_DOWN', `the broker is ${this.#state}; try again later`)
-    const endOffset = await new Promise<Offset>((resolve, reject) =>
-      this.#driver.step(() => {
-        try {
-          run()
-          resolve(this.#log.logEndOffset)
-        } catch (error) {
-          // Refused: no bug.
-          if (!(error instanceof GomqError)) throw error
-          reject(error)
-        }
-      }),
-    )
-    await this.#synced(endOffset)
+  #reign(): Reign {
+    const { reign } = this.#roles
+    if (reign === undefined || this.#phase === 'starting') throw this.#roles.refusal()
+    return reign
   }
 
-  async #synced(offset: Offset): Promise<void> {
-    if (this.#state === 'failed') throw new GomqError('STORAGE_FAILED', 'the broker has failed')
-    if (this.#log.syncedOffset < offset) await this.#syncWaiters.wait(offset)
+  #serving(): Reign {
+    if (this.state !== 'serving') throw this.#refusal()
+    return this.#reign()
+  }
+
+  /** Why nobody is served now. */
+  #refusal(): GomqError {
+    if (this.#phase === 'running') return this.#roles.refusal()
+    return new GomqError('SHUTTING_DOWN', `the broker is ${this.state}; connect again later`)
   }
 
   #fail(error: Error): void {
-    if (this.#state === 'failed') return
-    this.#state = 'failed'
-    this.#doorPing?.cancel()
+    if (this.#phase === 'failed') return
+    this.#phase = 'failed'
     this.#disk?.stop()
     void this.#cleaning?.stop()
     const code = error instanceof GomqError ? error.code : 'INTERNAL'
-    this.#driver?.abandon(code, 'the broker has failed and stops; its log says why')
-    this.#syncWaiters.fail(error)
-    this.#options.onFailure(error)
-  }
-
-  #pingDoor(): void {
-    this.#doorPing = this.#options.scheduler.schedule(DOOR_PING_INTERVAL_MS, () => {
-      this.#door.ping()
-      this.#pingDoor()
-    })
+    const told = new GomqError(code, 'the broker has failed and stops; its log says why')
+    this.#roles?.reign?.end(told, null, error)
+    this.#roles?.end()
+    this.#opening?.reject(error)
+    const tell = (): void => this.#options.onFailure(error)
+    if (this.#options.cluster === undefined || this.#replication === undefined) tell()
+    else void atMost(this.#options.scheduler, LEAVING_TIMEOUT_MS, this.#replication.stop()).then(tell)
   }
 }

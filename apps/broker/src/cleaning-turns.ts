@@ -1,5 +1,5 @@
 import type { RetentionRules, WantedFloor } from '@gomq/engine'
-import type { Offset } from '@gomq/protocol'
+import { GomqError, type Offset } from '@gomq/protocol'
 import type { Cleaner, Log, SegmentDamage, SurveyRules } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import { gatherPinned, type RetainedOffsets } from './pinned-offsets.js'
@@ -17,10 +17,12 @@ export interface CleaningTurnsOptions {
   /** From the end of one turn to the next. */
   readonly intervalMs: number
   readonly segmentBytes: number
-  /** The rules as they are committed. */
-  retentionRules(): RetentionRules
-  /** What is retained: gone through in slices while it changes. */
+  /** The rules as they are committed; undefined while this broker does not know them: nothing is cleaned. */
+  retentionRules(): RetentionRules | undefined
+  /** What is retained, by the same state as the rules: gone through in slices while it changes. */
   retainedOffsets(): RetainedOffsets
+  /** Whether floors are this broker's to raise; true by default. */
+  mayRaiseFloors?(): boolean
   /** Asks for floors; settles when those that rose are committed. */
   handleSurvey(floors: readonly WantedFloor[], version: number): Promise<void>
   /** The log begins here now. */
@@ -32,6 +34,8 @@ export interface CleaningTurnsOptions {
  * bytes removed by it. Readers and appends go on meanwhile.
  *
  *     rules -> survey -> engine: floors rise, a record -> committed -> what is retained -> clean -> segments swapped, log start moved -> engine told
+ *
+ * A member of a cluster raises no floors: it cleans by those that its leader has made records.
  *
  * A turn that fails is logged and loses nothing: the next one begins anew.
  */
@@ -90,17 +94,18 @@ export class CleaningTurns {
 
   /** Runs a turn now, or when what is under way has ended. */
   run(): Promise<void> {
-    return this.#alone(() => this.#run())
+    return this.alone(() => this.#run())
   }
 
   /** What `policy` would remove at once if it held; nothing is changed. */
   readonly dryRun: PolicyDryRun = async (policy) => {
     const { log, cleaner, retentionRules } = this.#options
     const known = retentionRules()
+    if (known === undefined) throw new GomqError('NO_LEADER', 'the broker does not know its policies yet; try again')
     const others = known.rules.filter((rule) => rule.policy.filter !== policy.filter)
     const before = known.rules.find((rule) => rule.policy.filter === policy.filter)?.before ?? (0 as Offset)
     const rules = this.#surveyRules({ ...known, rules: [...others, { policy, before }] })
-    const { policies } = await this.#alone(() => cleaner.survey(log, rules))
+    const { policies } = await this.alone(() => cleaner.survey(log, rules))
     const found = policies.find(({ filter }) => filter === policy.filter)!
     const { wanted, keptBytes, goingBytes, deadBytes } = found
     return { before: wanted, deadBytes: deadBytes + goingBytes, liveBytes: keptBytes - goingBytes }
@@ -127,9 +132,9 @@ export class CleaningTurns {
   }
 
   async #raiseFloors(): Promise<void> {
-    const { log, cleaner, retentionRules, handleSurvey } = this.#options
+    const { log, cleaner, retentionRules, handleSurvey, mayRaiseFloors } = this.#options
     const known = retentionRules()
-    if (known.rules.length === 0 || this.#isFull) return
+    if (known === undefined || known.rules.length === 0 || this.#isFull || mayRaiseFloors?.() === false) return
     const { floors, damages } = await cleaner.survey(log, this.#surveyRules(known))
     this.#tell(damages)
     if (this.#isStopped || this.#isFull) return
@@ -141,9 +146,11 @@ export class CleaningTurns {
 
   async #clean(): Promise<void> {
     const { log, cleaner, retentionRules, retainedOffsets, scheduler, handleLogStart, brokerLog } = this.#options
+    const known = retentionRules()
+    if (known === undefined) return
     try {
       // In this order: what becomes retained later stands above `cleanableTo`.
-      const rules = this.#surveyRules(retentionRules())
+      const rules = this.#surveyRules(known)
       const pinned = await gatherPinned(retainedOffsets(), rules.cleanableTo, scheduler, () => this.#isStopped)
       if (pinned === undefined) return
       const { damages, ...cleaned } = await cleaner.clean(log, { ...rules, pinned }, this.#budgetBytes)
@@ -174,8 +181,8 @@ export class CleaningTurns {
     return { rules, cleanableTo, nowMs: scheduler.nowMs() }
   }
 
-  /** The cleaner does one thing at a time: `work` waits for its turn. */
-  #alone<T>(work: () => Promise<T>): Promise<T> {
+  /** The cleaner does one thing at a time: `work` waits for its turn, and the cleaner for its end. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work)
     this.#last = turn.then(
       () => undefined,

@@ -1,5 +1,5 @@
 import { Engine, type EngineOptions, type EngineRead, type Outbox } from '@gomq/engine'
-import { type ErrorCode, nextOffsetOf, type Offset, type Packet } from '@gomq/protocol'
+import { type ErrorCode, nextOffsetOf, type Offset, type Packet, PacketType } from '@gomq/protocol'
 import type { Log } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import { ConnectionSweep } from './connection-sweep.js'
@@ -20,16 +20,21 @@ const SWEEP_INTERVAL_MS = 1_000
 /** How late a deadline of the engine may be noticed. */
 const DEADLINE_INTERVAL_MS = 100
 
+/** How often a driver that is held looks whether it may go on. */
+const HELD_LOOK_INTERVAL_MS = 20
+
 /** What a driver is made of. */
 export interface EngineDriverOptions {
   readonly engine: Omit<EngineOptions, 'outbox'>
   readonly log: Log
   readonly scheduler: Scheduler
   readonly brokerLog: BrokerLog
-  /** Bytes appended and not yet on disk above which publishers are not read from. */
+  /** Bytes appended and not yet committed above which publishers are not read from. */
   readonly unsyncedBytesMax: number
   /** The log has grown. */
   onAppended(bytes: number): void
+  /** Whether anything may be acknowledged and delivered at this moment. Cheap: asked in each step that sends something. */
+  mayAcknowledge(): boolean
   /** The engine threw: a bug. */
   onFailure(error: unknown): void
 }
@@ -37,6 +42,8 @@ export interface EngineDriverOptions {
 /**
  * Stands between the engine, which does no IO, and what does: log, wires and time. One input of the engine is one step; what the
  * engine answers is carried out in order, and goes out to the peers when the step ends. It decides nothing about messages.
+ *
+ * While nothing may be acknowledged it is held: no input runs, nothing leaves, no client is read from, and connections stay.
  */
 export class EngineDriver implements ConnectionHost, DoorHost {
   readonly engine: Engine
@@ -45,6 +52,7 @@ export class EngineDriver implements ConnectionHost, DoorHost {
   readonly #scheduler: Scheduler
   readonly #brokerLog: BrokerLog
   readonly #onAppended: (bytes: number) => void
+  readonly #mayAcknowledge: () => boolean
   readonly #steps: StepLoop
   readonly #unsynced: UnsyncedBytes
   readonly #sweep = new ConnectionSweep()
@@ -58,6 +66,8 @@ export class EngineDriver implements ConnectionHost, DoorHost {
   #askedMs = Number.NEGATIVE_INFINITY
   #sweepTimer: Timer | undefined
   #wakeTimer: Timer | undefined
+  #heldTimer: Timer | undefined
+  #isSuspended = false
   #onWiresClosed: (() => void) | undefined
 
   constructor(options: EngineDriverOptions) {
@@ -66,10 +76,13 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     this.#brokerLog = options.brokerLog
     this.#onAppended = (bytes) => options.onAppended(bytes)
     this.#unsynced = new UnsyncedBytes(options.unsyncedBytesMax)
-    this.#steps = new StepLoop(
-      () => this.#armTick(),
-      (error) => options.onFailure(error),
-    )
+    this.#mayAcknowledge = () => options.mayAcknowledge()
+    this.#steps = new StepLoop({
+      afterStep: () => this.#armTick(),
+      onError: (error) => options.onFailure(error),
+      mayFlush: this.#mayAcknowledge,
+      onHeld: () => this.#handleHeld(),
+    })
     this.engine = new Engine({ ...options.engine, outbox: this.#outbox() })
   }
 
@@ -108,15 +121,22 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     return door
   }
 
-  /** Everything below `syncedOffset` is on disk: on a broker alone, that commits it. */
-  handleSynced(syncedOffset: Offset): void {
-    this.#unsynced.handleSynced(syncedOffset)
-    this.#log.setHighWatermark(syncedOffset)
-    this.step(() => this.engine.handleCommitted(syncedOffset, this.nowMs()))
+  /** Everything below `highWatermark` has committed. */
+  handleCommitted(highWatermark: Offset): void {
+    this.#unsynced.handleSynced(highWatermark)
+    if (!this.#mayAcknowledge()) this.#steps.hold()
+    this.step(() => this.engine.handleCommitted(highWatermark, this.nowMs()))
     if (this.#waitingForDisk.size > 0 && this.#unsynced.isLow) {
       for (const connection of this.#waitingForDisk) connection.resume(PauseReason.DISK)
       this.#waitingForDisk.clear()
     }
+  }
+
+  /** Nothing may leave until it is called again with false. */
+  handleSuspended(isSuspended: boolean): void {
+    this.#isSuspended = isSuspended
+    if (isSuspended) this.#steps.hold()
+    else this.#releaseIfAllowed()
   }
 
   /** Takes no more from the clients; what they were promised still goes out. */
@@ -132,12 +152,18 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     })
   }
 
-  /** Ends everything without asking the engine, which can no longer be trusted or has nothing to say. */
-  abandon(code: ErrorCode, message: string): void {
+  /**
+   * Ends everything without asking the engine, which can no longer be trusted or has nothing to say. What waits to be sent is not.
+   * @param leader  `host:port` of the broker that leads, for the clients
+   */
+  abandon(code: ErrorCode, message: string, leader: string | null = null): void {
     this.stop()
     for (const peer of this.#peers.values()) {
-      if (peer instanceof WireConnection) peer.abandon(code, message)
-      else peer.close()
+      if (peer instanceof WireConnection) peer.abandon(code, message, leader)
+      else {
+        peer.send({ type: PacketType.DISCONNECT, code, message, leader })
+        peer.close()
+      }
     }
     this.#peers.clear()
   }
@@ -148,6 +174,7 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     this.#tick?.cancel()
     this.#sweepTimer?.cancel()
     this.#wakeTimer?.cancel()
+    this.#heldTimer?.cancel()
   }
 
   handleDoorPacket(door: Peer, packet: Packet): void {
@@ -201,6 +228,25 @@ export class EngineDriver implements ConnectionHost, DoorHost {
   handleWireClosed(connection: WireConnection): void {
     this.#wires.delete(connection)
     if (this.#wires.size === 0) this.#onWiresClosed?.()
+  }
+
+  #handleHeld(): void {
+    for (const connection of this.#wires) if (connection.isOpen) connection.pause(PauseReason.HELD)
+    this.#lookWhetherAllowed()
+  }
+
+  /** What may be sent can change with time alone. */
+  #lookWhetherAllowed(): void {
+    this.#heldTimer = this.#scheduler.schedule(HELD_LOOK_INTERVAL_MS, () => {
+      if (this.#steps.isHeld && !this.#releaseIfAllowed()) this.#lookWhetherAllowed()
+    })
+  }
+
+  #releaseIfAllowed(): boolean {
+    if (this.#isSuspended || !this.#mayAcknowledge()) return false
+    this.#steps.release()
+    for (const connection of this.#wires) connection.resume(PauseReason.HELD)
+    return true
   }
 
   #open(door: Peer, name: string): void {

@@ -29,3 +29,9 @@ export const DISK_RESUME_SHARE: number = 1 / 8
 
 /** Retained messages that are gone through at once for a cleaning, where the clock does not say before that a millisecond is over. */
 export const PINNED_SLICE_OFFSETS = 8_192
+
+/** Time that a leader who stops waits for what is on its way to commit, and then for another to be able to lead. Stops a cluster that stands still from keeping the process. */
+export const HANDOVER_TIMEOUT_MS = 5_000
+
+/** Time that a broker which has failed takes to leave its cluster, so that another leads at once; then the process ends all the same. */
+export const LEAVING_TIMEOUT_MS = 500

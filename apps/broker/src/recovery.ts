@@ -1,4 +1,4 @@
-import type { Engine } from '@gomq/engine'
+import type { CommittedState } from '@gomq/engine'
 import type { Crc32, Offset } from '@gomq/protocol'
 import { type FileSystem, type Log, loadSnapshot } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
@@ -7,6 +7,8 @@ import type { BrokerLog } from './broker-log.js'
 export interface RecoveredState {
   /** Where the replay began: the newest snapshot's offset, or the log's start. */
   readonly replayedFrom: Offset
+  /** Where it ended: the state is that of this offset. */
+  readonly replayedTo: Offset
   readonly snapshotEntries: number
   readonly replayedBatches: number
   readonly replayedBytes: number
@@ -16,21 +18,19 @@ export interface RecoveredState {
 }
 
 /**
- * Brings the engine's state up to the end of the log: the newest snapshot that is whole, then every batch behind it. The state is a
- * fold over the log, so that this is all there is to read.
+ * Brings an empty state up to the high watermark: the newest snapshot that is whole, then every batch behind it. The state is a
+ * fold over the log, so that this is all there is to read. What a snapshot holds has committed: the high watermark is raised to its end.
  */
 export async function recoverState(source: {
   readonly fs: FileSystem
   readonly directory: string
   readonly crc32: Crc32
   readonly log: Log
-  readonly engine: Engine
+  readonly state: CommittedState
   readonly brokerLog: BrokerLog
   nowMs(): number
 }): Promise<RecoveredState> {
-  const { fs, directory, crc32, log, engine, brokerLog } = source
-  if (log.tornTail !== undefined)
-    brokerLog.warn({ ...log.tornTail }, 'the end of the log was torn and is cut; nothing of it was acknowledged')
+  const { fs, directory, crc32, log, state, brokerLog } = source
   const startedMs = source.nowMs()
   const snapshot = await loadSnapshot({
     fs,
@@ -41,18 +41,22 @@ export async function recoverState(source: {
       brokerLog.warn({ path, reason }, 'a snapshot is put aside; the log is replayed instead'),
   })
   let snapshotEntries = 0
-  for (const entry of snapshot?.entries ?? []) snapshotEntries += engine.restoreEntry(entry)
+  for (const entry of snapshot?.entries ?? []) snapshotEntries += state.restore(entry)
   const loadedMs = source.nowMs()
   const replayedFrom = snapshot?.beginOffset ?? log.logStartOffset
   let replayedBatches = 0
   let replayedBytes = 0
-  await log.replay(replayedFrom, (batch) => {
-    engine.replay(batch)
+  if (snapshot !== undefined && snapshot.endOffset > log.highWatermark) log.setHighWatermark(snapshot.endOffset)
+  const replayedTo = log.highWatermark
+  const fold = (batch: Uint8Array): void => {
+    state.replay(batch)
     replayedBatches++
     replayedBytes += batch.byteLength
-  })
+  }
+  await log.replay(replayedFrom, fold, replayedTo)
   return {
     replayedFrom,
+    replayedTo,
     snapshotEntries,
     replayedBatches,
     replayedBytes,

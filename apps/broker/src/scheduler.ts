@@ -11,3 +11,15 @@ export interface Timer {
   /** Takes the call back. Afterwards, or again: nothing happens. */
   cancel(): void
 }
+
+/** Settles when `work` does, however that ends, or when `timeoutMs` has passed. */
+export function atMost(scheduler: Scheduler, timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = scheduler.schedule(timeoutMs, resolve)
+    const end = (): void => {
+      timer.cancel()
+      resolve()
+    }
+    work.then(end, end)
+  })
+}

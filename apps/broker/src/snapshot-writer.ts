@@ -1,24 +1,34 @@
-import type { Engine } from '@gomq/engine'
 import type { Crc32, Offset } from '@gomq/protocol'
-import { type FileSystem, keptSnapshots, type Log, writeSnapshot } from '@gomq/storage'
+import { type FileSystem, keptSnapshots, writeSnapshot } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Scheduler } from './scheduler.js'
+
+/** A state that a snapshot can be made of. */
+export interface SnapshotState {
+  /** The state is that of this offset. */
+  readonly appliedOffset: Offset
+  /** Everything that has committed; a live walk. */
+  snapshotEntries(): Iterable<Uint8Array>
+}
 
 /** What is written where, and how often. */
 export interface SnapshotWriterOptions {
   readonly fs: FileSystem
   readonly directory: string
   readonly crc32: Crc32
-  readonly engine: Engine
-  readonly log: Log
+  /** The state as it is now; undefined while there is none that can be written. */
+  state(): SnapshotState | undefined
   readonly scheduler: Scheduler
   readonly brokerLog: BrokerLog
   /** Log between two snapshots. */
   readonly intervalBytes: number
 }
 
+/** Why a walk over a state ends that is no longer the broker's. */
+class Abandoned extends Error {}
+
 /**
- * Writes a snapshot of the engine's state each time the log has grown by so much, so that a start has little to replay. The walk
+ * Writes a snapshot of the broker's state each time the log has grown by so much, so that a start has little to replay. The walk
  * goes on while the broker serves; recovery replays from the offset where the walk began.
  */
 export class SnapshotWriter {
@@ -26,7 +36,12 @@ export class SnapshotWriter {
   #bytesSince = 0
   #writing: Promise<void> | undefined
   #newestBytes = 0
+  #newestBeginOffset = 0 as Offset
   #olderBeginOffset = 0 as Offset
+  /** Rises when the state is no longer that of the walk. */
+  #generation = 0
+  /** Those who want nothing to be written now. */
+  #quiet = 0
   #isHurried = false
 
   constructor(options: SnapshotWriterOptions) {
@@ -43,6 +58,11 @@ export class SnapshotWriter {
     return this.#newestBytes
   }
 
+  /** Where the newest snapshot begins; 0 without one. */
+  get newestBeginOffset(): Offset {
+    return this.#newestBeginOffset
+  }
+
   /**
    * Where the older of the two newest snapshots begins; 0 without two. Whatever happens to one of them, the state at this offset is kept,
    * so that control records below it are needed no more.
@@ -55,6 +75,7 @@ export class SnapshotWriter {
   async look(): Promise<void> {
     const kept = await keptSnapshots(this.#options.fs, this.#options.directory)
     this.#newestBytes = kept.at(-1)?.bytes ?? 0
+    this.#newestBeginOffset = kept.at(-1)?.beginOffset ?? (0 as Offset)
     this.#olderBeginOffset = kept.at(-2)?.beginOffset ?? (0 as Offset)
   }
 
@@ -66,11 +87,29 @@ export class SnapshotWriter {
 
   /** Begins a snapshot now, unless one is being written. A failure is logged and tried again after the next interval: the log still has everything. */
   begin(): void {
-    if (this.#writing !== undefined) return
+    const state = this.#options.state()
+    if (this.#writing !== undefined || this.#quiet > 0 || state === undefined) return
     this.#bytesSince = 0
-    this.#writing = this.#write().finally(() => {
+    this.#writing = this.#write(state).finally(() => {
       this.#writing = undefined
     })
+  }
+
+  /** The broker's state is another one now: what is being written is given up. */
+  abandon(): void {
+    this.#generation++
+  }
+
+  /** Gives up what is being written, and begins nothing until `work` has settled. */
+  async quietly<T>(work: () => Promise<T>): Promise<T> {
+    this.abandon()
+    this.#quiet++
+    try {
+      await this.idle()
+      return await work()
+    } finally {
+      this.#quiet--
+    }
   }
 
   /** Nobody else wants a turn any more: the walk goes on without pauses. */
@@ -83,27 +122,43 @@ export class SnapshotWriter {
     await this.#writing
   }
 
-  async #write(): Promise<void> {
-    const { fs, directory, crc32, engine, log, scheduler, brokerLog } = this.#options
-    const beginOffset = log.highWatermark
+  async #write(state: SnapshotState): Promise<void> {
+    const { fs, directory, crc32, scheduler, brokerLog } = this.#options
+    const beginOffset = state.appliedOffset
+    const generation = this.#generation
+    const check = (): void => {
+      if (generation !== this.#generation) throw new Abandoned('the state is no longer that of this broker')
+    }
     try {
       await writeSnapshot({
         fs,
         directory,
         crc32,
         beginOffset,
-        endOffset: () => log.highWatermark,
-        entries: engine.snapshotEntries(),
+        endOffset: () => {
+          check()
+          return state.appliedOffset
+        },
+        entries: checked(state.snapshotEntries(), check),
         nowMs: () => scheduler.nowMs(),
         pause: () => new Promise((resolve) => (this.#isHurried ? resolve() : scheduler.schedule(0, resolve))),
       })
       await this.look()
       brokerLog.debug({ beginOffset }, 'a snapshot of the state was written')
     } catch (error) {
+      if (error instanceof Abandoned) return brokerLog.debug({ beginOffset }, 'a snapshot of the state was given up')
       brokerLog.error(
         { err: error, beginOffset },
         'a snapshot of the state could not be written; the next start replays more',
       )
     }
+  }
+}
+
+/** The entries, as long as `check` does not throw. */
+function* checked(entries: Iterable<Uint8Array>, check: () => void): Generator<Uint8Array> {
+  for (const entry of entries) {
+    check()
+    yield entry
   }
 }

@@ -1,30 +1,42 @@
 import type { Peer } from './peer.js'
 
+/** What a step loop is made of. */
+export interface StepLoopOptions {
+  /** Called when nothing waits any more. */
+  afterStep(): void
+  /** An input threw: a bug; no input runs after it. */
+  onError(error: unknown): void
+  /** Whether anything may leave now; asked before peers are flushed. Always by default. */
+  mayFlush?(): boolean
+  /** Nothing may leave: the loop holds, until {@link StepLoop.release}. */
+  onHeld?(): void
+}
+
 /**
  * Runs the inputs of the engine one after the other and flushes, when they are done, every peer that got something. An input that
- * comes up while another runs waits for it: the engine is never entered twice.
+ * comes up while another runs waits for it: the engine is never entered twice. While it is held, inputs wait and nothing leaves.
  */
 export class StepLoop {
-  readonly #afterStep: () => void
-  readonly #onError: (error: unknown) => void
+  readonly #options: StepLoopOptions
   #waiting: (() => void)[] = []
   readonly #dirty = new Set<Peer>()
   #isRunning = false
+  #isHeld = false
   #isStopped = false
 
-  /**
-   * @param afterStep  called when nothing waits any more
-   * @param onError    an input threw: a bug; no input runs after it
-   */
-  constructor(afterStep: () => void, onError: (error: unknown) => void) {
-    this.#afterStep = afterStep
-    this.#onError = onError
+  constructor(options: StepLoopOptions) {
+    this.#options = options
+  }
+
+  /** Whether inputs wait until {@link release}. */
+  get isHeld(): boolean {
+    return this.#isHeld
   }
 
   /** Runs `input` now, or after the one that is running. */
   step(input: () => void): void {
     if (this.#isStopped) return
-    if (this.#isRunning) {
+    if (this.#isRunning || this.#isHeld) {
       this.#waiting.push(input)
       return
     }
@@ -32,10 +44,10 @@ export class StepLoop {
     try {
       input()
       this.#settle()
-      this.#afterStep()
+      this.#options.afterStep()
     } catch (error) {
       this.stop()
-      this.#onError(error)
+      this.#options.onError(error)
     } finally {
       this.#isRunning = false
     }
@@ -46,6 +58,20 @@ export class StepLoop {
     this.#dirty.add(peer)
   }
 
+  /** Lets inputs wait and peers keep what they have to send. Again: nothing happens. */
+  hold(): void {
+    if (this.#isHeld || this.#isStopped) return
+    this.#isHeld = true
+    this.#options.onHeld?.()
+  }
+
+  /** Goes on with what waits. If it is not held: nothing happens. */
+  release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.step(() => undefined)
+  }
+
   /** Runs nothing any more. */
   stop(): void {
     this.#isStopped = true
@@ -54,14 +80,19 @@ export class StepLoop {
   }
 
   #settle(): void {
-    while (this.#waiting.length > 0 || this.#dirty.size > 0) {
+    while (!this.#isHeld && (this.#waiting.length > 0 || this.#dirty.size > 0)) {
       const inputs = this.#waiting
       this.#waiting = []
       for (const input of inputs) input()
-      for (const peer of this.#dirty) {
-        this.#dirty.delete(peer)
-        peer.flush()
-      }
+      if (this.#dirty.size > 0) this.#flush()
+    }
+  }
+
+  #flush(): void {
+    if (this.#options.mayFlush?.() === false) return this.hold()
+    for (const peer of this.#dirty) {
+      this.#dirty.delete(peer)
+      peer.flush()
     }
   }
 }

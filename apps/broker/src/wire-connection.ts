@@ -1,5 +1,6 @@
 import {
   CONNECT_FRAME_BYTES_MAX,
+  type DisconnectPacket,
   decodePacket,
   type ErrorCode,
   FrameSplitter,
@@ -34,8 +35,8 @@ export interface ConnectionHost {
 }
 
 /** Why a wire is not read from; bits, since several may hold. */
-export const PauseReason = { OUTPUT: 1, DISK: 2, STOPPING: 4 } as const
-const ALL_REASONS = 7
+export const PauseReason = { OUTPUT: 1, DISK: 2, STOPPING: 4, HELD: 8 } as const
+const ALL_REASONS = 15
 
 /**
  * A native client on a wire: bytes to packets, packets to bytes, and the bounds of both. An error here closes this connection with
@@ -153,12 +154,13 @@ export class WireConnection implements Peer, WireHandler {
     if (this.#pauseReasons === 0) this.#wire.resume()
   }
 
-  /** Tells the client why, and closes, without a word to the broker, which has failed. */
-  abandon(code: ErrorCode, message: string): void {
+  /** Tells the client why, and closes, without a word to the broker: what waited to be sent is not. @param leader  as in DISCONNECT */
+  abandon(code: ErrorCode, message: string, leader: string | null): void {
     if (!this.#isOpen) return
     this.#isOpen = false
+    this.resume(ALL_REASONS)
     this.#frames.take()
-    this.#frames.add(disconnect(code, message))
+    this.#frames.add({ ...disconnect(code, message), leader })
     this.flush()
   }
 
@@ -202,7 +204,7 @@ export class WireConnection implements Peer, WireHandler {
   }
 }
 
-function disconnect(code: ErrorCode, message: string): Packet {
+function disconnect(code: ErrorCode, message: string): DisconnectPacket {
   return { type: PacketType.DISCONNECT, code, message: message.slice(0, REASON_LENGTH_MAX) }
 }
 

@@ -2,12 +2,15 @@ import { expect, test } from 'vitest'
 import type { Peer } from '../src/peer.js'
 import { StepLoop } from '../src/step-loop.js'
 
-function recorder(): { events: string[]; loop: StepLoop; peer: Peer } {
+function recorder(): { events: string[]; loop: StepLoop; peer: Peer; gate: { isOpen: boolean } } {
   const events: string[] = []
-  const loop = new StepLoop(
-    () => events.push('after'),
-    (error) => events.push(String(error)),
-  )
+  const isOpen = true
+  const loop = new StepLoop({
+    afterStep: () => events.push('after'),
+    onError: (error) => events.push(String(error)),
+    mayFlush: () => isOpen,
+    onHeld: () => events.push('held'),
+  })
   const peer: Peer = {
     connectionId: 1,
     send: () => undefined,

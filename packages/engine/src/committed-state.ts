@@ -41,6 +41,17 @@ export class CommittedState {
   readonly retained: RetainedMessages = new RetainedMessages()
   readonly policies: Policies = new Policies()
 
+  /** Counts of the moment, for people and metrics. */
+  get stats(): Readonly<Record<string, number>> {
+    return {
+      durableSubscriptions: this.durables.count,
+      sessions: this.sessions.count,
+      retainedMessages: this.retained.count,
+      producers: this.producers.count,
+      policies: this.policies.count,
+    }
+  }
+
   /** A committed batch from recovery, or one that a leader sent: everything in it. */
   replay(batch: Uint8Array): void {
     this.producers.apply(batch)

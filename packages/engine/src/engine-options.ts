@@ -1,5 +1,6 @@
 import type { Crc32, Durability, Epoch, Inflate, Offset, Random } from '@gomq/protocol'
 import type { Authorizer } from './authorizer.js'
+import type { CommittedState } from './committed-state.js'
 import type { Outbox } from './outbox.js'
 
 /** What an engine is made of. */
@@ -26,6 +27,8 @@ export interface EngineOptions {
   readonly logEndOffset: Offset
   readonly lastAppendTimeMs: number
   readonly outbox: Outbox
+  /** What the log says up to its end, folded already; the engine goes on with it. Empty by default. */
+  readonly state?: CommittedState
   /** Who may do what; everybody everything by default. */
   readonly authorizer?: Authorizer
 }

@@ -25,7 +25,8 @@ import { Listing } from './listing.js'
 import type { EngineReadResult } from './outbox.js'
 import { Publishing } from './publishing.js'
 import { ReadableBatches } from './readable-batches.js'
-import { Retention, type RetentionRules, type WantedFloor } from './retention.js'
+import { Retention, type WantedFloor } from './retention.js'
+import { type RetentionRules, retainedOffsetsOf, retentionRulesOf } from './retention-rules.js'
 import { SessionKeeper } from './session-keeper.js'
 import { Subscribing } from './subscribing.js'
 
@@ -41,7 +42,7 @@ type ConnectionEnd = 'left' | 'lost' | 'stopped'
  * The broker without IO. Inputs are `handle*`; what is to be done comes out through the {@link Outbox}, in order; time is an argument
  * that never goes back; when time alone has something to do, {@link nextDeadlineMs} says. Synchronous, and never entered twice.
  *
- * Life: `restoreEntry` for each entry of a snapshot, `replay` for each batch behind it, `start`, then inputs.
+ * Life: `restoreEntry` for each entry of a snapshot, `replay` for each batch behind it, or a state that was folded so already; `start`, then inputs.
  */
 export class Engine {
   /** What is kept and who is there, for people to look at. */
@@ -58,7 +59,7 @@ export class Engine {
   constructor(options: EngineOptions) {
     const { outbox, crc32, inflate, epoch, logStartOffset, logEndOffset, lastAppendTimeMs } = options
     const connections = new Connections()
-    const state = new CommittedState()
+    const state = options.state ?? new CommittedState()
     this.#context = {
       options,
       authorizer: options.authorizer ?? allowAll,
@@ -93,14 +94,20 @@ export class Engine {
     return {
       connections: connections.count,
       subscriptions,
-      durableSubscriptions: state.durables.count,
-      sessions: state.sessions.count,
-      retainedMessages: state.retained.count,
-      producers: state.producers.count,
-      policies: state.policies.count,
+      ...state.stats,
       droppedMessages: this.#publishing.dropped,
       refusedForRoom: this.#publishing.refusedForRoom,
     }
+  }
+
+  /** Whether clients are let in: the first record of the reign has committed, and with it everything below. */
+  get isLeading(): boolean {
+    return this.#role === 'leading'
+  }
+
+  /** Everything below has committed and is in the state. Before {@link isLeading}, what is below the first record may not have. */
+  get highWatermark(): Offset {
+    return this.#context.delivery.highWatermark
   }
 
   /** Takes back one of {@link snapshotEntries}. Only before {@link start}. @returns how many state entries it holds @throws GomqError UNSUPPORTED_FORMAT */
@@ -246,7 +253,12 @@ export class Engine {
 
   /** The committed policies with what is dead by them: what a survey and, with the offsets of what is retained, the cleaner go by. */
   retentionRules(): RetentionRules {
-    return this.#retention.rules()
+    return retentionRulesOf(this.#context.state)
+  }
+
+  /** What is retained; a live walk, see {@link retainedOffsetsOf}. */
+  retainedOffsets(): { readonly count: number; readonly offsets: Iterable<Offset> } {
+    return retainedOffsetsOf(this.#context.state)
   }
 
   /**

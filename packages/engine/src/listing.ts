@@ -59,15 +59,6 @@ export class Listing {
     return this.#context.state.retained.entries()
   }
 
-  /**
-   * Offsets of the retained messages, in no order: a live walk, to be gone through a few at a time. What is retained when it begins and still
-   * is at its end is in it; what becomes retained meanwhile stands above everything that was committed then.
-   */
-  retainedOffsets(): { readonly count: number; readonly offsets: Iterable<Offset> } {
-    const { retained } = this.#context.state
-    return { count: retained.count, offsets: retained.offsets() }
-  }
-
   /** Offset of the topic's retained message, or undefined. */
   retainedOffsetOf(topic: string): Offset | undefined {
     return this.#context.state.retained.offsetOf(topic)

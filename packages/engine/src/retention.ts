@@ -4,20 +4,6 @@ import type { Cursors } from './cursors.js'
 import type { EngineContext } from './engine-context.js'
 import { ACKED_CURSOR_OFFSETS, POLICIES_MAX } from './limits.js'
 
-/** A policy and what is dead by it. */
-export interface RetentionRule {
-  readonly policy: RetentionPolicy
-  /** Batches of its topics that end here or below are dead, unless they are retained. */
-  readonly before: Offset
-}
-
-/** What a survey goes by, and the cleaner together with what is retained. */
-export interface RetentionRules {
-  readonly rules: readonly RetentionRule[]
-  /** Changes with the policies; a survey of other ones counts for nothing. */
-  readonly version: number
-}
-
 /** A floor that a survey of the log asks for. */
 export interface WantedFloor {
   readonly filter: string
@@ -32,13 +18,6 @@ export class Retention {
   constructor(context: EngineContext, cursors: Cursors) {
     this.#context = context
     this.#cursors = cursors
-  }
-
-  /** The committed policies and their floors. */
-  rules(): RetentionRules {
-    const { policies } = this.#context.state
-    const rules = [...policies.values()].map(({ policy, before }) => ({ policy, before }))
-    return { rules, version: policies.version }
   }
 
   /**

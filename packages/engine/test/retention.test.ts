@@ -70,7 +70,7 @@ test('the cleaner gets the policies with their floors, and the offset of every r
   bench.putPolicy('c')
   expect(bench.engine.retentionRules().rules).toEqual([{ policy: policyOf('c'), before: 0 }])
   const { listing } = bench.engine
-  const { count, offsets } = listing.retainedOffsets()
+  const { count, offsets } = bench.engine.retainedOffsets()
   expect([count, new Set(offsets)]).toEqual([
     2,
     new Set([listing.retainedOffsetOf('b'), listing.retainedOffsetOf('a')]),

@@ -205,11 +205,11 @@ export class Log {
    * Visits every batch from `from` up to what is synced now, committed or not, control batches too: what recovery folds. A batch may be
    * kept, which keeps a buffer of up to some MiB alive with it.
    *
-   * @param from  `logStartOffset <= from <= syncedOffset`; inside a batch, that batch is visited first
+   * @param from  `logStartOffset <= from <= to`; inside a batch, that batch is visited first
+   * @param to    where a batch begins, or the end, which is the default; not above `syncedOffset`
    * @throws as {@link read}, after the batches before were visited
    */
-  async replay(from: Offset, visit: (batch: Uint8Array) => void): Promise<void> {
-    const to = this.syncedOffset
+  async replay(from: Offset, visit: (batch: Uint8Array) => void, to: Offset = this.syncedOffset): Promise<void> {
     const read = (at: Offset) => {
       const result = this.read({ from: at, to, bytesMax: REPLAY_BYTES })
       // When a visit throws, nobody waits for the next step any more.

@@ -45,6 +45,8 @@ export interface StoredRange {
 export interface LoadedSnapshot {
   /** Where to replay from. Batches at and above it may be in the entries already: applying them again must change nothing. */
   readonly beginOffset: Offset
+  /** The entries hold nothing from here on: the state is that of an offset once the replay has got here. */
+  readonly endOffset: Offset
   readonly entries: Uint8Array[]
 }
 
@@ -184,7 +186,7 @@ async function writeEntries(file: FileHandle, source: SnapshotLocation & Snapsho
   await flush()
 }
 
-function decodeSnapshot(bytes: Uint8Array, crc32: Crc32): (LoadedSnapshot & { endOffset: Offset }) | undefined {
+function decodeSnapshot(bytes: Uint8Array, crc32: Crc32): LoadedSnapshot | undefined {
   const head = readSealed(bytes, MAGIC, crc32)
   if (head === undefined) return undefined
   const [beginOffset] = valueOfVersion(head, VERSION, 'a snapshot') as [Offset]

@@ -59,8 +59,12 @@ export class BrokerProcess {
     const { http: httpEndpoint, messageBytesMax, httpHosts } = configuration
     // The HTTP server is the largest part of the program: it is loaded while the disk is read, and only if it is wanted.
     const httpModule = httpEndpoint === undefined ? undefined : import('./http/http-server.js')
+    const fs = parts.fs ?? nodeFileSystem()
+    const isAlone = configuration.etcd.length === 0
+    const cluster = isAlone ? undefined : await (await import('./cluster.js')).clusterMembership(configuration, fs, log)
     const broker = await open({
-      fs: parts.fs ?? nodeFileSystem(),
+      fs,
+      ...(cluster !== undefined && { cluster }),
       directory: configuration.dataDir,
       crc32,
       inflate,

@@ -33,6 +33,24 @@ export interface Configuration {
   readonly connectionsPerAddressMax: number
   /** Time that a graceful stop may take. */
   readonly shutdownTimeoutMs: number
+  /** Where etcd is; empty: the broker leads alone. */
+  readonly etcd: readonly string[]
+  /** Name of the cluster, in etcd and between its brokers. */
+  readonly cluster: string
+  /** Copies that a cluster keeps which forms; one that exists keeps its own number. */
+  readonly replicas: number
+  /** Where the other brokers connect. */
+  readonly replication: Endpoint
+  /** What every broker of the cluster knows; '' where only loopback is listened on. */
+  readonly clusterSecret: string
+  /** Time after which a leader that is not heard of leads no more. */
+  readonly leaseMs: number
+  /** Time that a member may be behind before the leader goes on without it. */
+  readonly replicaLagMs: number
+  /** What others are told instead of the listeners' addresses. */
+  readonly advertiseTcp: Endpoint | undefined
+  readonly advertiseHttp: Endpoint | undefined
+  readonly advertiseReplication: Endpoint | undefined
   readonly logLevel: LogLevel
   /** Allows listeners beyond loopback although nobody has to authenticate. */
   readonly insecure: boolean

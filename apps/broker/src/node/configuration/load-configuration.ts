@@ -47,6 +47,7 @@ export function loadConfiguration(
   for (const [flag, value] of commandLine.values) put(flag, value, 'command line')
   const configuration = check(values, origins)
   refuseOpenListeners(configuration)
+  if (configuration.etcd.length > 0) checkCluster(configuration)
   return { configuration, unknownVariables: unknownVariables(sources.environment) }
 }
 
@@ -78,7 +79,8 @@ function check(values: ReadonlyMap<string, unknown>, origins: ReadonlyMap<string
       checked[key] = schema(value)
     } catch (error) {
       if (!(error instanceof RefusedValue)) throw error
-      problems.push(`${flag} = ${JSON.stringify(value)} (${origins.get(flag)}) ${error.message}`)
+      const shown = flag === OPTIONS.clusterSecret.flag ? '...' : JSON.stringify(value)
+      problems.push(`${flag} = ${shown} (${origins.get(flag)}) ${error.message}`)
     }
   }
   const flags = new Set(OPTION_KEYS.map((key) => OPTIONS[key].flag))
@@ -99,6 +101,29 @@ function refuseOpenListeners({ tcp, http, insecure }: Configuration): void {
         'anybody there could read and write everything. Listen on 127.0.0.1, or add --insecure if the network is trusted',
     )
   }
+}
+
+/** Others are told where this broker is, and whoever reaches the port of replication must not be able to pass for a broker. */
+function checkCluster(configuration: Configuration): void {
+  const { tcp, http, replication, advertiseTcp, advertiseHttp, advertiseReplication, clusterSecret } = configuration
+  const listeners = [
+    ['tcp', tcp, advertiseTcp],
+    ['http', http, advertiseHttp],
+    ['replication', replication, advertiseReplication],
+  ] as const
+  for (const [flag, listener, advertised] of listeners)
+    if (listener?.port === 0 && advertised === undefined)
+      throw invalid(
+        `--${flag} takes a free port, and the brokers of a cluster must know each other's: name the port, or add --advertise-${flag}`,
+      )
+  if (clusterSecret === '' && !isLoopback(replication.host))
+    throw invalid(
+      `--replication ${formatEndpoint(replication)} can be reached from other machines: add --cluster-secret, the same for all brokers of the cluster`,
+    )
+  if (!/^[A-Za-z0-9._-]{1,64}$/.test(configuration.nodeId))
+    throw invalid(
+      `--node-id ${JSON.stringify(configuration.nodeId)} is the name of this broker in its cluster: use 1 to 64 letters, digits, dots, hyphens and underscores`,
+    )
 }
 
 function unknownVariables(environment: ConfigurationSources['environment']): string[] {

@@ -3,15 +3,19 @@ import type { Configuration } from './configuration.js'
 import {
   boolean,
   endpoint,
+  endpointOrNone,
   endpointOrOff,
   hostNames,
+  identifier,
   integer,
   name,
   oneOf,
   path,
   type Schema,
+  secret,
   sizeBytes,
   sizeBytesOrAuto,
+  urls,
 } from './values.js'
 
 /** One option: `--flag` on the command line, `GOMQ_FLAG` in the environment, `flag = ` in the file. */
@@ -146,6 +150,79 @@ export const OPTIONS: { readonly [K in keyof Configuration]: Option<Configuratio
     fallback: '10000',
     description: 'Time that a graceful stop may take before what is left is cut off.',
     schema: integer(0, 600_000),
+  },
+  etcd: {
+    flag: 'etcd',
+    placeholder: 'urls',
+    fallback: '',
+    description:
+      'Addresses of etcd, with commas between them: the broker is one of a cluster. Without it the broker leads alone and needs no etcd.',
+    schema: urls,
+  },
+  cluster: {
+    flag: 'cluster',
+    placeholder: 'name',
+    fallback: 'gomq',
+    description: 'Name of the cluster, the same for all its brokers: letters, digits, dots, hyphens and underscores.',
+    schema: identifier,
+  },
+  replicas: {
+    flag: 'replicas',
+    placeholder: 'count',
+    fallback: '3',
+    description:
+      'Brokers that keep the log, when the cluster forms: more than half of them must have a message before it is acknowledged. Later it is what it was.',
+    schema: integer(1, 9),
+  },
+  replication: {
+    flag: 'replication',
+    placeholder: 'host:port',
+    fallback: '127.0.0.1:9100',
+    description: 'Address for the other brokers of the cluster.',
+    schema: endpoint,
+  },
+  clusterSecret: {
+    flag: 'cluster-secret',
+    placeholder: 'text|@file',
+    fallback: '',
+    description:
+      'What the brokers of a cluster prove to each other that they know: the text, or @ and the file that it stands in. Needed to listen for them beyond loopback.',
+    schema: secret,
+  },
+  leaseMs: {
+    flag: 'lease-ms',
+    placeholder: 'milliseconds',
+    fallback: '5000',
+    description: 'Time after which a leader that etcd does not hear of leads no more.',
+    schema: integer(2_000, 60_000),
+  },
+  replicaLagMs: {
+    flag: 'replica-lag-ms',
+    placeholder: 'milliseconds',
+    fallback: '3000',
+    description: 'Time that a member may be behind before acknowledgements wait for it no more.',
+    schema: integer(500, 60_000),
+  },
+  advertiseTcp: {
+    flag: 'advertise-tcp',
+    placeholder: 'host:port',
+    fallback: '',
+    description: 'Address at which native clients reach this broker, if it is another than --tcp.',
+    schema: endpointOrNone,
+  },
+  advertiseHttp: {
+    flag: 'advertise-http',
+    placeholder: 'host:port',
+    fallback: '',
+    description: 'Address at which this broker is reached over HTTP, if it is another than --http.',
+    schema: endpointOrNone,
+  },
+  advertiseReplication: {
+    flag: 'advertise-replication',
+    placeholder: 'host:port',
+    fallback: '',
+    description: 'Address at which the other brokers reach this one, if it is another than --replication.',
+    schema: endpointOrNone,
   },
   logLevel: {
     flag: 'log-level',

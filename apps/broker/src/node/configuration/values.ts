@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 
 /** Turns a value of any source into the one that is meant. @throws RefusedValue */
@@ -88,6 +89,36 @@ export const endpoint: Schema<Endpoint> = (value) => {
     return refuse("is no address; write host:port, as in '127.0.0.1:9000' or '[::1]:9000'")
   }
   return { host, port }
+}
+
+/** An address, or nothing. */
+export const endpointOrNone: Schema<Endpoint | undefined> = (value) => (value === '' ? undefined : endpoint(value))
+
+/** Addresses of etcd: http or https URLs with commas between them, or none. */
+export const urls: Schema<readonly string[]> = (value) => {
+  const entries = (Array.isArray(value) ? value : String(value).split(',')).map((entry) => String(entry).trim())
+  const given = entries.filter((entry) => entry !== '')
+  if (given.some((entry) => !/^https?:\/\/[^\s/]+\/?$/.test(entry)))
+    return refuse("is no list of URLs; write them as in 'http://127.0.0.1:2379,http://127.0.0.1:2479'")
+  return given.map((entry) => entry.replace(/\/$/, ''))
+}
+
+/** A name that can be a part of a key: 1 to 64 letters, digits, dots, hyphens and underscores. */
+export const identifier: Schema<string> = (value) => {
+  if (typeof value !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(value))
+    return refuse('is no name of 1 to 64 letters, digits, dots, hyphens and underscores')
+  return value
+}
+
+/** A text, or `@` and the file that holds it, whose last line break does not count. */
+export const secret: Schema<string> = (value) => {
+  const text = String(value)
+  if (!text.startsWith('@')) return text
+  try {
+    return readFileSync(text.slice(1), 'utf8').replace(/\r?\n$/, '')
+  } catch (cause) {
+    return refuse(`cannot be read (${(cause as Error).message}); name a file that exists`)
+  }
 }
 
 /** An address, or `off`. */

@@ -3,6 +3,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import type { Broker } from '../../broker.js'
 import type { BrokerLog } from '../../broker-log.js'
 import type { PolicyDryRun } from '../../policy-dry-run.js'
+import { clusterRoute } from './cluster-route.js'
 import { browserGuard } from './guard.js'
 import { HeldBytes } from './held-bytes.js'
 import { takeJsonBodies } from './json-body.js'
@@ -105,6 +106,7 @@ function routesOf({ broker, messageBytesMax, dryRun }: HttpServerOptions, held: 
     ...listingRoutes(broker, held),
     ...policiesRoutes(broker, held, dryRun),
     versionRoute(),
+    clusterRoute(broker),
     ...healthRoutes(broker),
   ]
   return [...routes, openApiRoute(routes)]

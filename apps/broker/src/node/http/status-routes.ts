@@ -70,6 +70,8 @@ export function healthRoutes(broker: Broker): Route[] {
       },
       problems: [503],
       handle: (_request, reply) => {
+        // A member sends its clients to the leader.
+        if (broker.state === 'following' && broker.leader !== undefined) return { status: 'ready', publishes: 'taken' }
         if (broker.state !== 'serving')
           return sendProblem(reply, 'UNAVAILABLE', `the broker is ${broker.state} and takes no clients`)
         const { noRoom, isFull } = broker.disk

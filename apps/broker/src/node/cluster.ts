@@ -1,0 +1,105 @@
+import type { Coordinator, ReplicaLog, ReplicaRecordStore, Replication, SnapshotStore, Transport } from '@gomq/cluster'
+import { isBatchIntact, isHeaderIntact } from '@gomq/protocol'
+import { crc32, systemRandom } from '@gomq/protocol/node'
+import type { FileSystem } from '@gomq/storage'
+import * as storage from '@gomq/storage'
+import type { BrokerLog } from '../broker-log.js'
+import type { ClusterMembership } from '../broker-options.js'
+import type { Configuration } from './configuration/configuration.js'
+import { formatEndpoint } from './configuration/values.js'
+import { NodeScheduler } from './node-scheduler.js'
+import { GOMQ_VERSION } from './version.js'
+
+/** What `@gomq/cluster/node` brings. */
+interface ClusterNode {
+  readonly EtcdCoordinator: new (options: {
+    readonly endpoints: readonly string[]
+    readonly cluster: string
+  }) => Coordinator
+  readonly TcpTransport: new (options: {
+    readonly listen: { readonly host: string; readonly port: number }
+    readonly cluster: string
+    readonly secret: string
+    onRefused(remote: string, reason: string): void
+  }) => Transport
+}
+
+/** What `@gomq/cluster` brings. */
+interface ClusterCore {
+  readonly ClusterReplication: new (options: object) => Replication
+}
+
+/** What storage has for replication. */
+interface ReplicatedStorage {
+  replicaLog(log: storage.Log): ReplicaLog
+  snapshotStore(place: storage.SnapshotLocation): SnapshotStore
+  replicaRecordStore(place: storage.SnapshotLocation): ReplicaRecordStore
+}
+
+/**
+ * Makes the broker a member of the cluster that the configuration names: etcd, links to the other brokers and replication of the log. Nothing of this is
+ * loaded by a broker alone.
+ */
+export async function clusterMembership(
+  configuration: Configuration,
+  fs: FileSystem,
+  log: BrokerLog,
+): Promise<ClusterMembership> {
+  const { etcd, cluster, replication, clusterSecret, dataDir: directory, nodeId: id, leaseMs } = configuration
+  const { EtcdCoordinator, TcpTransport } = (await import('@gomq/cluster/node')) as unknown as ClusterNode
+  const { ClusterReplication } = (await import('@gomq/cluster')) as unknown as ClusterCore
+  const { replicaLog, snapshotStore, replicaRecordStore } = storage as unknown as ReplicatedStorage
+  const place = { fs, directory, crc32 }
+  const records = replicaRecordStore(place)
+  const scheduler = new NodeScheduler()
+  return {
+    isFilling: (await records.load())?.isFilling ?? false,
+    replicate: ({ log: ours, handler, appliedOffset, quietly }) => {
+      const replicated = replicaLog(ours)
+      const snapshots = snapshotStore(place)
+      return new ClusterReplication({
+        id,
+        addresses: addressesOf(configuration),
+        version: GOMQ_VERSION,
+        replicas: configuration.replicas,
+        leaseMs,
+        lagMs: configuration.replicaLagMs,
+        coordinator: new EtcdCoordinator({ endpoints: etcd, cluster }),
+        transport: new TcpTransport({
+          listen: replication,
+          cluster,
+          secret: clusterSecret,
+          onRefused: (remote, reason) =>
+            log.warn({ remote, reason }, 'a link with another broker was refused or broke'),
+        }),
+        log: Object.create(replicated, {
+          reset: { value: (offset: never) => quietly(() => replicated.reset(offset)) },
+        }),
+        snapshots: {
+          open: () => snapshots.open(),
+          install: (...snapshot: Parameters<SnapshotStore['install']>) => quietly(() => snapshots.install(...snapshot)),
+        },
+        records,
+        clock: {
+          monotonicMs: () => performance.now(),
+          schedule: (delayMs: number, run: () => void) => scheduler.schedule(delayMs, run),
+        },
+        random: systemRandom,
+        handler,
+        appliedOffset,
+        isIntact: (batch: Uint8Array) => isHeaderIntact(batch, crc32) && isBatchIntact(batch, crc32),
+      })
+    },
+  }
+}
+
+/** Where others find this broker. */
+function addressesOf(configuration: Configuration): { tcp: string; http: string; replication: string } {
+  const { tcp, http, replication, advertiseTcp, advertiseHttp, advertiseReplication } = configuration
+  const advertisedHttp = advertiseHttp ?? http
+  return {
+    tcp: formatEndpoint(advertiseTcp ?? tcp),
+    http: advertisedHttp === undefined ? '' : formatEndpoint(advertisedHttp),
+    replication: formatEndpoint(advertiseReplication ?? replication),
+  }
+}
