@@ -3,6 +3,7 @@ import type { CommittedState, Listing, RetentionRules, WantedFloor } from '@gomq
 import { type Epoch, encodeFrame, GomqError, type Offset, PacketType, type RetentionPolicy } from '@gomq/protocol'
 import type { Log, ReadRequest, ReadResult } from '@gomq/storage'
 import type { BrokerOptions, ReplicationParts } from './broker-options.js'
+import type { BrokerState } from './broker-state.js'
 import { CleaningTurns } from './cleaning-turns.js'
 import { clusterStats } from './cluster-stats.js'
 import { DiskSpace } from './disk-space.js'
@@ -20,12 +21,6 @@ import { SnapshotWriter } from './snapshot-writer.js'
 import { SoloReplication } from './solo-replication.js'
 import { StateLoader } from './state-loader.js'
 import type { Wire, WireHandler } from './wire.js'
-
-/**
- * `recovering` until the state is there or a reign has begun, `serving` while it leads and clients may come, `following` while another broker leads or
- * none, `suspended` while it leads and its lease has run out, `stopping` from {@link Broker.shutdown} on, `failed` after a bug or a storage failure.
- */
-export type BrokerState = 'recovering' | 'serving' | 'following' | 'suspended' | 'stopping' | 'stopped' | 'failed'
 
 /** How long it lives: from {@link Broker.open} to the end, whatever its roles. */
 type Phase = 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'

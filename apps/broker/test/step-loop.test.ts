@@ -4,11 +4,11 @@ import { StepLoop } from '../src/step-loop.js'
 
 function recorder(): { events: string[]; loop: StepLoop; peer: Peer; gate: { isOpen: boolean } } {
   const events: string[] = []
-  const isOpen = true
+  const gate = { isOpen: true }
   const loop = new StepLoop({
     afterStep: () => events.push('after'),
     onError: (error) => events.push(String(error)),
-    mayFlush: () => isOpen,
+    mayFlush: () => gate.isOpen,
     onHeld: () => events.push('held'),
   })
   const peer: Peer = {
@@ -17,7 +17,7 @@ function recorder(): { events: string[]; loop: StepLoop; peer: Peer; gate: { isO
     close: () => undefined,
     flush: () => events.push('flush'),
   }
-  return { events, loop, peer }
+  return { events, loop, peer, gate }
 }
 
 test('an input that comes up during a step runs after it, and peers are flushed once at the end', () => {
@@ -40,4 +40,26 @@ test('after an input that throws none runs', () => {
   })
   loop.step(() => events.push('never'))
   expect(events).toEqual(['Error: bug'])
+})
+
+test('what a step has to send stays, and inputs wait, until it may leave', () => {
+  const { events, loop, peer, gate } = recorder()
+  gate.isOpen = false
+  loop.step(() => loop.markDirty(peer))
+  loop.step(() => events.push('input'))
+  expect(events).toEqual(['held', 'after'])
+  gate.isOpen = true
+  loop.release()
+  expect(events).toEqual(['held', 'after', 'input', 'flush', 'after'])
+  expect(loop.isHeld).toBe(false)
+})
+
+test('a loop that is held runs nothing, and what waits is dropped with a stop', () => {
+  const { events, loop } = recorder()
+  loop.hold()
+  loop.hold()
+  loop.step(() => events.push('input'))
+  loop.stop()
+  loop.release()
+  expect(events).toEqual(['held'])
 })

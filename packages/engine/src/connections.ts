@@ -8,6 +8,13 @@ export class Connections {
   /** One entry for each connection with a keep-alive; it may be early, since what is heard moves the deadline and not the entry. */
   readonly #silences = new Deadlines<Connection>()
 
+  /** Subscriptions of all of them. */
+  get subscriptionCount(): number {
+    let count = 0
+    for (const connection of this.values()) count += connection.subscriptions.size
+    return count
+  }
+
   get count(): number {
     return this.#byId.size
   }

@@ -20,7 +20,7 @@ import { Cursors } from './cursors.js'
 import { Delivery } from './delivery.js'
 import type { EngineContext } from './engine-context.js'
 import type { EngineOptions } from './engine-options.js'
-import { CLIENTS_LOST_GRACE_MS, PRODUCERS_FORGOTTEN_AT_ONCE } from './limits.js'
+import { CLIENTS_LOST_GRACE_MS, PRODUCER_SWEEP_MS, PRODUCERS_FORGOTTEN_AT_ONCE } from './limits.js'
 import { Listing } from './listing.js'
 import type { EngineReadResult } from './outbox.js'
 import { Publishing } from './publishing.js'
@@ -29,9 +29,6 @@ import { Retention, type WantedFloor } from './retention.js'
 import { type RetentionRules, retainedOffsetsOf, retentionRulesOf } from './retention-rules.js'
 import { SessionKeeper } from './session-keeper.js'
 import { Subscribing } from './subscribing.js'
-
-/** How often producers that have been idle for long are looked for. */
-const PRODUCER_SWEEP_MS: number = 60 * 60 * 1000
 
 const NOT_LEADER = 'another broker leads now; connect to it'
 
@@ -89,23 +86,21 @@ export class Engine {
   /** Counts of the moment, for people and metrics. */
   get stats(): Readonly<Record<string, number>> {
     const { connections, state } = this.#context
-    let subscriptions = 0
-    for (const connection of connections.values()) subscriptions += connection.subscriptions.size
     return {
       connections: connections.count,
-      subscriptions,
+      subscriptions: connections.subscriptionCount,
       ...state.stats,
       droppedMessages: this.#publishing.dropped,
       refusedForRoom: this.#publishing.refusedForRoom,
     }
   }
 
-  /** Whether clients are let in: the first record of the reign has committed, and with it everything below. */
+  /** Whether clients are let in: the first record of the reign has committed. */
   get isLeading(): boolean {
     return this.#role === 'leading'
   }
 
-  /** Everything below has committed and is in the state. Before {@link isLeading}, what is below the first record may not have. */
+  /** Everything below is in the state and, once it {@link isLeading}, has committed. */
   get highWatermark(): Offset {
     return this.#context.delivery.highWatermark
   }
@@ -128,7 +123,7 @@ export class Engine {
 
   /** Begins the reign: clients are let in once its first record has committed. */
   start(nowMs: number): void {
-    const { options, queue } = this.#context
+    const { queue, options } = this.#context
     const { epoch, brokerId } = options
     queue.appendControl([{ kind: 'epochStart', epoch, brokerId }], nowMs, () => {
       this.#role = 'leading'

@@ -68,3 +68,6 @@ export const CLIENTS_LOST_GRACE_MS = 5_000
 
 /** Records of one control batch when many things change at once. */
 export const RECORDS_PER_BATCH = 1000
+
+/** How often producers that have been idle for long are looked for. */
+export const PRODUCER_SWEEP_MS: number = 60 * 60 * 1000

@@ -133,4 +133,36 @@ describe('configuration', () => {
     }
     expect(parseCommandLine(['--version'], '1.2.3')).toEqual({ kind: 'print', text: 'gomq 1.2.3\n' })
   })
+
+  test('without etcd the broker leads alone; with it the cluster has defaults, and others can be told other addresses', () => {
+    expect(load({}).etcd).toEqual([])
+    const args = ['--etcd', 'http://127.0.0.1:2379, http://127.0.0.1:2479/', '--advertise-tcp', 'b1.example:9000']
+    expect(load({ args })).toMatchObject({
+      etcd: ['http://127.0.0.1:2379', 'http://127.0.0.1:2479'],
+      cluster: 'gomq',
+      replicas: 3,
+      replication: { host: '127.0.0.1', port: 9100 },
+      leaseMs: 5_000,
+      replicaLagMs: 3_000,
+      advertiseTcp: { host: 'b1.example', port: 9000 },
+      advertiseHttp: undefined,
+    })
+  })
+
+  test('a broker of a cluster says what others need: its ports, a secret beyond loopback, and a name', () => {
+    const etcd = ['--etcd', 'http://127.0.0.1:2379']
+    expect(refusal({ args: [...etcd, '--tcp', '127.0.0.1:0'] })).toContain('--advertise-tcp')
+    expect(load({ args: [...etcd, '--tcp', '127.0.0.1:0', '--advertise-tcp', '127.0.0.1:9000'] }).tcp.port).toBe(0)
+    expect(refusal({ args: [...etcd, '--replication', '0.0.0.0:9100'] })).toContain('--cluster-secret')
+    const { clusterSecret } = load({ args: [...etcd, '--replication', '0.0.0.0:9100', '--cluster-secret', 's3'] })
+    expect(clusterSecret).toBe('s3')
+    expect(refusal({ args: [...etcd, '--node-id', 'a b'] })).toContain('--node-id')
+    expect(refusal({ args: ['--etcd', '127.0.0.1:2379'] })).toContain('no list of URLs')
+    expect(refusal({ args: ['--cluster', 'a/b'] })).toContain('no name')
+  })
+
+  test('the secret of a cluster is never shown where it is refused', () => {
+    const message = refusal({ args: ['--cluster-secret', '@/nowhere/secret'] })
+    expect(message).toContain('cluster-secret = ... (command line) cannot be read')
+  })
 })

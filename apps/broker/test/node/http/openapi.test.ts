@@ -91,6 +91,7 @@ describe('GET /v1/openapi.json', () => {
       ['GET', '/version'],
       ['GET', '/healthz'],
       ['GET', '/readyz'],
+      ['GET', '/v1/cluster'],
       ['GET', '/messages?topic=A&limit=1'],
       ['GET', '/v1/messages?topic=A'],
       ['GET', '/v1/topics?limit=1'],
