@@ -6,6 +6,9 @@ const NAME = 'checkpoint'
 const MAGIC = 0x43514d47 // "GMQC"
 const VERSION = 1
 
+/** The checkpoint as it is stored; elements at the end are left out, those before others are null. */
+type Elements = [string, Offset, Epoch, Offset, (Offset | null)?, (Offset | null)?, boolean?]
+
 /**
  * What this disk knows about itself: lower bounds that were true when it was written. A log that ends below `syncedOffset`, or begins
  * above `logStartOffset`, has lost something.
@@ -24,6 +27,13 @@ export interface Checkpoint {
    * cleaned. 0 where offsets are missing and nothing was cleaned: a repair left a gap in the place of damage, and the rest is replayed.
    */
   readonly snapshotNeededFrom?: Offset
+  /**
+   * A cleaned segment that ends here may be the last one: it was being received, and the segment that follows it had not been begun. Left out
+   * at all other times, when a last segment that was cleaned has lost the one behind it.
+   */
+  readonly receivingTo?: Offset
+  /** All segments and snapshots that are there are on their way out: the log is empty and begins at `logStartOffset`. */
+  readonly isEmptying?: boolean
 }
 
 /**
@@ -44,17 +54,19 @@ export async function readCheckpoint(fs: FileSystem, directory: string, crc32: C
       `the checkpoint ${path} is damaged, so that nobody can tell whether the log is complete; restore a backup with 'gomqctl log restore', or trust the log as it is, under a new identity, with 'gomqctl log repair ${directory}'`,
     )
   }
-  const [storeId, syncedOffset, epoch, logStartOffset, snapshotNeededFrom] = valueOfVersion(
+  const [storeId, syncedOffset, epoch, logStartOffset, snapshotNeededFrom, receivingTo, isEmptying] = valueOfVersion(
     record,
     VERSION,
     'the checkpoint',
-  ) as [string, Offset, Epoch, Offset, Offset | undefined]
+  ) as Elements
   return {
     storeId,
     syncedOffset,
     epoch,
     logStartOffset,
-    ...(snapshotNeededFrom !== undefined && { snapshotNeededFrom }),
+    ...(snapshotNeededFrom !== undefined && snapshotNeededFrom !== null && { snapshotNeededFrom }),
+    ...(receivingTo !== undefined && receivingTo !== null && { receivingTo }),
+    ...(isEmptying === true && { isEmptying }),
   }
 }
 
@@ -65,14 +77,10 @@ export function writeCheckpoint(
   checkpoint: Checkpoint,
   crc32: Crc32,
 ): Promise<void> {
-  const { storeId, syncedOffset, epoch, logStartOffset, snapshotNeededFrom } = checkpoint
-  const value = [
-    storeId,
-    syncedOffset,
-    epoch,
-    logStartOffset,
-    ...(snapshotNeededFrom === undefined ? [] : [snapshotNeededFrom]),
-  ]
+  const { storeId, syncedOffset, epoch, logStartOffset } = checkpoint
+  const more = [checkpoint.snapshotNeededFrom, checkpoint.receivingTo, checkpoint.isEmptying === true || undefined]
+  const said = more.slice(0, more.findLastIndex((element) => element !== undefined) + 1)
+  const value = [storeId, syncedOffset, epoch, logStartOffset, ...said.map((element) => element ?? null)]
   const bytes = encodeSealed(MAGIC, VERSION, value, crc32)
   return replaceFile(fs, directory, NAME, (file) => file.writev([bytes], 0))
 }

@@ -118,6 +118,12 @@ export class CleanedSegmentWriter {
     if (this.#chunkBytes >= CLEANED_WRITE_BYTES) await this.#flush()
   }
 
+  /** Writes and syncs what was added so far, so that little is left to {@link finish}. @throws as {@link add} */
+  async sync(): Promise<void> {
+    await this.#flush()
+    await this.#file!.sync()
+  }
+
   /**
    * Syncs the file and renames it into its place, and writes its index. When it settles, both survive a crash.
    *

@@ -21,6 +21,11 @@ export type { LogOptions } from './log-options.js'
 export type { ReadRequest, ReadResult } from './log-reader.js'
 export { openLog } from './open-log.js'
 export type { TornTail } from './recovery.js'
+export type { CleanedStretch, StretchRange } from './replication/cleaned-stretch.js'
+export type { MemberPiece } from './replication/member-read.js'
+export { type ReplicatedLog, replicaLog } from './replication/replica-log.js'
+export { type ReplicaRecord, type ReplicaRecordFile, replicaRecordStore } from './replication/replica-record.js'
+export { type OpenSnapshot, type SnapshotTransfer, snapshotStore } from './replication/snapshot-store.js'
 export type { SegmentView } from './segment.js'
 export {
   keptSnapshots,

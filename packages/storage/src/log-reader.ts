@@ -14,7 +14,7 @@ import { CONTROL_TOPIC, type SegmentIndex } from './format/segment-index.js'
 import type { IndexCache } from './index-cache.js'
 import { READ_RUN_BYTES_MAX } from './limits.js'
 import type { LogState } from './log-state.js'
-import { corruptAt, type Segment } from './segment.js'
+import { corruptAt, type Segment, type SegmentView } from './segment.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { TailCache } from './tail-cache.js'
 
@@ -38,6 +38,8 @@ export interface ReadResult {
   readonly nextOffset: Offset
   /** Whether what was looked at has been cleaned: offsets that are not in `batches` may have held something once. */
   readonly isThinned: boolean
+  /** The cleaned segment that was looked at; undefined if what was looked at is as it was appended. */
+  readonly cleanedSegment?: SegmentView
 }
 
 /** Reads a log: what is new from memory, the rest from disk through the indexes. */
@@ -161,7 +163,8 @@ export class LogReader {
     // Over a gap, but not over `to`, which may lie in it.
     const lookedTo = entry === 0 ? segment.baseOffset : index.endAt(entry - 1)
     const nextOffset = Math.max(lookedTo, Math.min(index.offsetAt(entry), to)) as Offset
-    return { batches, nextOffset, isThinned: segment.generation > 0 }
+    if (segment.generation === 0) return { batches, nextOffset, isThinned: false }
+    return { batches, nextOffset, isThinned: true, cleanedSegment: segment.view }
   }
 
   /** Reads the entries from `from` to before `to` at once, and verifies each. */

@@ -32,12 +32,18 @@ export class LogState {
    * The state of a log that was just recovered: all of it is on disk, none of it is known to be committed.
    * @param checkpoint  what was known before; undefined if nothing was
    */
-  constructor(segments: readonly Segment[], checkpoint?: Pick<Checkpoint, 'epoch' | 'snapshotNeededFrom'>) {
+  constructor(
+    segments: readonly Segment[],
+    checkpoint?: Pick<Checkpoint, 'epoch' | 'snapshotNeededFrom' | 'receivingTo'>,
+  ) {
     this.#segments = segments
     this.#promisedStartOffset = this.logStartOffset
     // Unless the checkpoint knows: below the end of a cleaned segment control records may be gone. In one that a repair made they are not.
     const cleanedTo = segments.findLast((segment) => segment.generation > 0)?.endOffset ?? 0
     this.#snapshotNeededFrom = (checkpoint?.snapshotNeededFrom ?? cleanedTo) as Offset
+    // One that was received just before a crash.
+    if (checkpoint?.receivingTo === cleanedTo)
+      this.#snapshotNeededFrom = Math.max(this.#snapshotNeededFrom, cleanedTo) as Offset
     const end = this.active.endOffset
     this.#offsets = { highWatermark: this.logStartOffset, syncedOffset: end, logEndOffset: end }
     this.#set({})
@@ -216,6 +222,32 @@ export class LogState {
     this.#lastAppendTimeMs = 0
     for (const segment of this.segments)
       this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, segment.summary.lastTimeMs)
+  }
+
+  /** A cleaned segment was received and stands behind the log's end, and `active` behind it. One without batches has made room. */
+  handleReceived(cleaned: Segment, active: Segment): void {
+    const end = this.active.endOffset
+    invariant(
+      end === this.logEndOffset && cleaned.baseOffset === end && cleaned.endOffset === active.baseOffset,
+      `a segment from ${cleaned.baseOffset} to ${cleaned.endOffset} behind ${end}, before ${active.baseOffset}`,
+    )
+    const kept = this.active.baseOffset === end ? this.#segments.slice(0, -1) : this.#segments
+    this.#segments = [...kept, cleaned, active]
+    this.#set({ syncedOffset: active.baseOffset, logEndOffset: active.baseOffset })
+    for (const { epoch, startOffset } of cleaned.summary.epochStarts) this.epochs.add(epoch, startOffset)
+    this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, cleaned.summary.lastTimeMs)
+    this.#snapshotNeededFrom = Math.max(this.#snapshotNeededFrom, cleaned.endOffset) as Offset
+  }
+
+  /** Everything is gone; the log begins, and goes on, in `active`. */
+  handleEmptied(active: Segment): void {
+    const at = active.baseOffset
+    this.#segments = [active]
+    this.#promisedStartOffset = at
+    this.#snapshotNeededFrom = at
+    this.#lastAppendTimeMs = 0
+    this.epochs.truncate(0 as Offset)
+    this.#set({ highWatermark: at, syncedOffset: at, logEndOffset: at })
   }
 
   #set(changed: Partial<Offsets>): void {

@@ -13,7 +13,7 @@ export async function truncateLog(parts: LogParts, to: Offset): Promise<void> {
   const { context, state, tail, indexes, writer } = parts
   const { fs, folder } = context
   await checkBoundary(parts, to)
-  await writer.checkpoint(to)
+  await writer.checkpoint({ syncedOffset: to })
   const wasActive = state.active
   while (state.active.baseOffset > to || (state.active.baseOffset === to && isAppendable(state.segments.at(-2))))
     await dropLast(parts)

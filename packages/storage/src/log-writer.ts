@@ -1,6 +1,6 @@
 import { GomqError, InvariantError, nextOffsetOf, type Offset, sealHeader } from '@gomq/protocol'
 import { writeActiveIndex } from './active-index.js'
-import { writeCheckpoint } from './checkpoint.js'
+import { type Checkpoint, writeCheckpoint } from './checkpoint.js'
 import type { FileHandle } from './file-system.js'
 import { FullDisk, isNoRoom } from './full-disk.js'
 import type { IndexCache } from './index-cache.js'
@@ -9,7 +9,7 @@ import { CHECKPOINT_INTERVAL_BYTES } from './limits.js'
 import type { LogContext } from './log-options.js'
 import type { LogState } from './log-state.js'
 import { createSegment } from './recovery.js'
-import { segmentName } from './segment.js'
+import { type Segment, segmentName } from './segment.js'
 import { putSyncMarker } from './sync-marker.js'
 import { type TailCache, unpinned } from './tail-cache.js'
 import { Turns } from './turns.js'
@@ -114,6 +114,21 @@ export class LogWriter {
     this.#zeroed.forget()
   }
 
+  /** Cuts the zeros behind the log's end, for good: the active segment is sealed next. No round is under way. */
+  trim(): Promise<void> {
+    return this.#zeroed.trim(this.#file, this.#state.active.index!.bytes)
+  }
+
+  /** Writes the index of a segment that was just sealed, beside what follows. A failure loses nothing: it is rebuilt when it is needed. */
+  writeIndexOf(sealed: Segment): void {
+    const { fs, folder, crc32 } = this.#context
+    const index = sealed.index!
+    this.#indexWrites = this.#indexWrites
+      .then(() => writeIndex(fs, folder, index, crc32))
+      .catch(() => undefined)
+      .then(() => this.#indexes.add(sealed))
+  }
+
   /** Settles when no index file of a sealed segment is being written. */
   get indexWrites(): Promise<void> {
     return this.#indexWrites
@@ -121,13 +136,11 @@ export class LogWriter {
 
   /**
    * Writes what is known to be on disk when it is its turn.
-   * @param syncedOffset  lower than the state's before a truncation
+   * @param announced  what it says otherwise than the state: before a truncation a lower synced offset, for example
    * @throws GomqError DISK_FULL  there is no room; the old one is there
    */
-  checkpoint(syncedOffset?: Offset): Promise<void> {
-    return this.#checkpoints.take(() =>
-      this.#full.needRoom(this.#writeCheckpoint(syncedOffset ?? this.#state.syncedOffset)),
-    )
+  checkpoint(announced: Partial<Checkpoint> = {}): Promise<void> {
+    return this.#checkpoints.take(() => this.#full.needRoom(this.#writeCheckpoint(announced)))
   }
 
   /** Writes a checkpoint, unless the disk is full: it says what was true once, and so does the old one. */
@@ -255,26 +268,21 @@ export class LogWriter {
 
   /** Seals the active segment and begins a new one. The old one's index is written beside the rounds that follow. */
   async #roll(): Promise<void> {
-    const { fs, folder, crc32 } = this.#context
+    const { fs, folder } = this.#context
     const sealed = this.#state.active
-    const index = sealed.index!
-    await this.#zeroed.trim(this.#file, index.bytes)
+    await this.trim()
     await this.#full.needRoom(this.#createFile(`${folder}/${segmentName(sealed.endOffset)}`))
     const created = await createSegment(fs, folder, sealed.endOffset)
     await this.#file.close()
     this.#file = created.file
     this.#state.handleRolled(created.segment)
-    // A failure loses nothing: the index is rebuilt when it is needed.
-    this.#indexWrites = this.#indexWrites
-      .then(() => writeIndex(fs, folder, index, crc32))
-      .catch(() => undefined)
-      .then(() => this.#indexes.add(sealed))
+    this.writeIndexOf(sealed)
     await this.checkpointIfRoom()
   }
 
-  async #writeCheckpoint(syncedOffset: Offset): Promise<void> {
+  async #writeCheckpoint(announced: Partial<Checkpoint>): Promise<void> {
     const { fs, directory, crc32, storeId } = this.#context
-    const { epochs, promisedStartOffset: logStartOffset, promisedSnapshotNeed } = this.#state
+    const { syncedOffset, epochs, promisedStartOffset: logStartOffset, promisedSnapshotNeed } = this.#state
     this.#bytesSinceCheckpoint = 0
     const checkpoint = {
       storeId,
@@ -282,6 +290,7 @@ export class LogWriter {
       epoch: epochs.last,
       logStartOffset,
       ...(promisedSnapshotNeed !== undefined && { snapshotNeededFrom: promisedSnapshotNeed }),
+      ...announced,
     }
     await writeCheckpoint(fs, directory, checkpoint, crc32)
   }

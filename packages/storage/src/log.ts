@@ -47,7 +47,8 @@ export class Log {
   readonly #writer: LogWriter
   readonly #reader: LogReader
   readonly #tornTail: TornTail | undefined
-  #truncation: Promise<void> | undefined
+  /** While appends are held back: a truncation, for example. */
+  #rebuilding: Promise<void> | undefined
   /** Changes of the segments, one behind the other. */
   readonly #changes: Turns = new Turns()
   #isHurried = false
@@ -123,9 +124,9 @@ export class Log {
       if (index !== undefined) for (const name of index.names) if (name !== '') yield name
   }
 
-  /** Puts down what recovery accepted. On a full disk the checkpoint that is there stays; a first one must be written. @internal */
-  start(isFirst: boolean): Promise<void> {
-    return isFirst ? this.#writer.checkpoint() : this.#writer.checkpointIfRoom()
+  /** Puts down what recovery accepted. On a full disk the checkpoint that is there stays, unless a new one is needed. @internal */
+  start(isNeeded: boolean): Promise<void> {
+    return isNeeded ? this.#writer.checkpoint() : this.#writer.checkpointIfRoom()
   }
 
   /** Another process took the directory over: nothing is acknowledged any more. @internal */
@@ -149,7 +150,7 @@ export class Log {
    */
   append(batch: Uint8Array): void {
     this.#checkAlive()
-    invariant(this.#truncation === undefined, 'a batch was appended while the log is being truncated')
+    invariant(this.#rebuilding === undefined, 'a batch was appended while the log is being truncated')
     invariant(
       batchBytesOf(batch) === batch.byteLength,
       `a batch of ${batchBytesOf(batch)} bytes has ${batch.byteLength}`,
@@ -259,15 +260,34 @@ export class Log {
    */
   truncate(to: Offset): Promise<void> {
     this.#checkAlive()
-    invariant(this.#truncation === undefined, 'the log is being truncated already')
     invariant(
       to >= this.highWatermark && to <= this.logEndOffset,
       `truncating to ${to}, outside high watermark ${this.highWatermark} to log end ${this.logEndOffset}`,
     )
-    this.#truncation = this.#truncate(to).finally(() => {
-      this.#truncation = undefined
+    return this.rebuild(to, async (parts) => {
+      if (to < this.syncedOffset) await truncateLog(parts, to)
+      else this.#state.handleTruncated(to)
     })
-    return this.#truncation
+  }
+
+  /**
+   * Runs `work` while nothing else changes the log or reads it from disk. What waits for the disk below `heldTo` is written first, the rest
+   * dropped. Until it settles nothing may be appended. If it fails, but for a bug, the log has failed. One at a time.
+   * @internal
+   */
+  rebuild(heldTo: Offset, work: (parts: LogParts) => Promise<void>): Promise<void> {
+    this.#checkAlive()
+    invariant(this.#rebuilding === undefined, 'the log is being truncated already')
+    this.#rebuilding = this.#rebuild(heldTo, work).finally(() => {
+      this.#rebuilding = undefined
+    })
+    return this.#rebuilding
+  }
+
+  /** @internal */
+  get parts(): LogParts {
+    this.#checkAlive()
+    return this.#parts
   }
 
   /**
@@ -335,15 +355,13 @@ export class Log {
     })
   }
 
-  async #truncate(to: Offset): Promise<void> {
-    this.#writer.hold(to)
+  async #rebuild(heldTo: Offset, work: (parts: LogParts) => Promise<void>): Promise<void> {
+    this.#writer.hold(heldTo)
     this.#writer.hurry()
     await this.#writer.idle()
     try {
       if (this.#writer.failure !== undefined) throw this.#writer.failure
-      if (to < this.syncedOffset) {
-        await this.#changes.take(() => this.#parts.coldReads.alone(() => truncateLog(this.#parts, to)))
-      } else this.#state.handleTruncated(to)
+      await this.#changes.take(() => this.#parts.coldReads.alone(() => work(this.#parts)))
     } catch (error) {
       if (!(error instanceof InvariantError)) await this.#writer.fail(error)
       throw this.#writer.failure ?? error
@@ -355,7 +373,7 @@ export class Log {
   async #close(): Promise<void> {
     this.hurry()
     const { files, coldReads } = this.#parts
-    await this.#truncation?.catch(() => undefined)
+    await this.#rebuilding?.catch(() => undefined)
     await this.#writer.idle()
     try {
       await this.#changes.take(() =>

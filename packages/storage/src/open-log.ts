@@ -31,7 +31,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
     options.onRecovered?.('active')
     const storeId = checkpoint?.storeId ?? randomIdentity(random).toString(36)
     log = new Log(contextOf(options, storeId), lock, recovered, checkpoint)
-    await log.start(checkpoint === undefined)
+    await log.start(checkpoint === undefined || checkpoint.isEmptying === true)
     if (lost !== undefined) throw lost
     return log
   } catch (error) {

@@ -7,6 +7,7 @@ import type { CleanedHead } from './format/cleaned-head.js'
 import { SegmentIndex, type StoredSummary } from './format/segment-index.js'
 import { writeIndex } from './index-file.js'
 import { OPENED_AT_ONCE, SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX, SUMMARY_BYTES_USUAL } from './limits.js'
+import { emptyDirectory } from './replication/emptying.js'
 import { corruptAt, indexName, remedyOf, Segment, segmentName } from './segment.js'
 import { chooseSegments, type SegmentFile, segmentFilesOf } from './segment-choice.js'
 import { scanSegment, wasSyncedBehind } from './segment-scan.js'
@@ -46,6 +47,7 @@ export async function recoverSegments(
 ): Promise<RecoveredSegments> {
   const folder = `${directory}/log`
   await fs.makeDirectory(folder)
+  if (checkpoint?.isEmptying === true) await emptyDirectory(fs, directory)
   const names = await fs.list(folder)
   const files = await segmentFilesOf(fs, folder, names, crc32)
   const { chosen, superseded } = chooseSegments(files, checkpoint?.logStartOffset ?? (0 as Offset))
@@ -123,9 +125,11 @@ function checkStart(folder: string, start: Offset | undefined, checkpoint: Check
   }
 }
 
-/** Behind a cleaned segment there was another one, always. */
+/** Behind a cleaned segment there was another one, always, unless it was just received. */
 function checkEnd(last: SegmentFile | undefined, checkpoint: Checkpoint | undefined): void {
   if (last?.head === undefined || checkpoint === undefined) return
+  const { receivingTo, syncedOffset } = checkpoint
+  if (receivingTo === last.head.endOffset && syncedOffset <= receivingTo) return
   throw new GomqError(
     'CORRUPT_LOG',
     `the log ends with ${last.path}, at byte ${last.head.bytes}, where offset ${last.head.endOffset} should begin in a segment that is gone; ${remedyOf(last.path)}`,

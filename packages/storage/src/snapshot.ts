@@ -3,11 +3,14 @@ import { type FileHandle, type FileSystem, readFile, replaceFile } from './file-
 import { encodeSealed, readSealed, valueOfVersion } from './format/sealed-record.js'
 import { SNAPSHOT_FLUSH_BYTES, SNAPSHOT_SLICE_MS, SNAPSHOTS_KEPT } from './limits.js'
 
-const MAGIC = 0x53514d47 // "GMQS"
-const END_MAGIC = 0x45514d47 // "GMQE"
-const VERSION = 1
+/** First bytes of a snapshot, "GMQS". */
+export const SNAPSHOT_MAGIC = 0x53514d47
+/** First bytes of its end, "GMQE"; no entry is as long as they would say. */
+export const SNAPSHOT_END_MAGIC = 0x45514d47
+/** Version of both. */
+export const SNAPSHOT_VERSION = 1
 /** Before each entry: its length and its checksum. */
-const ENTRY_HEAD_BYTES = 8
+export const SNAPSHOT_ENTRY_HEAD_BYTES = 8
 /** Entries in a slice where there is no clock. */
 const SLICE_ENTRIES = 1000
 
@@ -80,6 +83,7 @@ export async function writeSnapshot(options: SnapshotLocation & SnapshotSource):
  *
  * @param options.log         what the log holds, `logStartOffset` to `logEndOffset`, control records from `snapshotNeededFrom` on for sure
  * @param options.onRejected  told of each snapshot that was put aside
+ * @param options.isFilling   the log is being filled by another broker: there is no state yet, no snapshot is looked at, nothing is refused
  * @throws GomqError CORRUPT_LOG         the log does not begin at 0, or was cleaned, and no snapshot fits it
  * @throws GomqError UNSUPPORTED_FORMAT  another version wrote it
  */
@@ -87,12 +91,15 @@ export async function loadSnapshot(
   options: SnapshotLocation & {
     readonly log: StoredRange
     readonly onRejected?: (path: string, reason: string) => void
+    readonly isFilling?: boolean
   },
 ): Promise<LoadedSnapshot | undefined> {
   const { fs, directory, crc32, log } = options
   const folder = folderOf(directory)
   const all = await fs.list(folder)
   for (const name of all) if (name.endsWith('.tmp')) await fs.remove(`${folder}/${name}`)
+  // What was installed reaches further than the log does so far.
+  if (options.isFilling === true) return undefined
   for (const name of all.filter(isSnapshotName).sort().reverse()) {
     const path = `${folder}/${name}`
     const bytes = await readFile(fs, path)
@@ -158,7 +165,7 @@ async function writeEntries(file: FileHandle, source: SnapshotLocation & Snapsho
   const { crc32, beginOffset, nowMs } = source
   const pause = source.pause ?? (() => Promise.resolve())
   let position = 0
-  let chunks: Uint8Array[] = [encodeSealed(MAGIC, VERSION, [beginOffset], crc32)]
+  let chunks: Uint8Array[] = [encodeSealed(SNAPSHOT_MAGIC, SNAPSHOT_VERSION, [beginOffset], crc32)]
   let bytes = 0
   let count = 0
   let sliceEndMs = (nowMs?.() ?? 0) + SNAPSHOT_SLICE_MS
@@ -170,11 +177,11 @@ async function writeEntries(file: FileHandle, source: SnapshotLocation & Snapsho
     position += joined.byteLength
   }
   for (const entry of source.entries) {
-    const head = new Uint8Array(ENTRY_HEAD_BYTES)
+    const head = new Uint8Array(SNAPSHOT_ENTRY_HEAD_BYTES)
     writeU32(head, 0, entry.byteLength)
     writeU32(head, 4, crc32(entry))
     chunks.push(head, entry)
-    bytes += entry.byteLength + ENTRY_HEAD_BYTES
+    bytes += entry.byteLength + SNAPSHOT_ENTRY_HEAD_BYTES
     count++
     if (bytes >= SNAPSHOT_FLUSH_BYTES) await flush()
     if (nowMs === undefined ? count % SLICE_ENTRIES === 0 : nowMs() >= sliceEndMs) {
@@ -182,27 +189,27 @@ async function writeEntries(file: FileHandle, source: SnapshotLocation & Snapsho
       sliceEndMs = (nowMs?.() ?? 0) + SNAPSHOT_SLICE_MS
     }
   }
-  chunks.push(encodeSealed(END_MAGIC, VERSION, [count, source.endOffset()], crc32))
+  chunks.push(encodeSealed(SNAPSHOT_END_MAGIC, SNAPSHOT_VERSION, [count, source.endOffset()], crc32))
   await flush()
 }
 
 function decodeSnapshot(bytes: Uint8Array, crc32: Crc32): LoadedSnapshot | undefined {
-  const head = readSealed(bytes, MAGIC, crc32)
+  const head = readSealed(bytes, SNAPSHOT_MAGIC, crc32)
   if (head === undefined) return undefined
-  const [beginOffset] = valueOfVersion(head, VERSION, 'a snapshot') as [Offset]
+  const [beginOffset] = valueOfVersion(head, SNAPSHOT_VERSION, 'a snapshot') as [Offset]
   const entries: Uint8Array[] = []
-  for (let at = head.bytes; at + ENTRY_HEAD_BYTES <= bytes.byteLength; ) {
+  for (let at = head.bytes; at + SNAPSHOT_ENTRY_HEAD_BYTES <= bytes.byteLength; ) {
     // No entry is as long as the end's magic would say.
-    const end = readSealed(bytes.subarray(at), END_MAGIC, crc32)
+    const end = readSealed(bytes.subarray(at), SNAPSHOT_END_MAGIC, crc32)
     if (end !== undefined) {
-      const [count, endOffset] = valueOfVersion(end, VERSION, 'a snapshot') as [number, Offset]
+      const [count, endOffset] = valueOfVersion(end, SNAPSHOT_VERSION, 'a snapshot') as [number, Offset]
       const isWhole = count === entries.length && at + end.bytes === bytes.byteLength
       return isWhole ? { beginOffset, endOffset, entries } : undefined
     }
-    const entry = bytes.subarray(at + ENTRY_HEAD_BYTES, at + ENTRY_HEAD_BYTES + readU32(bytes, at))
+    const entry = bytes.subarray(at + SNAPSHOT_ENTRY_HEAD_BYTES, at + SNAPSHOT_ENTRY_HEAD_BYTES + readU32(bytes, at))
     if (entry.byteLength !== readU32(bytes, at) || crc32(entry) !== readU32(bytes, at + 4)) return undefined
     entries.push(entry)
-    at += ENTRY_HEAD_BYTES + entry.byteLength
+    at += SNAPSHOT_ENTRY_HEAD_BYTES + entry.byteLength
   }
   return undefined
 }
@@ -221,14 +228,17 @@ function misfit(
   return undefined
 }
 
-function folderOf(directory: string): string {
+/** Where the snapshots of a data directory lie. */
+export function folderOf(directory: string): string {
   return `${directory}/snapshots`
 }
 
-function snapshotName(beginOffset: Offset): string {
+/** Name of the snapshot that begins at `beginOffset`. */
+export function snapshotName(beginOffset: Offset): string {
   return `${String(beginOffset).padStart(20, '0')}.snapshot`
 }
 
-function isSnapshotName(name: string): boolean {
+/** Whether a file of that folder is a snapshot. */
+export function isSnapshotName(name: string): boolean {
   return /^\d{20}\.snapshot$/.test(name)
 }

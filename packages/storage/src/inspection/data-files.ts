@@ -1,5 +1,6 @@
 import type { Offset } from '@gomq/protocol'
 import { type FileSystem, isSystemError } from '../file-system.js'
+import { REPLICA_RECORD } from '../replication/replica-record.js'
 import { SYNC_FAILED_MARKER } from '../sync-marker.js'
 
 /** A segment file, as its name says. */
@@ -32,6 +33,8 @@ export interface DataFiles {
   readonly snapshots: readonly SnapshotFile[]
   readonly hasCheckpoint: boolean
   readonly hasSyncMarker: boolean
+  /** What a broker of a cluster knows of it. */
+  readonly hasReplicaRecord: boolean
   /** Replacements that a crash cut short, snapshots put aside, folders of an earlier repair. */
   readonly leftovers: readonly string[]
   /** What no version of the broker that is known here leaves. */
@@ -60,9 +63,11 @@ export async function listDataFiles(fs: FileSystem, directory: string): Promise<
   const strangers: string[] = []
   let hasCheckpoint = false
   let hasSyncMarker = false
+  let hasReplicaRecord = false
   for (const name of await fs.list(directory)) {
     if (name === 'checkpoint') hasCheckpoint = true
     else if (name === SYNC_FAILED_MARKER) hasSyncMarker = true
+    else if (name === REPLICA_RECORD) hasReplicaRecord = true
     else if (/\.tmp$|^repaired-/.test(name)) leftovers.push(name)
     else if (!/^(log|snapshots|backup-manifest|(LOCK|claim)\..*)$/.test(name)) strangers.push(name)
   }
@@ -88,6 +93,7 @@ export async function listDataFiles(fs: FileSystem, directory: string): Promise<
     snapshots: snapshots.sort((a, b) => a.beginOffset - b.beginOffset),
     hasCheckpoint,
     hasSyncMarker,
+    hasReplicaRecord,
     leftovers: leftovers.sort(),
     strangers: strangers.sort(),
   }

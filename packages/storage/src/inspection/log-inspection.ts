@@ -66,7 +66,8 @@ export async function inspectSegments(options: {
   const newest = isLive ? await readCheckpoint(fs, directory, crc32) : checkpoint
   const logStartOffset = segments[0]?.file.baseOffset ?? newest?.logStartOffset ?? (0 as Offset)
   const logEndOffset = segments.at(-1)?.endOffset ?? logStartOffset
-  const isActiveLost = segments.at(-1)?.isActive === false && files.hasCheckpoint
+  const isActiveLost =
+    segments.at(-1)?.isActive === false && files.hasCheckpoint && checkpoint?.receivingTo !== logEndOffset
   const isStartLost = newest !== undefined && logStartOffset > newest.logStartOffset
   const isEndLost = checkpoint !== undefined && logEndOffset < checkpoint.syncedOffset
   if (isStartLost)

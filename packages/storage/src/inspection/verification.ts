@@ -1,6 +1,7 @@
 import { type Crc32, GomqError, type Offset } from '@gomq/protocol'
 import { type Checkpoint, readCheckpoint } from '../checkpoint.js'
 import { type FileSystem, readFile } from '../file-system.js'
+import { REPLICA_RECORD, readReplicaRecord } from '../replication/replica-record.js'
 import { inspectSnapshot } from '../snapshot.js'
 import { type DataFiles, listDataFiles, type SnapshotFile, unlessGone } from './data-files.js'
 import type { Find, Finding, OnProgress } from './finding.js'
@@ -96,7 +97,9 @@ export async function inspectDirectory(options: VerifyOptions): Promise<Inspecti
     isCheckpointDamaged = true
     find('damage', 'checkpoint', 'it is damaged, so that nobody can tell whether the log is complete')
   }
-  const files = await listDataFiles(fs, directory)
+  const listed = await listDataFiles(fs, directory)
+  const files = checkpoint?.isEmptying === true ? emptied(listed) : listed
+  const isFilling = await inspectRecord(options, find)
   if (checkpoint === undefined && !isCheckpointDamaged)
     find('harmless', 'checkpoint', 'there is none: the next start believes the log as it is, under a new identity')
   const log = await inspectSegments({ ...options, files, checkpoint, find })
@@ -113,14 +116,15 @@ export async function inspectDirectory(options: VerifyOptions): Promise<Inspecti
       crc32,
     )
     inspectedSnapshots.push({ file, reason, endOffset })
-    if (reason === undefined || (isLive && !isDamaged)) continue
+    // What was installed reaches further than the log does so far.
+    if (reason === undefined || ((isLive || isFilling) && !isDamaged)) continue
     find(isDamaged ? 'repairable' : 'harmless', name, `${reason}; the next start puts it aside`)
   }
   const snapshots = inspectedSnapshots.filter(({ reason }) => reason === undefined).length
   const neededFrom = Math.max(log.logStartOffset, snapshotNeededFrom)
   if (snapshots === 0 && neededFrom > 0)
     find(
-      'damage',
+      isFilling ? 'harmless' : 'damage',
       'snapshots',
       `none holds the state at offset ${neededFrom} or later, below which the log is not whole`,
     )
@@ -146,6 +150,28 @@ export async function inspectDirectory(options: VerifyOptions): Promise<Inspecti
     log,
     inspectedSnapshots,
   }
+}
+
+/** Whether the record says that the log is being filled by others of its cluster; one that is damaged is found. */
+async function inspectRecord({ fs, directory, crc32 }: VerifyOptions, find: Find): Promise<boolean> {
+  try {
+    return (await readReplicaRecord(fs, directory, crc32))?.isFilling === true
+  } catch (error) {
+    if (!(error instanceof GomqError) || error.code !== 'CORRUPT_LOG') throw error
+    find(
+      'damage',
+      REPLICA_RECORD,
+      'it is damaged; the data directory of a broker of a cluster is emptied, the others fill it anew',
+    )
+    return false
+  }
+}
+
+/** The files of a log that is being emptied: those that are left do not count. */
+function emptied(files: DataFiles): DataFiles {
+  const { segments, indexes, snapshots, leftovers } = files
+  const left = [...segments.map(({ name }) => name), ...indexes, ...snapshots.map(({ name }) => name)]
+  return { ...files, segments: [], indexes: [], snapshots: [], leftovers: [...leftovers, ...left].sort() }
 }
 
 function sum(numbers: readonly number[]): number {

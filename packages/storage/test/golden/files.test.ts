@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { readCheckpoint, writeCheckpoint } from '../../src/checkpoint.js'
 import { CleanedSegmentWriter } from '../../src/cleaned-segment-writer.js'
 import { SegmentIndex } from '../../src/format/segment-index.js'
+import { replicaRecordStore } from '../../src/replication/replica-record.js'
 import { loadSnapshot, writeSnapshot } from '../../src/snapshot.js'
 import { SimDisk } from '../../src/testing/sim-disk.js'
 import { contentsOf } from '../support/log-contents.js'
@@ -145,6 +146,31 @@ describe('golden bytes of the files in a data directory', () => {
     expectGolden('checkpoint', disk.bytesOf('data/checkpoint'))
     disk.put('data/checkpoint', Uint8Array.from(readGolden('checkpoint')))
     expect(await readCheckpoint(disk.mount(), 'data', crc32)).toEqual(CHECKPOINT)
+  })
+
+  test('a checkpoint that says what is under way is written as it was when the format was released, and is read', async () => {
+    const disk = emptyDisk()
+    const underWay = { ...CHECKPOINT, receivingTo: (2 ** 33 + 9) as Offset, isEmptying: true }
+    await writeCheckpoint(disk.mount(), 'data', underWay, crc32)
+    expectGolden('checkpoint-under-way', disk.bytesOf('data/checkpoint'))
+    disk.put('data/checkpoint', Uint8Array.from(readGolden('checkpoint-under-way')))
+    expect(await readCheckpoint(disk.mount(), 'data', crc32)).toEqual(underWay)
+  })
+
+  test('a replica record is written as it was when the format was released, and is read', async () => {
+    const disk = emptyDisk()
+    const record = {
+      clusterUuid: '5b1a7c52-33c1-4a8e-9f5e-0d1d8f0c7b11',
+      epoch: 7 as Epoch,
+      coordinatorId: '14841639068965178418',
+      coordinatorRevision: 2 ** 40,
+      isFilling: true,
+    }
+    await replicaRecordStore(location(disk)).save(record)
+    expectGolden('replica', disk.bytesOf('data/replica'))
+    disk.put('data/replica', Uint8Array.from(readGolden('replica')))
+    expect(await replicaRecordStore(location(disk)).load()).toEqual(record)
+    expect(readGolden('replica').subarray(0, 4).toString()).toBe('GMQR')
   })
 
   test('a snapshot is written as it was when the format was released, and is read', async () => {
