@@ -8,25 +8,63 @@ const WINDOW = 200
 const PADDING = '.'.repeat(300)
 const KEYS = 100
 const TOMBSTONE_SHARE = 0.2
+const RETAINED_WITHIN_MS = 10_000
 /** Every so many jobs one is acknowledged late, and holds all behind it. */
 const LATE_JOB = 500
 const LATE_JOB_MS = 700
 
 /** Publishes one after the other, some of them at once, until it is stopped. */
-async function keepPublishing(stop: AbortSignal, publish: (sequence: number) => Promise<void>): Promise<void> {
+async function keepPublishing(
+  stop: AbortSignal,
+  publish: (sequence: number) => Promise<void>,
+  pauses: Pauses = new Pauses(),
+): Promise<void> {
   const waiting = new Set<Promise<void>>()
   for (let sequence = 0; !stop.aborted; sequence++) {
     const settled = publish(sequence).finally(() => waiting.delete(settled))
     waiting.add(settled)
     if (waiting.size >= WINDOW) await Promise.race(waiting)
     else if (sequence % 16 === 0) await delay(0)
+    if (pauses.isAsked) await pauses.keep(waiting)
   }
   await Promise.all(waiting)
 }
 
+/** Lets a publisher stand still while somebody looks at exactly what it has published. */
+class Pauses {
+  #onStill: (() => void) | undefined
+  #over: Promise<void> = Promise.resolve()
+
+  get isAsked(): boolean {
+    return this.#onStill !== undefined
+  }
+
+  /** Runs `work` between two publishes, when all before are settled. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    let end = () => {}
+    this.#over = new Promise((resolve) => (end = resolve))
+    await new Promise<void>((resolve) => (this.#onStill = resolve))
+    try {
+      return await work()
+    } finally {
+      end()
+    }
+  }
+
+  async keep(waiting: ReadonlySet<Promise<void>>): Promise<void> {
+    await Promise.all(waiting)
+    this.#onStill?.()
+    this.#onStill = undefined
+    await this.#over
+  }
+}
+
 /** A publisher to `counts/#`, of which the newest few are kept, and what was acknowledged to it. */
 export class CountedTopics {
-  readonly #acked = new Map<number, string>()
+  readonly #pauses = new Pauses()
+  /** Which message has which offset. */
+  readonly #acked = new Map<number, number>()
+  #isRunning = false
 
   get acked(): number {
     return this.#acked.size
@@ -34,35 +72,36 @@ export class CountedTopics {
 
   async run(url: string, stop: AbortSignal): Promise<void> {
     await using mq = await connect(url, { clientId: 'counted', reconnect: RECONNECT })
-    await keepPublishing(stop, async (sequence) => {
-      const text = `c:${sequence} ${PADDING}`
-      const { offset } = await mq.publish(`counts/${sequence % 3}`, text, { timeoutMs: 60_000 })
-      this.#acked.set(offset, text)
-    })
-  }
-
-  /** @param acked  offsets that were acknowledged before `stored` was read; all of them without */
-  audit(stored: readonly Message[], maxCount: number, acked: ReadonlySet<number> = this.offsets()): CountedAudit {
-    const byOffset = new Map(stored.map((message) => [message.offset as number, message.text]))
-    const first = stored[0]?.offset ?? Number.POSITIVE_INFINITY
-    const kept = [...acked].filter((offset) => offset >= first)
-    return {
-      lost: kept.filter((offset) => byOffset.get(offset) !== this.#acked.get(offset)).length,
-      tooFew: Math.max(0, Math.min(maxCount, acked.size) - stored.length),
-      doubled: stored.length - new Set(byOffset.values()).size,
+    const publish = async (sequence: number) => {
+      const { offset } = await mq.publish(`counts/${sequence % 3}`, `c:${sequence} ${PADDING}`, { timeoutMs: 60_000 })
+      this.#acked.set(offset, sequence)
     }
+    this.#isRunning = true
+    await keepPublishing(stop, publish, this.#pauses)
+    this.#isRunning = false
   }
 
-  /** Of what is acknowledged by now. */
-  offsets(): Set<number> {
-    return new Set(this.#acked.keys())
+  /** Compares what `read` finds with what was acknowledged; the publisher stands still meanwhile. */
+  async audit(read: () => Promise<readonly Message[]>, maxCount: number): Promise<CountedAudit> {
+    const stored = await (this.#isRunning ? this.#pauses.during(read) : read())
+    const sequences = new Map(
+      stored.map(({ offset, text }) => [offset as number, Number(text.slice(2, text.indexOf(' ')))]),
+    )
+    const first = stored[0]?.offset ?? Number.POSITIVE_INFINITY
+    const isLost = (offset: number) => sequences.get(offset) !== this.#acked.get(offset)
+    const acked = [...this.#acked.keys()].sort((a, b) => a - b)
+    return {
+      newestLost: acked.slice(-maxCount).filter(isLost).length,
+      lost: acked.filter((offset) => offset >= first && isLost(offset)).length,
+      doubled: stored.length - new Set(sequences.values()).size,
+    }
   }
 }
 
-/** `lost`: gone although something older is there. */
+/** What went wrong: of the newest that are kept, and of all that are not older than the oldest there. */
 interface CountedAudit {
+  readonly newestLost: number
   readonly lost: number
-  readonly tooFew: number
   readonly doubled: number
 }
 
@@ -193,5 +232,40 @@ export class JobTopics {
         message.ack().catch(() => {})
       }, laterMs)
     }
+  }
+}
+
+/** Retained messages on `kept/0`, `kept/1`, ..., each replaced from time to time, with others behind them: long below the floor, and kept. */
+export class RetainedTopics {
+  readonly #count: number
+  #times = 0
+
+  constructor(count: number) {
+    this.#count = count
+  }
+
+  /** What a new subscriber should get, by topic. */
+  get texts(): string[] {
+    return Array.from({ length: this.#count }, (_, i) => `retained ${i}, ${this.#times} times`)
+  }
+
+  /** Replaces each. Settles when all are acknowledged. */
+  async publish(url: string): Promise<void> {
+    await using mq = await connect(url, { reconnect: RECONNECT })
+    this.#times++
+    for (const [i, text] of this.texts.entries())
+      await mq.publish(`kept/${i}`, text, { retain: true, timeoutMs: 60_000 })
+    await mq.publishAll('kept/others', ['a', 'b', 'c'])
+  }
+
+  /** What a new subscriber gets, by topic; of a topic without a retained message nothing. */
+  async received(url: string): Promise<string[]> {
+    await using mq = await connect(url)
+    const subscription = await mq.subscribe('kept/+')
+    const texts: string[] = []
+    setTimeout(() => void mq.close(), RETAINED_WITHIN_MS).unref()
+    for await (const { text } of subscription) if (texts.push(text) === this.#count) break
+    const place = (text: string) => Number.parseInt(text.slice('retained '.length), 10)
+    return texts.sort((a, b) => place(a) - place(b))
   }
 }
