@@ -92,9 +92,10 @@ test(`kill -9 at ${ROUNDS} moments of appends, cleaning, snapshots, rolls and st
     expect(await retained.received(url), `retained ${when}`).toEqual(retained.texts)
   }
 
-  // A first connection is not tried again.
+  // A first connection is not tried again, and the snapshots' folder is watched.
   const isWorking = () =>
-    [ledger.count('acked'), counted.acked, keyed.acked, jobs.published].every((count) => count > 0)
+    [ledger.count('acked'), counted.acked, keyed.acked, jobs.published].every((count) => count > 0) &&
+    existsSync(join(broker.dataDirectory, 'snapshots'))
   while (!isWorking()) await delay(5)
   let round = 0
   for (; round < ROUNDS || (acked() < ACKED_MIN && round < 3 * ROUNDS); round++) {
