@@ -2,12 +2,15 @@ import { connect, type Message, type Subscription } from '@gomq/client'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { Deliveries } from './deliveries.js'
 import { delay, RECONNECT } from './killed-load.js'
+import { type Missed, readMessages } from './read-all.js'
 
 const WINDOW = 200
 /** What is to be removed is most of the log, so that the cleaner has something to do. */
 const PADDING = '.'.repeat(300)
 const KEYS = 100
 const TOMBSTONE_SHARE = 0.2
+/** On a machine that has much else to do a broker that is killed so often lives for a small part of this. */
+const PUBLISHED_WITHIN_MS = 600_000
 const RETAINED_WITHIN_MS = 10_000
 /** Every so many jobs one is acknowledged late, and holds all behind it. */
 const LATE_JOB = 500
@@ -20,18 +23,23 @@ async function keepPublishing(
   pauses: Pauses = new Pauses(),
 ): Promise<void> {
   const waiting = new Set<Promise<void>>()
-  for (let sequence = 0; !stop.aborted; sequence++) {
-    const settled = publish(sequence).finally(() => waiting.delete(settled))
-    waiting.add(settled)
-    if (waiting.size >= WINDOW) await Promise.race(waiting)
-    else if (sequence % 16 === 0) await delay(0)
-    if (pauses.isAsked) await pauses.keep(waiting)
+  try {
+    for (let sequence = 0; !stop.aborted; sequence++) {
+      const settled = publish(sequence).finally(() => waiting.delete(settled))
+      waiting.add(settled)
+      if (waiting.size >= WINDOW) await Promise.race(waiting)
+      else if (sequence % 16 === 0) await delay(0)
+      if (pauses.isAsked) await pauses.keep(waiting)
+    }
+    await Promise.all(waiting)
+  } finally {
+    pauses.end()
   }
-  await Promise.all(waiting)
 }
 
 /** Lets a publisher stand still while somebody looks at exactly what it has published. */
 class Pauses {
+  #isStill = false
   #onStill: (() => void) | undefined
   #over: Promise<void> = Promise.resolve()
 
@@ -41,6 +49,7 @@ class Pauses {
 
   /** Runs `work` between two publishes, when all before are settled. */
   async during<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isStill) return work()
     let end = () => {}
     this.#over = new Promise((resolve) => (end = resolve))
     await new Promise<void>((resolve) => (this.#onStill = resolve))
@@ -49,6 +58,12 @@ class Pauses {
     } finally {
       end()
     }
+  }
+
+  /** The publisher has ended: it stands still for good. */
+  end(): void {
+    this.#isStill = true
+    this.#onStill?.()
   }
 
   async keep(waiting: ReadonlySet<Promise<void>>): Promise<void> {
@@ -64,7 +79,6 @@ export class CountedTopics {
   readonly #pauses = new Pauses()
   /** Which message has which offset. */
   readonly #acked = new Map<number, number>()
-  #isRunning = false
 
   get acked(): number {
     return this.#acked.size
@@ -73,32 +87,35 @@ export class CountedTopics {
   async run(url: string, stop: AbortSignal): Promise<void> {
     await using mq = await connect(url, { clientId: 'counted', reconnect: RECONNECT })
     const publish = async (sequence: number) => {
-      const { offset } = await mq.publish(`counts/${sequence % 3}`, `c:${sequence} ${PADDING}`, { timeoutMs: 60_000 })
+      const { offset } = await mq.publish(`counts/${sequence % 3}`, `c:${sequence} ${PADDING}`, {
+        timeoutMs: PUBLISHED_WITHIN_MS,
+      })
       this.#acked.set(offset, sequence)
     }
-    this.#isRunning = true
     await keepPublishing(stop, publish, this.#pauses)
-    this.#isRunning = false
   }
 
-  /** Compares what `read` finds with what was acknowledged; the publisher stands still meanwhile. */
-  async audit(read: () => Promise<readonly Message[]>, maxCount: number): Promise<CountedAudit> {
-    const stored = await (this.#isRunning ? this.#pauses.during(read) : read())
+  /** Compares what is stored with what was acknowledged; the publisher stands still meanwhile. */
+  async audit(url: string, maxCount: number): Promise<CountedAudit> {
+    const missed: Missed[] = []
+    const read = () => readMessages(url, 'counts/#', missed)
+    const stored = await this.#pauses.during(read)
     const sequences = new Map(
       stored.map(({ offset, text }) => [offset as number, Number(text.slice(2, text.indexOf(' ')))]),
     )
     const first = stored[0]?.offset ?? Number.POSITIVE_INFINITY
     const isLost = (offset: number) => sequences.get(offset) !== this.#acked.get(offset)
+    const isMissed = (offset: number) => missed.some(({ from, to }) => from <= offset && offset < to)
     const acked = [...this.#acked.keys()].sort((a, b) => a - b)
     return {
       newestLost: acked.slice(-maxCount).filter(isLost).length,
-      lost: acked.filter((offset) => offset >= first && isLost(offset)).length,
+      lost: acked.filter((offset) => offset >= first && !isMissed(offset) && isLost(offset)).length,
       doubled: stored.length - new Set(sequences.values()).size,
     }
   }
 }
 
-/** What went wrong: of the newest that are kept, and of all that are not older than the oldest there. */
+/** What went wrong: of the newest that are kept, and of all behind the first that was read but for what the reader was told to have missed. */
 interface CountedAudit {
   readonly newestLost: number
   readonly lost: number
@@ -127,7 +144,7 @@ export class KeyedTopics {
       await mq.publish('keys/all', isTombstone ? '' : `${key} ${PADDING}`, {
         key,
         headers: { n: `${sequence}` },
-        timeoutMs: 60_000,
+        timeoutMs: PUBLISHED_WITHIN_MS,
       })
       this.acked++
       this.#lastAcked.set(key, Math.max(sequence, this.#lastAcked.get(key) ?? -1))
@@ -216,7 +233,7 @@ export class JobTopics {
   async #publish(url: string, stop: AbortSignal): Promise<void> {
     await using mq = await connect(url, { clientId: 'boss', reconnect: RECONNECT })
     await keepPublishing(stop, async (sequence) => {
-      await mq.publish('jobs/all', `boss:${sequence} ${PADDING}`, { timeoutMs: 60_000 })
+      await mq.publish('jobs/all', `boss:${sequence} ${PADDING}`, { timeoutMs: PUBLISHED_WITHIN_MS })
       this.#stored.add(`boss:${sequence}`)
     })
   }
@@ -254,7 +271,7 @@ export class RetainedTopics {
     await using mq = await connect(url, { reconnect: RECONNECT })
     this.#times++
     for (const [i, text] of this.texts.entries())
-      await mq.publish(`kept/${i}`, text, { retain: true, timeoutMs: 60_000 })
+      await mq.publish(`kept/${i}`, text, { retain: true, timeoutMs: PUBLISHED_WITHIN_MS })
     await mq.publishAll('kept/others', ['a', 'b', 'c'])
   }
 

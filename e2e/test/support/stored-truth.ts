@@ -1,6 +1,7 @@
 import { connect } from '@gomq/client'
 import type { BrokerProcess } from './broker-process.js'
 import { delay } from './killed-load.js'
+import type { Missed } from './read-all.js'
 
 /** Publishes that may wait for their ack. */
 const WINDOW = 100
@@ -24,7 +25,7 @@ export interface Reading {
   readonly to: number
   readonly messages: readonly Seen[]
   /** Stretches that the reader was told of, half-open; undefined where nobody tells. */
-  readonly missed: readonly { readonly from: number; readonly to: number }[] | undefined
+  readonly missed: readonly Missed[] | undefined
   /** Below this retention may have been when the reader had ended. */
   readonly floor: number
 }
