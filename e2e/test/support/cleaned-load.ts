@@ -1,7 +1,7 @@
 import { connect, type Message, type Subscription } from '@gomq/client'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { Deliveries } from './deliveries.js'
-import { delay, RECONNECT } from './killed-load.js'
+import { delay, type Gate, RECONNECT } from './killed-load.js'
 import { type Missed, readMessages } from './read-all.js'
 
 const WINDOW = 200
@@ -19,6 +19,7 @@ const LATE_JOB_MS = 700
 /** Publishes one after the other, some of them at once, until it is stopped. */
 async function keepPublishing(
   stop: AbortSignal,
+  gate: Gate,
   publish: (sequence: number) => Promise<void>,
   pauses: Pauses = new Pauses(),
 ): Promise<void> {
@@ -29,6 +30,7 @@ async function keepPublishing(
       waiting.add(settled)
       if (waiting.size >= WINDOW) await Promise.race(waiting)
       else if (sequence % 16 === 0) await delay(0)
+      if (gate.isClosed) await gate.pass(stop)
       if (pauses.isAsked) await pauses.keep(waiting)
     }
     await Promise.all(waiting)
@@ -84,7 +86,7 @@ export class CountedTopics {
     return this.#acked.size
   }
 
-  async run(url: string, stop: AbortSignal): Promise<void> {
+  async run(url: string, stop: AbortSignal, gate: Gate): Promise<void> {
     await using mq = await connect(url, { clientId: 'counted', reconnect: RECONNECT })
     const publish = async (sequence: number) => {
       const { offset } = await mq.publish(`counts/${sequence % 3}`, `c:${sequence} ${PADDING}`, {
@@ -92,7 +94,7 @@ export class CountedTopics {
       })
       this.#acked.set(offset, sequence)
     }
-    await keepPublishing(stop, publish, this.#pauses)
+    await keepPublishing(stop, gate, publish, this.#pauses)
   }
 
   /** Compares what is stored with what was acknowledged; the publisher stands still meanwhile. */
@@ -134,9 +136,9 @@ export class KeyedTopics {
     this.#random = new SeededRandom(seed)
   }
 
-  async run(url: string, stop: AbortSignal): Promise<void> {
+  async run(url: string, stop: AbortSignal, gate: Gate): Promise<void> {
     await using mq = await connect(url, { clientId: 'keyed', reconnect: RECONNECT })
-    await keepPublishing(stop, async (sequence) => {
+    await keepPublishing(stop, gate, async (sequence) => {
       const key = `k${this.#random.below(KEYS)}`
       const isTombstone = this.#random.chance(TOMBSTONE_SHARE)
       if (isTombstone) this.#tombstones.set(key, [...(this.#tombstones.get(key) ?? []).slice(-20), sequence])
@@ -200,13 +202,13 @@ export class JobTopics {
   }
 
   /** Subscribes; what it answers publishes until it is stopped, and ends when the subscriber has everything. */
-  async subscribe(url: string): Promise<(stop: AbortSignal) => Promise<void>> {
+  async subscribe(url: string): Promise<(stop: AbortSignal, gate: Gate) => Promise<void>> {
     const mq = await connect(url, { clientId: 'worker', reconnect: RECONNECT })
     mq.on('missed', () => this.missedEvents++)
     const subscription = await mq.subscribe('jobs/#', { name: 'jobs', from: 'earliest' })
     const working = this.#work(subscription)
-    return async (stop) => {
-      await this.#publish(url, stop)
+    return async (stop, gate) => {
+      await this.#publish(url, stop, gate)
       const endMs = Date.now() + 15_000
       while (this.#acked.size < this.#stored.size && Date.now() < endMs) await delay(20)
       await mq.close()
@@ -230,9 +232,9 @@ export class JobTopics {
     return this.deliveries.missing([...this.#stored])
   }
 
-  async #publish(url: string, stop: AbortSignal): Promise<void> {
+  async #publish(url: string, stop: AbortSignal, gate: Gate): Promise<void> {
     await using mq = await connect(url, { clientId: 'boss', reconnect: RECONNECT })
-    await keepPublishing(stop, async (sequence) => {
+    await keepPublishing(stop, gate, async (sequence) => {
       await mq.publish('jobs/all', `boss:${sequence} ${PADDING}`, { timeoutMs: PUBLISHED_WITHIN_MS })
       this.#stored.add(`boss:${sequence}`)
     })

@@ -12,6 +12,16 @@ export const RECONNECT = { minMs: 10, maxMs: 100 }
 /** Silence after which the consumer is taken for stalled. */
 const STALLED_MS = 15_000
 
+/** Holds publishers for a while. */
+export class Gate {
+  isClosed = false
+
+  /** Waits until it is open, or everything is over. */
+  async pass(stop: AbortSignal): Promise<void> {
+    while (this.isClosed && !stop.aborted) await delay(20)
+  }
+}
+
 /** What compressing producers add to each message, so that every batch is compressed, one message or many. */
 const COMPRESSIBLE = { padding: ' '.repeat(1100) }
 
@@ -22,7 +32,7 @@ export async function produce(
   qos: 1 | 2,
   ledger: Ledger,
   stop: AbortSignal,
-  compression: Compression = 'none',
+  { compression = 'none', gate = new Gate() }: { readonly compression?: Compression; readonly gate?: Gate } = {},
 ): Promise<void> {
   await using mq: GomqClient = await connect(url, { clientId: name, reconnect: RECONNECT, compression })
   const headers = compression === 'none' ? undefined : COMPRESSIBLE
@@ -36,6 +46,7 @@ export async function produce(
     waiting.add(settled)
     if (waiting.size >= WINDOW) await Promise.race(waiting)
     else if (sequence % 64 === 0) await delay(0)
+    if (gate.isClosed) await gate.pass(stop)
   }
   await Promise.all(waiting)
 }
@@ -105,7 +116,9 @@ export async function killUnderLoad(
   const ledger = new Ledger()
   const deliveries = new Deliveries()
   const stop = new AbortController()
-  const producers = compressions.map((compression, i) => produce(url, `p${i}`, qos, ledger, stop.signal, compression))
+  const producers = compressions.map((compression, i) =>
+    produce(url, `p${i}`, qos, ledger, stop.signal, { compression }),
+  )
   const consumer = consumeDurably(url, qos, deliveries)
   for (let round = 0; round < rounds; round++) {
     await delay(50 + random.below(350))
