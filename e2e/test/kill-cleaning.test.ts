@@ -5,7 +5,7 @@ import { SeededRandom } from '@gomq/protocol/testing'
 import { expect, test } from 'vitest'
 import { BrokerProcess } from './support/broker-process.js'
 import { CountedTopics, JobTopics, KeyedTopics, RetainedTopics } from './support/cleaned-load.js'
-import { cleaningReport, putPolicy, segmentNames } from './support/cleaning-report.js'
+import { cleaningReport, logStartOf, putPolicy, segmentNames } from './support/cleaning-report.js'
 import { Deliveries, ONCE_IN_ORDER } from './support/deliveries.js'
 import { AIMS, killAt, momentOf } from './support/kill-moments.js'
 import { consumeDurably, delay, Gate, produce } from './support/killed-load.js'
@@ -140,7 +140,9 @@ test(`kill -9 at ${ROUNDS} moments of appends, cleaning, snapshots, rolls and st
   const countOf = async (filter: string) => (await readMessages(url, filter)).length
   const endMs = Date.now() + SETTLED_WITHIN_MS
   const isSettled = async () =>
-    (await countOf('counts/#')) <= MAX_COUNT + BATCH_MAX && cleaningReport(broker).removedBytes > 0
+    (await countOf('counts/#')) <= MAX_COUNT + BATCH_MAX &&
+    cleaningReport(broker).removedBytes > 0 &&
+    logStartOf(broker.dataDirectory) > 0
   while (!(await isSettled()) && Date.now() < endMs) await delay(100)
   await check(`after the last turns, seed ${seed}`)
   const left = await Promise.all(['counts/#', 'keys/#', 'jobs/#', 'load/#'].map(countOf))
