@@ -1,4 +1,4 @@
-import { readdirSync, statSync, watch } from 'node:fs'
+import { existsSync, readdirSync, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from '@gomq/protocol/node'
 import { type Finding, type Verification, verifyDirectory } from '@gomq/storage'
@@ -10,7 +10,7 @@ import { delay } from './killed-load.js'
 export const AIMS = {
   rewrite: /^log\/\d{20}\.\d+\.log\.tmp$/,
   swap: /^log\/\d{20}\.\d+\.log$/,
-  removal: /^log\/\d{20}(\.\d+)?\.index$/,
+  removal: /^log\/\d{20}(\.\d+)?\.(log|index)$/,
   roll: /^log\/\d{20}\.log$/,
   snapshot: /^snapshots\/\d{20}\.snapshot(\.tmp)?$/,
   start: /^LOCK\./,
@@ -27,7 +27,8 @@ export async function killAt(broker: BrokerProcess, aim: RegExp, laterMs: number
     const timer = setTimeout(() => resolve(false), withinMs)
     for (const folder of ['', 'log/', 'snapshots/']) {
       const look = (_event: string, name: string | null) => {
-        if (!aim.test(`${folder}${name}`)) return
+        const path = `${folder}${name}`
+        if (!aim.test(path) || (aim === AIMS.removal && existsSync(join(broker.dataDirectory, path)))) return
         clearTimeout(timer)
         if (laterMs === 0) void broker.kill()
         resolve(true)
