@@ -86,7 +86,7 @@ test('readers at every position see each living message once, right and in order
   const stop = new AbortController()
   const readings: Reading[] = []
   const isRun = (topic: string) => topic.startsWith('run/')
-  const any = () => true
+  const every = () => true
   const only = (name: string) => (topic: string) => topic === name
   const finish = async (reading: Omit<Reading, 'floor'>) =>
     readings.push({ ...reading, floor: await floorOf(broker, 'run/#') })
@@ -140,7 +140,7 @@ test('readers at every position see each living message once, right and in order
 
   const racing = Promise.all([
     truth.publish(url, ['run/0', 'run/1', 'keys/0', 'run/2'], stop.signal),
-    keepOn(() => read('earliest', '+/+', any, 'earliest')),
+    keepOn(() => read('earliest', '+/+', every, 'earliest')),
     keepOn(() => read('wildcard', 'run/#', isRun, random.below(truth.end + 1))),
     keepOn(() => read('one topic', 'run/1', only('run/1'), random.below(truth.end + 1))),
     keepOn(() => readPages('run/2', random.below(truth.end + 1))),
@@ -156,7 +156,7 @@ test('readers at every position see each living message once, right and in order
   truth.note({ offset, topic: 'run/0', text: 'last' })
   await catching
   await finish({ reader: 'durable', wants: isRun, from: 0, to: truth.end, messages: caught, missed })
-  await read('earliest', '+/+', any, 'earliest')
+  await read('earliest', '+/+', every, 'earliest')
 
   const { first, ...counts } = truth.audit(readings)
   const report = cleaningReport(broker)
