@@ -69,6 +69,7 @@ test(`kill -9 at ${ROUNDS} moments of appends, cleaning, snapshots, rolls and st
   const hit = (what: string) => hits.set(what, (hits.get(what) ?? 0) + 1)
   let racedTombstones = 0
   let logStart = 0
+  let logEnd = 0
 
   /** Looks at what a kill left: harmless things only. */
   const autopsy = async (when: string, isStarting: boolean) => {
@@ -77,6 +78,9 @@ test(`kill -9 at ${ROUNDS} moments of appends, cleaning, snapshots, rolls and st
     expect(verification.logStartOffset, `${when}, seed ${seed}`).toBeGreaterThanOrEqual(logStart)
     if (verification.logStartOffset > logStart) hit('moves of the start')
     logStart = verification.logStartOffset
+    // Somebody always publishes: a broker that has appended since the last kill was killed while it did.
+    if (!isStarting && verification.logEndOffset > logEnd) hit('append')
+    logEnd = verification.logEndOffset
     if (isStarting) hit(isInside ? 'starting, inside' : 'starting, before')
     // What lies there of an earlier kill is not what this one hit.
     if (!isStarting || isInside) for (const what of doing) hit(isStarting ? `starting, ${what}` : what)

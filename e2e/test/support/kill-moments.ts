@@ -45,7 +45,7 @@ export async function killAt(broker: BrokerProcess, aim: RegExp, laterMs: number
 
 /** What the files say that a killed broker was doing. */
 export interface KillMoment {
-  /** Some of: append, rewrite, swap, start moves, roll, snapshot, checkpoint, opening; none: nothing that the files tell. */
+  /** Some of: torn tail, rewrite, swap, start moves, roll, snapshot, checkpoint, opening; none: nothing that the files tell. */
   readonly doing: readonly string[]
   /** Whether it had come to its directory. */
   readonly isInside: boolean
@@ -66,7 +66,7 @@ export async function momentOf({ dataDirectory, pid }: BrokerProcess): Promise<K
   const isBelowStart = (name: string) => Number(name.slice(4, 24)) < (checkpoint?.logStartOffset ?? 0)
   const below = files.filter((name) => (AIMS.swap.test(name) || AIMS.roll.test(name)) && isBelowStart(name))
   const doing = {
-    append: found(/torn tail/),
+    'torn tail': found(/torn tail/),
     rewrite: has(/^log\/.*\.log\.tmp$/),
     swap:
       findings.some(({ what, file }) => what === 'a cleaned segment replaces it' && !below.includes(file)) ||
