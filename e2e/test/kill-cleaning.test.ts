@@ -136,6 +136,9 @@ test(`kill -9 at ${ROUNDS} moments of appends, cleaning, snapshots, rolls and st
     if (round % 10 === 9) console.log(`${round + 1} rounds, ${acked()} acked, hits ${JSON.stringify([...hits])}`)
   }
   await delay(300)
+  // As much may be rewritten as is appended: the cleaner gets to the log's beginning while somebody publishes.
+  const startMovedByMs = Date.now() + SETTLED_WITHIN_MS
+  while (logStartOf(broker.dataDirectory) === 0 && Date.now() < startMovedByMs) await delay(20)
   stop.abort()
   await Promise.all(working)
   await publishLast(url, ledger)
@@ -144,9 +147,7 @@ test(`kill -9 at ${ROUNDS} moments of appends, cleaning, snapshots, rolls and st
   const countOf = async (filter: string) => (await readMessages(url, filter)).length
   const endMs = Date.now() + SETTLED_WITHIN_MS
   const isSettled = async () =>
-    (await countOf('counts/#')) <= MAX_COUNT + BATCH_MAX &&
-    cleaningReport(broker).removedBytes > 0 &&
-    logStartOf(broker.dataDirectory) > 0
+    (await countOf('counts/#')) <= MAX_COUNT + BATCH_MAX && cleaningReport(broker).removedBytes > 0
   while (!(await isSettled()) && Date.now() < endMs) await delay(100)
   await check(`after the last turns, seed ${seed}`)
   const left = await Promise.all(['counts/#', 'keys/#', 'jobs/#', 'load/#'].map(countOf))
