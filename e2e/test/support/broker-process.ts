@@ -140,17 +140,17 @@ export class BrokerProcess {
   }
 
   /**
-   * Starts the process again and `kill -9`s it after so long, wherever its start is by then.
+   * Starts the process again and `kill -9`s it meanwhile, wherever its start is by then.
+   * @param kill  waits for its moment and kills
    * @returns whether it was ready before
    * @throws Error  it ended by itself
    */
-  async restartAndKill(afterMs: number): Promise<boolean> {
+  async restartAndKill(kill: () => Promise<unknown>): Promise<boolean> {
     const starting = this.restart().then(
       () => undefined,
       (error: Error) => error,
     )
-    await new Promise((resolve) => setTimeout(resolve, afterMs))
-    await this.kill()
+    await kill()
     const error = await starting
     if (error !== undefined && !error.message.includes('ended (SIGKILL)')) throw error
     return error === undefined

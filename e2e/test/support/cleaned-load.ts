@@ -1,68 +1,126 @@
 import { connect, type Message, type Subscription } from '@gomq/client'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { Deliveries } from './deliveries.js'
-import { delay, RECONNECT } from './killed-load.js'
+import { delay, type Gate, RECONNECT } from './killed-load.js'
+import { type Missed, readMessages } from './read-all.js'
 
 const WINDOW = 200
 /** What is to be removed is most of the log, so that the cleaner has something to do. */
 const PADDING = '.'.repeat(300)
 const KEYS = 100
 const TOMBSTONE_SHARE = 0.2
+/** On a machine that has much else to do a broker that is killed so often lives for a small part of this. */
+const PUBLISHED_WITHIN_MS = 600_000
+const RETAINED_WITHIN_MS = 10_000
 /** Every so many jobs one is acknowledged late, and holds all behind it. */
 const LATE_JOB = 500
 const LATE_JOB_MS = 700
 
 /** Publishes one after the other, some of them at once, until it is stopped. */
-async function keepPublishing(stop: AbortSignal, publish: (sequence: number) => Promise<void>): Promise<void> {
+async function keepPublishing(
+  stop: AbortSignal,
+  gate: Gate,
+  publish: (sequence: number) => Promise<void>,
+  pauses: Pauses = new Pauses(),
+): Promise<void> {
   const waiting = new Set<Promise<void>>()
-  for (let sequence = 0; !stop.aborted; sequence++) {
-    const settled = publish(sequence).finally(() => waiting.delete(settled))
-    waiting.add(settled)
-    if (waiting.size >= WINDOW) await Promise.race(waiting)
-    else if (sequence % 16 === 0) await delay(0)
+  try {
+    for (let sequence = 0; !stop.aborted; sequence++) {
+      const settled = publish(sequence).finally(() => waiting.delete(settled))
+      waiting.add(settled)
+      if (waiting.size >= WINDOW) await Promise.race(waiting)
+      else if (sequence % 16 === 0) await delay(0)
+      if (gate.isClosed) await gate.pass(stop)
+      if (pauses.isAsked) await pauses.keep(waiting)
+    }
+    await Promise.all(waiting)
+  } finally {
+    pauses.end()
   }
-  await Promise.all(waiting)
+}
+
+/** Lets a publisher stand still while somebody looks at exactly what it has published. */
+class Pauses {
+  #isStill = false
+  #onStill: (() => void) | undefined
+  #over: Promise<void> = Promise.resolve()
+
+  get isAsked(): boolean {
+    return this.#onStill !== undefined
+  }
+
+  /** Runs `work` between two publishes, when all before are settled. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isStill) return work()
+    let end = () => {}
+    this.#over = new Promise((resolve) => (end = resolve))
+    await new Promise<void>((resolve) => (this.#onStill = resolve))
+    try {
+      return await work()
+    } finally {
+      end()
+    }
+  }
+
+  /** The publisher has ended: it stands still for good. */
+  end(): void {
+    this.#isStill = true
+    this.#onStill?.()
+  }
+
+  async keep(waiting: ReadonlySet<Promise<void>>): Promise<void> {
+    await Promise.all(waiting)
+    this.#onStill?.()
+    this.#onStill = undefined
+    await this.#over
+  }
 }
 
 /** A publisher to `counts/#`, of which the newest few are kept, and what was acknowledged to it. */
 export class CountedTopics {
-  readonly #acked = new Map<number, string>()
+  readonly #pauses = new Pauses()
+  /** Which message has which offset. */
+  readonly #acked = new Map<number, number>()
 
   get acked(): number {
     return this.#acked.size
   }
 
-  async run(url: string, stop: AbortSignal): Promise<void> {
+  async run(url: string, stop: AbortSignal, gate: Gate): Promise<void> {
     await using mq = await connect(url, { clientId: 'counted', reconnect: RECONNECT })
-    await keepPublishing(stop, async (sequence) => {
-      const text = `c:${sequence} ${PADDING}`
-      const { offset } = await mq.publish(`counts/${sequence % 3}`, text, { timeoutMs: 60_000 })
-      this.#acked.set(offset, text)
-    })
-  }
-
-  /** @param acked  offsets that were acknowledged before `stored` was read; all of them without */
-  audit(stored: readonly Message[], maxCount: number, acked: ReadonlySet<number> = this.offsets()): CountedAudit {
-    const byOffset = new Map(stored.map((message) => [message.offset as number, message.text]))
-    const first = stored[0]?.offset ?? Number.POSITIVE_INFINITY
-    const kept = [...acked].filter((offset) => offset >= first)
-    return {
-      lost: kept.filter((offset) => byOffset.get(offset) !== this.#acked.get(offset)).length,
-      tooFew: Math.max(0, Math.min(maxCount, acked.size) - stored.length),
-      doubled: stored.length - new Set(byOffset.values()).size,
+    const publish = async (sequence: number) => {
+      const { offset } = await mq.publish(`counts/${sequence % 3}`, `c:${sequence} ${PADDING}`, {
+        timeoutMs: PUBLISHED_WITHIN_MS,
+      })
+      this.#acked.set(offset, sequence)
     }
+    await keepPublishing(stop, gate, publish, this.#pauses)
   }
 
-  /** Of what is acknowledged by now. */
-  offsets(): Set<number> {
-    return new Set(this.#acked.keys())
+  /** Compares what is stored with what was acknowledged; the publisher stands still meanwhile. */
+  async audit(url: string, maxCount: number): Promise<CountedAudit> {
+    const missed: Missed[] = []
+    const read = () => readMessages(url, 'counts/#', missed)
+    const stored = await this.#pauses.during(read)
+    const sequences = new Map(
+      stored.map(({ offset, text }) => [offset as number, Number(text.slice(2, text.indexOf(' ')))]),
+    )
+    const first = stored[0]?.offset ?? Number.POSITIVE_INFINITY
+    const isLost = (offset: number) => sequences.get(offset) !== this.#acked.get(offset)
+    const isMissed = (offset: number) => missed.some(({ from, to }) => from <= offset && offset < to)
+    const acked = [...this.#acked.keys()].sort((a, b) => a - b)
+    return {
+      newestLost: acked.slice(-maxCount).filter(isLost).length,
+      lost: acked.filter((offset) => offset >= first && !isMissed(offset) && isLost(offset)).length,
+      doubled: stored.length - new Set(sequences.values()).size,
+    }
   }
 }
 
-/** `lost`: gone although something older is there. */
+/** What went wrong: of the newest that are kept, and of all behind the first that was read but for what the reader was told to have missed. */
 interface CountedAudit {
+  readonly newestLost: number
   readonly lost: number
-  readonly tooFew: number
   readonly doubled: number
 }
 
@@ -78,9 +136,9 @@ export class KeyedTopics {
     this.#random = new SeededRandom(seed)
   }
 
-  async run(url: string, stop: AbortSignal): Promise<void> {
+  async run(url: string, stop: AbortSignal, gate: Gate): Promise<void> {
     await using mq = await connect(url, { clientId: 'keyed', reconnect: RECONNECT })
-    await keepPublishing(stop, async (sequence) => {
+    await keepPublishing(stop, gate, async (sequence) => {
       const key = `k${this.#random.below(KEYS)}`
       const isTombstone = this.#random.chance(TOMBSTONE_SHARE)
       if (isTombstone) this.#tombstones.set(key, [...(this.#tombstones.get(key) ?? []).slice(-20), sequence])
@@ -88,7 +146,7 @@ export class KeyedTopics {
       await mq.publish('keys/all', isTombstone ? '' : `${key} ${PADDING}`, {
         key,
         headers: { n: `${sequence}` },
-        timeoutMs: 60_000,
+        timeoutMs: PUBLISHED_WITHIN_MS,
       })
       this.acked++
       this.#lastAcked.set(key, Math.max(sequence, this.#lastAcked.get(key) ?? -1))
@@ -144,13 +202,13 @@ export class JobTopics {
   }
 
   /** Subscribes; what it answers publishes until it is stopped, and ends when the subscriber has everything. */
-  async subscribe(url: string): Promise<(stop: AbortSignal) => Promise<void>> {
+  async subscribe(url: string): Promise<(stop: AbortSignal, gate: Gate) => Promise<void>> {
     const mq = await connect(url, { clientId: 'worker', reconnect: RECONNECT })
     mq.on('missed', () => this.missedEvents++)
     const subscription = await mq.subscribe('jobs/#', { name: 'jobs', from: 'earliest' })
     const working = this.#work(subscription)
-    return async (stop) => {
-      await this.#publish(url, stop)
+    return async (stop, gate) => {
+      await this.#publish(url, stop, gate)
       const endMs = Date.now() + 15_000
       while (this.#acked.size < this.#stored.size && Date.now() < endMs) await delay(20)
       await mq.close()
@@ -174,10 +232,10 @@ export class JobTopics {
     return this.deliveries.missing([...this.#stored])
   }
 
-  async #publish(url: string, stop: AbortSignal): Promise<void> {
+  async #publish(url: string, stop: AbortSignal, gate: Gate): Promise<void> {
     await using mq = await connect(url, { clientId: 'boss', reconnect: RECONNECT })
-    await keepPublishing(stop, async (sequence) => {
-      await mq.publish('jobs/all', `boss:${sequence} ${PADDING}`, { timeoutMs: 60_000 })
+    await keepPublishing(stop, gate, async (sequence) => {
+      await mq.publish('jobs/all', `boss:${sequence} ${PADDING}`, { timeoutMs: PUBLISHED_WITHIN_MS })
       this.#stored.add(`boss:${sequence}`)
     })
   }
@@ -193,5 +251,40 @@ export class JobTopics {
         message.ack().catch(() => {})
       }, laterMs)
     }
+  }
+}
+
+/** Retained messages on `kept/0`, `kept/1`, ..., each replaced from time to time, with others behind them: long below the floor, and kept. */
+export class RetainedTopics {
+  readonly #count: number
+  #times = 0
+
+  constructor(count: number) {
+    this.#count = count
+  }
+
+  /** What a new subscriber should get, by topic. */
+  get texts(): string[] {
+    return Array.from({ length: this.#count }, (_, i) => `retained ${i}, ${this.#times} times`)
+  }
+
+  /** Replaces each. Settles when all are acknowledged. */
+  async publish(url: string): Promise<void> {
+    await using mq = await connect(url, { reconnect: RECONNECT })
+    this.#times++
+    for (const [i, text] of this.texts.entries())
+      await mq.publish(`kept/${i}`, text, { retain: true, timeoutMs: PUBLISHED_WITHIN_MS })
+    await mq.publishAll('kept/others', ['a', 'b', 'c'])
+  }
+
+  /** What a new subscriber gets, by topic; of a topic without a retained message nothing. */
+  async received(url: string): Promise<string[]> {
+    await using mq = await connect(url)
+    const subscription = await mq.subscribe('kept/+')
+    const texts: string[] = []
+    setTimeout(() => void mq.close(), RETAINED_WITHIN_MS).unref()
+    for await (const { text } of subscription) if (texts.push(text) === this.#count) break
+    const place = (text: string) => Number.parseInt(text.slice('retained '.length), 10)
+    return texts.sort((a, b) => place(a) - place(b))
   }
 }

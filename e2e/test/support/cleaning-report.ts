@@ -33,6 +33,11 @@ export function segmentNames(dataDirectory: string): string[] {
   return readdirSync(join(dataDirectory, 'log')).filter((name) => name.endsWith('.log'))
 }
 
+/** Where the log begins. */
+export function logStartOf(dataDirectory: string): number {
+  return Math.min(...segmentNames(dataDirectory).map((name) => Number.parseInt(name, 10)))
+}
+
 /** Asks a broker to keep a policy. */
 export async function putPolicy(broker: BrokerProcess, policy: Readonly<Record<string, unknown>>): Promise<void> {
   const response = await fetch(`${broker.httpUrl}/v1/policies`, {

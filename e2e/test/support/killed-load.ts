@@ -1,6 +1,9 @@
 import { type Compression, connect, type GomqClient, GomqError } from '@gomq/client'
-import type { Deliveries } from './deliveries.js'
-import type { Ledger } from './ledger.js'
+import type { SeededRandom } from '@gomq/protocol/testing'
+import type { BrokerProcess } from './broker-process.js'
+import { Deliveries } from './deliveries.js'
+import { Ledger } from './ledger.js'
+import { readAll } from './read-all.js'
 
 /** Publishes of one producer that may wait for their ack. */
 const WINDOW = 400
@@ -8,6 +11,16 @@ const WINDOW = 400
 export const RECONNECT = { minMs: 10, maxMs: 100 }
 /** Silence after which the consumer is taken for stalled. */
 const STALLED_MS = 15_000
+
+/** Holds publishers for a while. */
+export class Gate {
+  isClosed = false
+
+  /** Waits until it is open, or everything is over. */
+  async pass(stop: AbortSignal): Promise<void> {
+    while (this.isClosed && !stop.aborted) await delay(20)
+  }
+}
 
 /** What compressing producers add to each message, so that every batch is compressed, one message or many. */
 const COMPRESSIBLE = { padding: ' '.repeat(1100) }
@@ -19,7 +32,7 @@ export async function produce(
   qos: 1 | 2,
   ledger: Ledger,
   stop: AbortSignal,
-  compression: Compression = 'none',
+  { compression = 'none', gate = new Gate() }: { readonly compression?: Compression; readonly gate?: Gate } = {},
 ): Promise<void> {
   await using mq: GomqClient = await connect(url, { clientId: name, reconnect: RECONNECT, compression })
   const headers = compression === 'none' ? undefined : COMPRESSIBLE
@@ -33,20 +46,30 @@ export async function produce(
     waiting.add(settled)
     if (waiting.size >= WINDOW) await Promise.race(waiting)
     else if (sequence % 64 === 0) await delay(0)
+    if (gate.isClosed) await gate.pass(stop)
   }
   await Promise.all(waiting)
 }
 
-/** A durable subscriber that acks what it gets, until it has so many different messages or nothing more comes. */
+/** A durable subscriber under way. */
+export interface DurableConsumer {
+  /** Settles when the broker has the subscription. */
+  readonly ready: Promise<void>
+  /** Ends it when `isComplete`, or when nothing more comes; says how often it was told that it missed something. */
+  finish(isComplete: () => boolean): Promise<{ missedEvents: number }>
+}
+
+/** A durable subscriber to `load/#` that acks what it gets. */
 export function consumeDurably(
   url: string | readonly string[],
   qos: 1 | 2,
   deliveries: Deliveries,
-): { finish(count: number): Promise<{ missedEvents: number }> } {
+  clientId: string = 'auditor',
+): DurableConsumer {
   let lastMs = Date.now()
   let missedEvents = 0
   const subscribed = (async () => {
-    const mq = await connect(url, { clientId: 'auditor', reconnect: RECONNECT })
+    const mq = await connect(url, { clientId, reconnect: RECONNECT })
     mq.on('missed', () => missedEvents++)
     return { mq, subscription: await mq.subscribe(['load/#'], { qos, name: 'audit', from: 'earliest' }) }
   })()
@@ -57,14 +80,57 @@ export function consumeDurably(
       lastMs = Date.now()
     }
   })
-  const finish = async (count: number) => {
-    while (deliveries.count < count && Date.now() - lastMs < STALLED_MS) await delay(20)
+  const finish = async (isComplete: () => boolean) => {
+    while (!isComplete() && Date.now() - lastMs < STALLED_MS) await delay(20)
     const { mq } = await subscribed
     await mq.close()
     await reading
     return { missedEvents }
   }
-  return { finish }
+  return { ready: subscribed.then(() => undefined), finish }
+}
+
+/** What a run of {@link killUnderLoad} left. */
+export interface KilledRun {
+  readonly ledger: Ledger
+  readonly deliveries: Deliveries
+  /** Everything in the log, in the order of offsets. */
+  readonly stored: readonly string[]
+}
+
+/**
+ * Publishes with one producer for each of `compressions`, to a durable consumer, and meanwhile `kill -9`s the broker so many times, each
+ * 50 to 400 ms after it was ready.
+ */
+export async function killUnderLoad(
+  broker: BrokerProcess,
+  options: {
+    readonly qos: 1 | 2
+    readonly rounds: number
+    readonly compressions: readonly Compression[]
+    readonly random: SeededRandom
+  },
+): Promise<KilledRun> {
+  const { qos, rounds, compressions, random } = options
+  const { url } = broker
+  const ledger = new Ledger()
+  const deliveries = new Deliveries()
+  const stop = new AbortController()
+  const producers = compressions.map((compression, i) =>
+    produce(url, `p${i}`, qos, ledger, stop.signal, { compression }),
+  )
+  const consumer = consumeDurably(url, qos, deliveries)
+  for (let round = 0; round < rounds; round++) {
+    await delay(50 + random.below(350))
+    await broker.kill()
+    await broker.restart()
+  }
+  await delay(500)
+  stop.abort()
+  await Promise.all(producers)
+  const stored = await readAll(url, 'load/#')
+  await consumer.finish(() => deliveries.count >= stored.length)
+  return { ledger, deliveries, stored }
 }
 
 /** What a rejected publish says about its message: that it is not stored, or nothing. */

@@ -16,7 +16,7 @@ export class Ledger {
     return count
   }
 
-  /** Compares with what was read, in the order of offsets. Every count but `stored` must be zero. */
+  /** Compares with what was read, in the order of offsets; it should be {@link NOTHING_WRONG}. */
   audit(stored: readonly string[]): LedgerAudit {
     const seen = new Map<string, number>()
     const last = new Map<string, number>()
@@ -61,4 +61,14 @@ export interface LedgerAudit {
   readonly refusedButStored: number
   readonly unheardOf: number
   readonly firstLost: string
+}
+
+/** An audit of a broker that keeps its promises, whatever it stored: nothing lost, doubled, reordered or made up. */
+export const NOTHING_WRONG: Omit<LedgerAudit, 'stored'> = {
+  lost: 0,
+  duplicated: 0,
+  outOfOrder: 0,
+  refusedButStored: 0,
+  unheardOf: 0,
+  firstLost: '',
 }

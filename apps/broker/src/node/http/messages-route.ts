@@ -1,5 +1,6 @@
 import {
   DeliveredRecords,
+  GomqError,
   hasHoles,
   inflatedBatchBytesOf,
   isExpired,
@@ -29,6 +30,8 @@ export interface MessagePage {
   readonly message_list: MessageJson[]
   /** Where the next page begins; missing when this one reached the end. */
   readonly next?: number
+  /** Offsets, half-open, between the asked-for beginning and the log's start: what stood there is gone. Missing: nothing was. */
+  readonly missed?: { readonly from: number; readonly to: number }
 }
 
 const QUERY: {
@@ -37,7 +40,7 @@ const QUERY: {
   readonly limit: Field<number>
 } = {
   topic: topicName('A topic name, no wildcards.'),
-  from: digits(0, Number.MAX_SAFE_INTEGER, 'First offset; the oldest stored message by default.'),
+  from: digits(0, Number.MAX_SAFE_INTEGER, 'First offset; below the log, and by default, the oldest stored message.'),
   limit: digits(1, LIMIT_MAX, 'Messages; an answer also ends after about 8 MiB.', LIMIT_DEFAULT),
 }
 
@@ -47,6 +50,14 @@ const PAGE_SCHEMA: JsonSchema = {
     topic_name: { type: 'string' },
     message_list: { type: 'array', items: MESSAGE_SCHEMA },
     next: { type: 'integer', description: 'More may follow: pass it as `from`. Missing: this page reached the end.' },
+    missed: {
+      type: 'object',
+      description:
+        'What stood at these offsets, half-open, is gone from the log and may have held messages of the topic: the page begins at `to` in place of `from`.',
+      properties: { from: { type: 'integer' }, to: { type: 'integer' } },
+      required: ['from', 'to'],
+      additionalProperties: false,
+    },
   },
   required: ['topic_name', 'message_list'],
   additionalProperties: false,
@@ -62,7 +73,7 @@ export function messagesRoute(broker: Broker, held: HeldBytes): Route {
     answers: { 200: { description: 'A page of messages.', schema: PAGE_SCHEMA } },
     problems: [416],
     handle: (request): Promise<MessagePage> => {
-      const { topic, from = broker.logStartOffset, limit = LIMIT_DEFAULT } = parseQuery(request, QUERY)
+      const { topic, from, limit = LIMIT_DEFAULT } = parseQuery(request, QUERY)
       return readPage({ broker, topic: topic!, from, limit, hold: (bytes) => held.hold(request.raw, bytes) })
     },
   }
@@ -71,7 +82,8 @@ export function messagesRoute(broker: Broker, held: HeldBytes): Route {
 interface PageRequest {
   readonly broker: Broker
   readonly topic: string
-  readonly from: number
+  /** Undefined: where the log begins. */
+  readonly from: number | undefined
   readonly limit: number
   /** Counts what the answer is made of. @throws GomqError LIMIT_EXCEEDED */
   hold(bytes: number): void
@@ -80,31 +92,58 @@ interface PageRequest {
 async function readPage({ broker, topic, from, limit, hold }: PageRequest): Promise<MessagePage> {
   const end = broker.highWatermark
   const messages: MessageJson[] = []
-  let at = from
+  let at: number = from ?? broker.logStartOffset
   let bytes = 0
+  const page = (next?: number) => {
+    const isGone = from !== undefined && from < begin
+    return {
+      topic_name: topic,
+      message_list: messages,
+      ...(next !== undefined && { next }),
+      ...(isGone && { missed: { from, to: begin } }),
+    }
+  }
+  let begin = at
   do {
-    const { batches, nextOffset } = await broker.read({
-      from: at as Offset,
-      bytesMax: READ_BYTES,
-      wants: (candidate) => candidate === topic,
-    })
-    for (const batch of batches) {
+    const read = await readFrom(broker, topic, at)
+    // What is gone belongs before the first message of a page, so that it is seen where it was.
+    if (read.from > at && messages.length > 0) return page(at)
+    if (read.from > at) begin = read.from
+    for (const batch of read.batches) {
       bytes += inflatedBatchBytesOf(batch)
       if (!isExpired(batch, broker.nowMs()) && !broker.listing.isDead(topic, batch)) {
         const records = recordsOf(batch)
         hold(inflatedBatchBytesOf(batch))
         for (let index = 0; index < records.count; index++) {
-          if (records.offsetAt(index) < from) continue
-          if (messages.length === limit) return page(topic, messages, records.offsetAt(index))
+          if (records.offsetAt(index) < begin) continue
+          if (messages.length === limit) return page(records.offsetAt(index))
           messages.push(messageJson(batch, records, index))
         }
       }
       // Whether more follows is for the next request to find out: the rest of the log may be long and hold none of this topic.
-      if (bytes >= ANSWER_BYTES_MAX || messages.length === limit) return page(topic, messages, nextOffsetOf(batch), end)
+      const next = nextOffsetOf(batch)
+      if (bytes >= ANSWER_BYTES_MAX || messages.length === limit) return page(next < end ? next : undefined)
     }
-    at = nextOffset
+    at = read.nextOffset
   } while (at < end)
-  return page(topic, messages)
+  return page()
+}
+
+/** Batches of the topic from `at` on, or from where the log begins by now. @throws GomqError OFFSET_OUT_OF_RANGE  behind its end */
+async function readFrom(
+  broker: Broker,
+  topic: string,
+  at: number,
+): Promise<{ readonly from: number; readonly batches: readonly Uint8Array[]; readonly nextOffset: number }> {
+  for (let from = at; ; from = broker.logStartOffset) {
+    try {
+      const wants = (candidate: string) => candidate === topic
+      return { ...(await broker.read({ from: from as Offset, bytesMax: READ_BYTES, wants })), from }
+    } catch (error) {
+      const isOvertaken = error instanceof GomqError && error.code === 'OFFSET_OUT_OF_RANGE'
+      if (!isOvertaken || from >= broker.logStartOffset) throw error
+    }
+  }
 }
 
 /** The records of a stored batch that are there. */
@@ -112,8 +151,4 @@ function recordsOf(batch: Uint8Array): DeliveredRecords {
   if (!hasHoles(batch)) return DeliveredRecords.ofBatch(batch, crc32, { inflate })
   const { header, ranges, payload } = partOfBatch(batch, presentRanges(batch))
   return DeliveredRecords.ofPart(header, ranges, payload)
-}
-
-function page(topic: string, messages: MessageJson[], next?: number, end = Number.POSITIVE_INFINITY): MessagePage {
-  return { topic_name: topic, message_list: messages, ...(next === undefined || next >= end ? {} : { next }) }
 }
