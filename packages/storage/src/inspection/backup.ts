@@ -2,6 +2,7 @@ import { type Crc32, GomqError, type Offset, type Random, randomIdentity } from 
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../checkpoint.js'
 import { type FileSystem, readFile } from '../file-system.js'
 import { SegmentIndex } from '../format/segment-index.js'
+import { readReplicaRecord } from '../replication/replica-record.js'
 import { inspectSnapshot } from '../snapshot.js'
 import { type BackupFile, type BackupManifest, writeManifest } from './backup-manifest.js'
 import { type CopiedSegment, copySegment } from './backup-segment.js'
@@ -37,7 +38,7 @@ export interface BackupOptions {
  * What a snapshot knows is in the log that is copied after it. Segments may be replaced by cleaned ones and the log's start may move
  * meanwhile; then what has changed is copied again.
  *
- * @throws GomqError INVALID_ARGUMENT  there is no data directory, or the target is not empty
+ * @throws GomqError INVALID_ARGUMENT  there is no data directory, the target is not empty, or a cluster is filling the log
  * @throws GomqError CORRUPT_LOG       a batch is damaged; nothing that could be taken for a backup is left
  */
 export async function backUp(options: BackupOptions): Promise<BackupManifest> {
@@ -45,6 +46,11 @@ export async function backUp(options: BackupOptions): Promise<BackupManifest> {
   await checkIsDataDirectory(fs, directory)
   await checkIsEmpty(fs, target)
   const before = await readCheckpoint(fs, directory, crc32)
+  if (before?.isEmptying === true || (await readReplicaRecord(fs, directory, crc32))?.isFilling === true)
+    throw new GomqError(
+      'INVALID_ARGUMENT',
+      `the log in ${directory} is being filled by the others of its cluster and holds no state yet; back up one of them, or wait`,
+    )
   for (const folder of [target, `${target}/log`, `${target}/snapshots`]) await fs.makeDirectory(folder)
   const storeId = randomIdentity(random).toString(36)
   const copy = new Copy(options, before?.syncedOffset ?? (0 as Offset))

@@ -129,10 +129,13 @@ function endOf({ log, checkpoint, inspectedSnapshots }: Inspection): Offset {
   return Math.max(log.logEndOffset, checkpoint?.syncedOffset ?? 0, ...ends) as Offset
 }
 
-function refuseWhatCannotBeDecided(directory: string, { log, checkpoint, isCheckpointDamaged }: Inspection): void {
+function refuseWhatCannotBeDecided(directory: string, inspection: Inspection): void {
+  const { log, checkpoint, isCheckpointDamaged, isFilling } = inspection
   const refuse = (why: string): never => {
     throw new GomqError('CORRUPT_LOG', `the log in ${directory} cannot be repaired: ${why}`)
   }
+  if (isFilling || checkpoint?.isEmptying === true)
+    refuse('it is being filled by the others of its cluster; empty the data directory, and it is filled anew')
   if (log.segments.length === 0 && (isCheckpointDamaged || checkpoint!.syncedOffset > checkpoint!.logStartOffset))
     refuse('its segments are gone; restore a backup with gomqctl log restore')
   const [overlap] = log.overlaps

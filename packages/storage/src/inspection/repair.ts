@@ -7,6 +7,7 @@ import type { EpochStart } from '../format/epoch-start.js'
 import type { SegmentIndex } from '../format/segment-index.js'
 import { writeIndex } from '../index-file.js'
 import { createSegment } from '../recovery.js'
+import { REPLICA_RECORD } from '../replication/replica-record.js'
 import { scanSegment } from '../segment-scan.js'
 import { copyFile } from './file-copy.js'
 import { openWalk } from './open-walk.js'
@@ -72,8 +73,11 @@ class Repair {
     const { checkpoint, actions } = this.#repair
     await this.#copyAside()
     // The old claims stay until what they are about is there again, so that a start on half a repair is refused.
-    if (checkpoint !== undefined)
+    if (checkpoint !== undefined) {
+      // What this broker has promised to its cluster, another one that has gaps has not.
+      await fs.remove(`${directory}/${REPLICA_RECORD}`)
       await writeCheckpoint(fs, directory, { ...checkpoint, storeId: randomIdentity(random).toString(36) }, crc32)
+    }
     for (const action of actions) await this.#do(action)
     await fs.syncDirectory(`${directory}/log`)
     if (actions.some(({ kind }) => kind === 'removeSnapshot')) await fs.syncDirectory(`${directory}/snapshots`)

@@ -48,6 +48,8 @@ export interface InspectedSnapshot {
 export interface Inspection extends Verification {
   readonly files: DataFiles
   readonly isCheckpointDamaged: boolean
+  /** The others of its cluster fill the log; what is there is no whole log yet. */
+  readonly isFilling: boolean
   readonly log: LogInspection
   /** What each snapshot is, in the order of the files. */
   readonly inspectedSnapshots: readonly InspectedSnapshot[]
@@ -147,6 +149,7 @@ export async function inspectDirectory(options: VerifyOptions): Promise<Inspecti
     snapshots,
     files,
     isCheckpointDamaged,
+    isFilling,
     log,
     inspectedSnapshots,
   }

@@ -3,8 +3,10 @@ import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, test } from 'vitest'
 import type { FileSystem } from '../../src/file-system.js'
 import { backUp } from '../../src/inspection/backup.js'
+import { planRepair } from '../../src/inspection/repair.js'
 import { restore, verifyBackup } from '../../src/inspection/restore.js'
 import { verifyDirectory } from '../../src/inspection/verification.js'
+import { replicaRecordStore } from '../../src/replication/replica-record.js'
 import { loadSnapshot } from '../../src/snapshot.js'
 import { SimDisk } from '../../src/testing/sim-disk.js'
 import { SMALL_SEGMENTS, segmentPaths, storedLog, withFlippedBit } from '../support/damaged-log.js'
@@ -43,6 +45,27 @@ describe('a backup', () => {
     }
     expect(ids.size).toBe(3)
     expect(disk.openHandles).toBe(0)
+  })
+
+  test('has no replica record, nor has what is restored from it: a copy is another replica; one that is being filled is refused', async () => {
+    const { files } = await storedLog()
+    const disk = diskOf(files)
+    const fs = disk.mount()
+    const record = { clusterUuid: 'c', epoch: 3 as never, coordinatorId: 'e', coordinatorRevision: 7, isFilling: true }
+    const store = replicaRecordStore({ fs, directory: 'data', crc32 })
+    await store.save(record)
+    await expect(backupOf(fs)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect((await verifyDirectory({ fs, directory: 'data', crc32 })).findings).toEqual([])
+    await expect(planRepair({ fs, directory: 'data', crc32 })).rejects.toThrow('is being filled')
+    await store.save({ ...record, isFilling: false })
+    expect((await backupOf(fs)).files.map(({ name }) => name)).not.toContain('replica')
+    await restoreOn(fs)
+    expect(await fs.list('restored')).not.toContain('replica')
+    expect((await verifyDirectory({ fs, directory: 'data', crc32 })).findings).toEqual([])
+    disk.put('data/replica', disk.bytesOf('data/replica').fill(0, 20, 24))
+    expect((await verifyDirectory({ fs, directory: 'data', crc32 })).findings).toMatchObject([
+      { severity: 'damage', file: 'replica' },
+    ])
   })
 
   test('of a broker that writes meanwhile is a prefix that holds everything acknowledged before', async () => {
