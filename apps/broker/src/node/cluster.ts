@@ -1,40 +1,13 @@
-import type { Coordinator, ReplicaLog, ReplicaRecordStore, Replication, SnapshotStore, Transport } from '@gomq/cluster'
-import { isBatchIntact, isHeaderIntact } from '@gomq/protocol'
+import type { ReplicaLog, SnapshotStore } from '@gomq/cluster'
+import { isBatchIntact, isHeaderIntact, type Offset } from '@gomq/protocol'
 import { crc32, systemRandom } from '@gomq/protocol/node'
-import type { FileSystem } from '@gomq/storage'
-import * as storage from '@gomq/storage'
+import { type FileSystem, replicaLog, replicaRecordStore, snapshotStore } from '@gomq/storage'
 import type { BrokerLog } from '../broker-log.js'
 import type { ClusterMembership } from '../broker-options.js'
 import type { Configuration } from './configuration/configuration.js'
 import { formatEndpoint } from './configuration/values.js'
 import { NodeScheduler } from './node-scheduler.js'
 import { GOMQ_VERSION } from './version.js'
-
-/** What `@gomq/cluster/node` brings. */
-interface ClusterNode {
-  readonly EtcdCoordinator: new (options: {
-    readonly endpoints: readonly string[]
-    readonly cluster: string
-  }) => Coordinator
-  readonly TcpTransport: new (options: {
-    readonly listen: { readonly host: string; readonly port: number }
-    readonly cluster: string
-    readonly secret: string
-    onRefused(remote: string, reason: string): void
-  }) => Transport
-}
-
-/** What `@gomq/cluster` brings. */
-interface ClusterCore {
-  readonly ClusterReplication: new (options: object) => Replication
-}
-
-/** What storage has for replication. */
-interface ReplicatedStorage {
-  replicaLog(log: storage.Log): ReplicaLog
-  snapshotStore(place: storage.SnapshotLocation): SnapshotStore
-  replicaRecordStore(place: storage.SnapshotLocation): ReplicaRecordStore
-}
 
 /**
  * Makes the broker a member of the cluster that the configuration names: etcd, links to the other brokers and replication of the log. Nothing of this is
@@ -46,9 +19,8 @@ export async function clusterMembership(
   log: BrokerLog,
 ): Promise<ClusterMembership> {
   const { etcd, cluster, replication, clusterSecret, dataDir: directory, nodeId: id, leaseMs } = configuration
-  const { EtcdCoordinator, TcpTransport } = (await import('@gomq/cluster/node')) as unknown as ClusterNode
-  const { ClusterReplication } = (await import('@gomq/cluster')) as unknown as ClusterCore
-  const { replicaLog, snapshotStore, replicaRecordStore } = storage as unknown as ReplicatedStorage
+  const { EtcdCoordinator, TcpTransport } = await import('@gomq/cluster/node')
+  const { ClusterReplication } = await import('@gomq/cluster')
   const place = { fs, directory, crc32 }
   const records = replicaRecordStore(place)
   const scheduler = new NodeScheduler()
@@ -56,6 +28,9 @@ export async function clusterMembership(
     isFilling: (await records.load())?.isFilling ?? false,
     replicate: ({ log: ours, handler, appliedOffset, quietly }) => {
       const replicated = replicaLog(ours)
+      const emptied: ReplicaLog = Object.create(replicated, {
+        reset: { value: (offset: Offset) => quietly(() => replicated.reset(offset)) },
+      })
       const snapshots = snapshotStore(place)
       return new ClusterReplication({
         id,
@@ -72,9 +47,7 @@ export async function clusterMembership(
           onRefused: (remote, reason) =>
             log.warn({ remote, reason }, 'a link with another broker was refused or broke'),
         }),
-        log: Object.create(replicated, {
-          reset: { value: (offset: never) => quietly(() => replicated.reset(offset)) },
-        }),
+        log: emptied,
         snapshots: {
           open: () => snapshots.open(),
           install: (...snapshot: Parameters<SnapshotStore['install']>) => quietly(() => snapshots.install(...snapshot)),
