@@ -1,5 +1,5 @@
-import type { SnapshotStore } from '@gomq/cluster'
-import { isBatchIntact, isHeaderIntact } from '@gomq/protocol'
+import type { ReplicaLog, SnapshotStore } from '@gomq/cluster'
+import { isBatchIntact, isHeaderIntact, type Offset } from '@gomq/protocol'
 import { crc32, systemRandom } from '@gomq/protocol/node'
 import { type FileSystem, replicaLog, replicaRecordStore, snapshotStore } from '@gomq/storage'
 import type { BrokerLog } from '../broker-log.js'
@@ -28,6 +28,9 @@ export async function clusterMembership(
     isFilling: (await records.load())?.isFilling ?? false,
     replicate: ({ log: ours, handler, appliedOffset, quietly }) => {
       const replicated = replicaLog(ours)
+      const emptied: ReplicaLog = Object.create(replicated, {
+        reset: { value: (offset: Offset) => quietly(() => replicated.reset(offset)) },
+      })
       const snapshots = snapshotStore(place)
       return new ClusterReplication({
         id,
@@ -44,9 +47,7 @@ export async function clusterMembership(
           onRefused: (remote, reason) =>
             log.warn({ remote, reason }, 'a link with another broker was refused or broke'),
         }),
-        log: Object.create(replicated, {
-          reset: { value: (offset: never) => quietly(() => replicated.reset(offset)) },
-        }),
+        log: emptied,
         snapshots: {
           open: () => snapshots.open(),
           install: (...snapshot: Parameters<SnapshotStore['install']>) => quietly(() => snapshots.install(...snapshot)),
