@@ -145,7 +145,8 @@ export class Leadership {
 
   /** A part of the log was read for a member. */
   handleLogRead(link: LinkId, piece: LogPiece): void {
-    this.#memberOf(link)?.handleLogRead(piece)
+    const member = this.#memberOf(link)
+    if (member?.handleLogRead(piece) === false) member.close()
   }
 
   /** The newest snapshot is open for a member, or there is none. */
