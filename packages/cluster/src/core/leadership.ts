@@ -171,6 +171,11 @@ export class Leadership {
     this.#resignIfReady()
   }
 
+  /** Goes on leading, if the members have not confirmed in time. Once the key's removal was asked for, it is too late. */
+  stay(): void {
+    if (this.#resigning === 'waiting') this.#resigning = 'no'
+  }
+
   /** Gives leadership up without waiting for anybody: what is not confirmed was not acknowledged. */
   giveUp(): void {
     if (this.#resigning === 'asked') return
@@ -225,7 +230,7 @@ export class Leadership {
 
   /** Changes the in-sync set if it is not as it should be; one change at a time. */
   #review(nowMs: number): void {
-    if (this.#resigning !== 'no') return
+    if (this.#resigning === 'asked') return
     const { self, log } = this.#context
     const floor = Math.max(log.highWatermark, this.#electedEnd) as Offset
     const members = this.inSync.propose({
