@@ -100,11 +100,17 @@ export class ClusterReplication implements Replication {
     return this.#replica?.mayAcknowledge(this.#nowMs()) ?? false
   }
 
-  /** Passes leadership on; settles when this broker leads no more, or `timeoutMs` has passed. At once on one that does not lead. */
+  /**
+   * Passes leadership on; settles when this broker leads no more, or `timeoutMs` has passed: then it goes on leading, as the members did not
+   * confirm in time. At once on one that does not lead.
+   */
   async resign(timeoutMs: number): Promise<void> {
     if (this.#replica?.leadership === undefined) return
     await new Promise<void>((resolve) => {
-      const timer = this.#options.clock.schedule(timeoutMs, resolve)
+      const timer = this.#options.clock.schedule(timeoutMs, () => {
+        this.#input((replica) => replica.leadership?.stay())
+        resolve()
+      })
       this.#resigned = () => {
         timer.cancel()
         resolve()

@@ -125,6 +125,7 @@ export class CoordinatorRounds {
   /** R17: the lease counts from before the request was sent, and only with a view that was read in the same round. */
   async #round(): Promise<void> {
     const sentMs = this.#options.clock.monotonicMs()
+    const held = this.#lease
     const [granted, view] = await Promise.all([this.#renew(), this.#read()])
     if (this.#isOver) return
     const lease = this.#lease
@@ -132,10 +133,25 @@ export class CoordinatorRounds {
       if (granted > 0 && lease !== undefined) replica.handleLease(lease.id, sentMs, granted)
       if (view !== undefined) replica.handleView(view, nowMs, granted > 0 && lease !== undefined)
     })
+    if (held !== undefined && view !== undefined && !this.#isRegistered(view)) void this.dropLease(held.id)
     const tookMs = this.#options.clock.monotonicMs() - sentMs
     this.#timer = this.#options.clock.schedule(
       Math.max(ROUND_PAUSE_MS_MIN, ROUND_MS - tookMs),
       () => void this.#round(),
+    )
+  }
+
+  /**
+   * Whether the view shows what this broker says of itself. A registration that was given up may have arrived late and taken the place of the one that is
+   * kept alive, only to go with its own lease. A leader keeps its lease all the same: its key stands under it.
+   */
+  #isRegistered(view: ClusterView): boolean {
+    const { replica } = this.#options
+    if (replica.leadership !== undefined) return true
+    const { id, storeId, addresses } = this.#options.registration()
+    return view.brokers.some(
+      (broker) =>
+        broker.id === id && broker.storeId === storeId && broker.addresses.replication === addresses.replication,
     )
   }
 

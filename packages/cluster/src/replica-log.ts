@@ -22,7 +22,7 @@ export interface LogPiece {
 /** A cleaned stretch that is being received. Nothing of it is in the log until {@link finish} has settled. */
 export interface CleanedStretch {
   add(batch: Uint8Array): Promise<void>
-  /** When it settles, the log ends at the stretch's end, durably. */
+  /** When it settles, the log ends at the stretch's end, durably; control records below may be gone, and a snapshot is needed from there. */
   finish(): Promise<void>
   abandon(): Promise<void>
 }

@@ -145,7 +145,8 @@ export class Leadership {
 
   /** A part of the log was read for a member. */
   handleLogRead(link: LinkId, piece: LogPiece): void {
-    this.#memberOf(link)?.handleLogRead(piece)
+    const member = this.#memberOf(link)
+    if (member?.handleLogRead(piece) === false) member.close()
   }
 
   /** The newest snapshot is open for a member, or there is none. */
@@ -168,6 +169,11 @@ export class Leadership {
   resign(): void {
     if (this.#resigning === 'no') this.#resigning = 'waiting'
     this.#resignIfReady()
+  }
+
+  /** Goes on leading, if the members have not confirmed in time. Once the key's removal was asked for, it is too late. */
+  stay(): void {
+    if (this.#resigning === 'waiting') this.#resigning = 'no'
   }
 
   /** Gives leadership up without waiting for anybody: what is not confirmed was not acknowledged. */
@@ -224,7 +230,7 @@ export class Leadership {
 
   /** Changes the in-sync set if it is not as it should be; one change at a time. */
   #review(nowMs: number): void {
-    if (this.#resigning !== 'no') return
+    if (this.#resigning === 'asked') return
     const { self, log } = this.#context
     const floor = Math.max(log.highWatermark, this.#electedEnd) as Offset
     const members = this.inSync.propose({

@@ -39,6 +39,8 @@ export class MemberProgress {
   /** End of the last cleaned stretch that was sent: the member confirms nothing of it before all of it. */
   #cleanedUntil: Offset = 0 as Offset
   #openedAtMs = 0
+  /** Where the snapshot that was sent over this link begins. */
+  #snapshotBegin: Offset = 0 as Offset
   #snapshot: { bytes: number; position: number; chunksInFlight: number; isEnded: boolean } | undefined
 
   constructor(replica: Replica, log: LogView, emit: Emit, nowMs: number) {
@@ -96,6 +98,7 @@ export class MemberProgress {
     this.#bytesInFlight = 0
     this.#cleanedEnd = undefined
     this.#cleanedUntil = 0 as Offset
+    this.#snapshotBegin = 0 as Offset
     this.#snapshot = undefined
   }
 
@@ -163,9 +166,14 @@ export class MemberProgress {
     this.#emit({ kind: 'readLog', link: this.#link!, from: this.#next, bytesMax: APPEND_BYTES_MAX })
   }
 
-  /** What was read goes to the member. */
-  handleLogRead(piece: LogPiece): void {
+  /**
+   * What was read goes to the member, unless control records that it needs have been cleaned away meanwhile: then it needs a snapshot after all.
+   * @returns whether the link can go on
+   */
+  handleLogRead(piece: LogPiece): boolean {
     this.#isReading = false
+    const { snapshotNeededFrom } = this.#log
+    if (this.#next < snapshotNeededFrom && this.#snapshotBegin < snapshotNeededFrom) return false
     const { batches, nextOffset, cleaned } = piece
     if (cleaned !== undefined) {
       this.#cleanedEnd = this.#cleanedUntil = cleaned.endOffset
@@ -182,11 +190,13 @@ export class MemberProgress {
     this.#bytesInFlight += bytes
     this.#next = nextOffset
     this.readOn()
+    return true
   }
 
   /** The snapshot is open; undefined if there is none. @returns whether the link can go on */
   handleSnapshotOpened(snapshot: { readonly beginOffset: Offset; readonly bytes: number } | undefined): boolean {
     if (snapshot === undefined) return false
+    this.#snapshotBegin = snapshot.beginOffset
     this.#snapshot = { bytes: snapshot.bytes, position: 0, chunksInFlight: 0, isEnded: false }
     this.send({ kind: 'snapshot', beginOffset: snapshot.beginOffset, bytes: snapshot.bytes })
     this.#continueSnapshot()

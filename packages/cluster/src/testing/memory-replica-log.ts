@@ -135,6 +135,7 @@ export class MemoryReplicaLog implements ReplicaLog {
         for (const { epoch, startOffset } of stretch.epochStarts) this.#addEpoch(epoch, startOffset)
         this.#entries.push({ baseOffset, nextOffset: stretch.endOffset, batches, isCleaned: true })
         this.#synced = stretch.endOffset
+        this.#needed = Math.max(this.#needed, stretch.endOffset) as Offset
       },
       abandon: async () => undefined,
     }
@@ -200,6 +201,14 @@ export class MemoryReplicaLog implements ReplicaLog {
   /** Every batch that is there, in order; for checks. */
   *batches(): Generator<Uint8Array> {
     for (const entry of this.#entries) yield* entry.batches
+  }
+
+  /** The batches that begin at `from` or behind it, in order; for checks. */
+  *batchesFrom(from: Offset): Generator<Uint8Array> {
+    let at = this.#entries.length
+    while (at > 0 && this.#entries[at - 1]!.nextOffset > from) at--
+    for (; at < this.#entries.length; at++)
+      for (const batch of this.#entries[at]!.batches) if (baseOffsetOf(batch) >= from) yield batch
   }
 
   /** Where batches and cleaned stretches begin; for checks. */

@@ -54,6 +54,10 @@ export class Node implements ReplicationHandler {
   isSuspended = false
   appliedOffset: Offset = 0 as Offset
   failure: Error | undefined
+  isResigning = false
+  /** By base offset: what this leader has appended for clients and not acknowledged yet. */
+  readonly unacked: Map<number, { readonly message: number; readonly epoch: Epoch; readonly nextOffset: Offset }> =
+    new Map()
   #isSyncing = false
 
   constructor(options: NodeOptions) {
@@ -100,7 +104,9 @@ export class Node implements ReplicationHandler {
 
   /** Appends a message as the leader that it is. */
   append(message: number, records: number): Offset {
-    const batch = testBatch(message, this.log.logEndOffset, this.leadingEpoch!, records)
+    const baseOffset = this.log.logEndOffset
+    const batch = testBatch(message, baseOffset, this.leadingEpoch!, records)
+    this.unacked.set(baseOffset, { message, epoch: this.leadingEpoch!, nextOffset: nextOffsetOf(batch) })
     this.log.append(batch)
     this.replication.handleAppended()
     return nextOffsetOf(batch)
@@ -124,6 +130,7 @@ export class Node implements ReplicationHandler {
 
   handleFollowing(): void {
     this.leadingEpoch = undefined
+    this.unacked.clear()
   }
 
   handleTruncated(to: Offset): void {
