@@ -303,9 +303,10 @@ export class ClusterReplication implements Replication {
         this.#input((replica, nowMs) => replica.handleLinkOpened(id, nowMs))
         return handler
       },
-      () => {
+      (failure) => {
         this.#opening.delete(id)
-        this.#input((replica, nowMs) => replica.handleLinkClosed(id, nowMs))
+        const reason = failure === 'refused' ? failure : undefined
+        this.#input((replica, nowMs) => replica.handleLinkClosed(id, nowMs, reason))
       },
     )
     this.#opening.set(id, giveUp)

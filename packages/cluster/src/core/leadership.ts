@@ -34,7 +34,6 @@ export class Leadership {
   readonly #replicas: number
   /** The log's end when the election was won: acked records of earlier reigns may lie below, whatever the high watermark says (R11, R14). */
   readonly #electedEnd: Offset
-  readonly #electedAtMs: number
   readonly #marks: LagMarks
   readonly #members: Map<string, MemberProgress> = new Map()
   #registered: readonly Replica[] = []
@@ -51,7 +50,6 @@ export class Leadership {
     this.#clusterUuid = view.cluster.uuid
     this.#replicas = view.cluster.replicas
     this.#electedEnd = context.log.logEndOffset
-    this.#electedAtMs = nowMs
     this.#marks = new LagMarks(context.lagMs, nowMs)
     this.#lastTickMs = nowMs
     this.#inTouchAtMs = nowMs
@@ -119,9 +117,16 @@ export class Leadership {
     this.#memberOf(link)?.handleOpened({ kind: 'hello', clusterUuid: this.#clusterUuid, id, storeId, epoch }, nowMs)
   }
 
-  /** A link did not come to stand, or has closed. It is opened again with the next tick. */
+  /** A link has closed, or did not come to stand. It is opened again with the next tick. */
   handleLinkClosed(link: LinkId): void {
     this.#memberOf(link)?.close()
+  }
+
+  /** Nobody listens where a link was to lead: the member's process has ended, and nobody waits for its lag to show. */
+  handleLinkRefused(link: LinkId, nowMs: number): void {
+    this.#memberOf(link)?.handleGone()
+    this.#review(nowMs)
+    this.advance(nowMs)
   }
 
   /** A member has spoken. */
@@ -220,12 +225,13 @@ export class Leadership {
     return this.#progressOf(replica)?.syncedOffset ?? (0 as Offset)
   }
 
-  /** Whether a copy has been out of reach, or behind, for longer than the limit. */
+  /** Whether a copy has been out of reach, or behind, for longer than the limit, or its process has ended. */
   isLagging(replica: Replica, nowMs: number): boolean {
+    if (isSameReplica(replica, this.#context.self)) return false
     const member = this.#progressOf(replica)
-    // Another store under its name is there: that disk is gone.
-    if (member === undefined && this.#members.has(replica.id)) return true
-    return nowMs - (member === undefined ? this.#electedAtMs : this.#sinceOf(member)) > this.#context.lagMs
+    // Not registered since this leader was elected, or with another store: it has left, or that disk is gone.
+    if (member === undefined || member.isGone) return true
+    return nowMs - this.#sinceOf(member) > this.#context.lagMs
   }
 
   /** Changes the in-sync set if it is not as it should be; one change at a time. */

@@ -29,6 +29,7 @@ export class MemberProgress {
   #link: LinkId | undefined
   #synced: Offset = 0 as Offset
   #hasConfirmed = false
+  #isGone = false
   #needsSnapshot = false
   #next: Offset = 0 as Offset
   #isReading = false
@@ -67,6 +68,11 @@ export class MemberProgress {
     return this.#hasConfirmed
   }
 
+  /** Whether its process is known to have ended: its host answers, and nobody listens there. */
+  get isGone(): boolean {
+    return this.#isGone
+  }
+
   /** Whether an open link has been silent for longer than `lagMs`; a member that is busy with its disk is given more time. */
   isSilent(lagMs: number, nowMs: number): boolean {
     if (this.#state === 'closed' || this.#state === 'opening') return false
@@ -102,8 +108,15 @@ export class MemberProgress {
     this.#snapshot = undefined
   }
 
+  /** The link did not come to stand, since nobody listens. */
+  handleGone(): void {
+    this.#isGone = true
+    this.close()
+  }
+
   /** The link stands. */
   handleOpened(hello: ReplicaMessage, nowMs: number): void {
+    this.#isGone = false
     this.#state = 'greeting'
     this.#openedAtMs = nowMs
     this.send(hello)

@@ -224,10 +224,11 @@ export class Replica {
     this.#leadership?.handleLinkOpened(link, nowMs)
   }
 
-  /** A link has closed, or did not come to stand. */
-  handleLinkClosed(link: LinkId, nowMs: number): void {
+  /** A link has closed, or did not come to stand: `refused`, since no process listens there. */
+  handleLinkClosed(link: LinkId, nowMs: number, reason?: 'refused'): void {
     this.#links.delete(link)
-    this.#leadership?.handleLinkClosed(link)
+    if (reason === 'refused') this.#leadership?.handleLinkRefused(link, nowMs)
+    else this.#leadership?.handleLinkClosed(link)
     if (link !== this.#member.link) return
     this.#member.leave()
     const leader = this.#view?.leader
