@@ -291,17 +291,11 @@ export class Broker {
   #startCleaning(): void {
     const { cleaner, scheduler, log: brokerLog, cleanIntervalMs: intervalMs, segmentBytes } = this.#options
     if (cleaner === undefined) return
-    const parts = {
-      log: this.#log,
-      cleaner,
-      snapshots: this.#snapshots,
-      scheduler,
-      brokerLog,
-      intervalMs,
-      segmentBytes,
-    }
+    const parts = { cleaner, scheduler, brokerLog, intervalMs, segmentBytes }
     this.#cleaning = new CleaningTurns({
       ...parts,
+      log: this.#log,
+      snapshots: this.#snapshots,
       retentionRules: () => this.#roles.retentionRules(),
       retainedOffsets: () => this.#roles.retainedOffsets(),
       mayRaiseFloors: () => this.#roles.isServing,

@@ -4,7 +4,6 @@ import {
   type ErrorCode,
   GomqError,
   isControl,
-  type LagreqPacket,
   nextOffsetOf,
   type Offset,
   type Packet,
@@ -123,7 +122,7 @@ export class Engine {
 
   /** Begins the reign: clients are let in once its first record has committed. */
   start(nowMs: number): void {
-    const { queue, options } = this.#context
+    const { options, queue } = this.#context
     const { epoch, brokerId } = options
     queue.appendControl([{ kind: 'epochStart', epoch, brokerId }], nowMs, () => {
       this.#role = 'leading'
@@ -351,7 +350,7 @@ export class Engine {
       case PacketType.CREDIT:
         return this.#credit(connection, packet)
       case PacketType.LAGREQ:
-        return this.#lag(connection, packet)
+        return this.#subscribing.lag(connection, packet)
       case PacketType.PINGREQ:
         return this.#context.send(connection.id, { type: PacketType.PINGRESP, requestId: packet.requestId })
       case PacketType.DISCONNECT:
@@ -370,13 +369,6 @@ export class Engine {
     if (subscription === undefined) return
     subscription.addCredit(packet.messages, packet.bytes)
     this.#context.delivery.pump(subscription)
-  }
-
-  #lag(connection: Connection, { requestId, subscriptionId }: LagreqPacket): void {
-    const { delivery, send } = this.#context
-    const { highWatermark } = delivery
-    const position = this.#subscribing.of(connection, subscriptionId).cursorPosition(highWatermark) as Offset
-    send(connection.id, { type: PacketType.LAGRESP, requestId, position, highWatermark })
   }
 
   #refuse(connection: Connection, packet: Packet, error: GomqError, nowMs: number): void {

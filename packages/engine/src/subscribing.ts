@@ -1,6 +1,7 @@
 import {
   type ErrorCode,
   GomqError,
+  type LagreqPacket,
   type Offset,
   PacketType,
   type SubscribePacket,
@@ -67,6 +68,14 @@ export class Subscribing {
     this.#check(connection, packet)
     if (packet.name === null) this.#open(connection, packet, undefined, nowMs)
     else this.#context.queue.whenSettled(connection.clientId, () => this.#openDurable(connection, packet, nowMs))
+  }
+
+  /** LAGREQ. @throws GomqError NO_SUCH_SUBSCRIPTION */
+  lag(connection: Connection, { requestId, subscriptionId }: LagreqPacket): void {
+    const { delivery, send } = this.#context
+    const { highWatermark } = delivery
+    const position = this.of(connection, subscriptionId).cursorPosition(highWatermark) as Offset
+    send(connection.id, { type: PacketType.LAGRESP, requestId, position, highWatermark })
   }
 
   /** UNSUBSCRIBE. @throws GomqError NO_SUCH_SUBSCRIPTION */
