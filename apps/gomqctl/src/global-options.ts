@@ -49,7 +49,7 @@ function connectionOptions(): readonly Option[] {
     new Option('--password-file <file>', 'file with the password; a line end behind it does not belong to it').env(
       'GOMQ_PASSWORD_FILE',
     ),
-    new Option('--keep-alive <s>', 'seconds between signs of life; 0: none (default: 30)')
+    new Option('--keep-alive <s>', 'seconds between signs of life; 0: none (default: 10)')
       .env('GOMQ_KEEP_ALIVE')
       .argParser(parseKeepAlive),
     new Option(

@@ -1,5 +1,6 @@
 import { GomqError, type Offset } from '@gomq/protocol'
 import { crc32, deflate, inflate, systemRandom } from '@gomq/protocol/node'
+import { CLUSTER_PATIENCE_MS, PATIENCE_MS_DEFAULT } from '../session/limits.js'
 import type { PublishAck } from '../session/publish-batch.js'
 import type { PublishRequest } from '../session/publish-request.js'
 import { ClientSession } from '../session/session.js'
@@ -84,6 +85,7 @@ export class GomqClient {
     this.#encoder = new PublishEncoder(options.publishTimeoutMs)
     this.#session = new ClientSession({
       ...options,
+      patienceMs: addresses.length > 1 ? CLUSTER_PATIENCE_MS : PATIENCE_MS_DEFAULT,
       agent: 'gomq-client-node/0.1.0',
       random: systemRandom,
       crc32,

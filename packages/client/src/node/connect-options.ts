@@ -44,7 +44,7 @@ export interface ConnectOptions {
   readonly sessionExpirySec?: number
   /** Published by the broker once for each connection that ends without goodbye; `close()` is one. */
   readonly will?: WillOptions
-  /** Seconds between signs of life, 0 to 65,535; 30 by default. */
+  /** Seconds between signs of life, 0 to 65,535; 10 by default. */
   readonly keepAliveSec?: number
   /** Milliseconds until an address that does not answer is given up; 5,000 by default. */
   readonly connectTimeoutMs?: number
@@ -105,7 +105,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
     isAlwaysDurable: cleanSession === false,
     sessionExpirySec: integerOption('sessionExpirySec', options.sessionExpirySec ?? expirySecDefault, 0, 0xffff_ffff),
     will: options.will === undefined ? null : resolveWill(options.will),
-    keepAliveSec: integerOption('keepAliveSec', options.keepAliveSec ?? 30, 0, 65_535),
+    keepAliveSec: integerOption('keepAliveSec', options.keepAliveSec ?? 10, 0, 65_535),
     connectTimeoutMs: timeout('connectTimeoutMs', options.connectTimeoutMs ?? 5_000),
     requestTimeoutMs: timeout('requestTimeoutMs', options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS_DEFAULT),
     publishTimeoutMs: timeout('publishTimeoutMs', options.publishTimeoutMs ?? PUBLISH_TIMEOUT_MS_DEFAULT),

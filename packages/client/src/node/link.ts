@@ -11,6 +11,9 @@ const LEADERLESS_MS = 200
 /** Times in a row that a broker's word about who leads is followed at once. Stops two that name each other. */
 const REDIRECTS_MAX = 3
 
+/** Time that a leader gets to answer to whom a member sends, ms: it may be the one whose end the others have not noticed. */
+const LEADER_CONNECT_MS_MAX = 2_000
+
 /** How a link connects. */
 export interface LinkOptions {
   /** Tried in turn. */
@@ -134,6 +137,7 @@ export class Link {
     if (isRedirected) this.#redirects++
     else this.#redirects = 0
     this.#leader = null
+    const timeoutMs = isRedirected ? Math.min(connectTimeoutMs, LEADER_CONNECT_MS_MAX) : connectTimeoutMs
     return new Promise((resolve, reject) => {
       this.#attempt = { resolve, reject }
       const handler = this.#handler
@@ -146,9 +150,9 @@ export class Link {
       })
       this.#connection = connection
       this.#timer = setTimeout(() => {
-        const message = `${address.text} did not answer within ${connectTimeoutMs} ms`
+        const message = `${address.text} did not answer within ${timeoutMs} ms`
         connection.destroy(new GomqError('UNAVAILABLE', message))
-      }, connectTimeoutMs)
+      }, timeoutMs)
     })
   }
 

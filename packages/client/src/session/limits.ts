@@ -30,6 +30,15 @@ export const DISK_FULL_RETRY_MS_MIN = 250
 /** Milliseconds between two tries of such a producer, at most. Stops many of them from keeping a full broker busy. */
 export const DISK_FULL_RETRY_MS_MAX = 4_000
 
+/**
+ * Silence of a broker that something is waiting for, ms, after which the connection is given up, by default. Long enough for a disk that stalls: there is
+ * nowhere else to go.
+ */
+export const PATIENCE_MS_DEFAULT = 15_000
+
+/** The same where several brokers are known: another one may lead by now. */
+export const CLUSTER_PATIENCE_MS = 5_000
+
 /** Milliseconds of a request's timeout, and everything else that is counted with it, by default. */
 export const REQUEST_TIMEOUT_MS_DEFAULT = 10_000
 

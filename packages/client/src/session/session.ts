@@ -9,7 +9,7 @@ import {
 } from '@gomq/protocol'
 import { Introduction, type IntroductionOptions } from './introduction.js'
 import { KeepAlive } from './keep-alive.js'
-import { LAG_INTERVAL_MS } from './limits.js'
+import { LAG_INTERVAL_MS, PATIENCE_MS_DEFAULT } from './limits.js'
 import { Producer } from './producer.js'
 import type { PublishAck } from './publish-batch.js'
 import type { PublishRequest } from './publish-request.js'
@@ -21,6 +21,8 @@ import type { Waiter } from './waiter.js'
 /** What a session is made of. */
 export interface SessionOptions extends IntroductionOptions {
   readonly requestTimeoutMs: number
+  /** Silence of the broker, while something waits for it, after which the connection is given up, ms; 15,000 by default. */
+  readonly patienceMs?: number
   readonly bufferBytesMax: number
   /** Compresses what is published, where the broker grants it; missing: nothing is. Needs `inflate`. */
   readonly deflate?: Deflate | undefined
@@ -44,7 +46,7 @@ export class ClientSession {
   readonly producer: Producer
   readonly #introduction: Introduction
   readonly #outbox: SessionOutbox
-  readonly #keepAlive = new KeepAlive()
+  readonly #keepAlive: KeepAlive
   readonly #subscriptions: Subscriptions
   #state: 'closed' | 'handshaking' | 'established' = 'closed'
   #isBlocked = false
@@ -57,6 +59,7 @@ export class ClientSession {
   constructor(options: SessionOptions) {
     this.#introduction = new Introduction(options)
     this.#outbox = options.outbox
+    this.#keepAlive = new KeepAlive(options.patienceMs ?? PATIENCE_MS_DEFAULT)
     const isEstablished = () => this.#state === 'established'
     this.#subscriptions = new Subscriptions({
       crc32: options.crc32,
@@ -164,10 +167,10 @@ export class ClientSession {
       this.#lagDueMs = nowMs + LAG_INTERVAL_MS
       this.#subscriptions.askLag()
     }
-    const due = this.#keepAlive.handleTick(nowMs)
+    const due = this.#keepAlive.handleTick(nowMs, this.isIdle)
     if (due === 'ping') this.#send({ type: PacketType.PINGREQ, requestId: this.#nextRequestId() })
     if (due === 'dead') {
-      const message = `nothing was heard from the broker for ${this.#keepAlive.silenceMsMax} ms`
+      const message = `nothing was heard from the broker for ${Math.round(this.#keepAlive.silenceMs(nowMs))} ms`
       this.#outbox.disconnect(new GomqError('KEEP_ALIVE_TIMEOUT', message))
     }
   }

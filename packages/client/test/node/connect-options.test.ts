@@ -13,7 +13,7 @@ test('every option has the default that its documentation names', () => {
     isAlwaysDurable: false,
     sessionExpirySec: 0,
     will: null,
-    keepAliveSec: 30,
+    keepAliveSec: 10,
     connectTimeoutMs: 5000,
     requestTimeoutMs: 10_000,
     publishTimeoutMs: 30_000,

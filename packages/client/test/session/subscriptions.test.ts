@@ -112,6 +112,8 @@ describe('opening a subscription', () => {
     const { session, standing, suback, types } = opened(false)
     session.handleTick(10_999)
     expect(standing.isSettled).toBe(false)
+    // A sign of life is asked for while it waits.
+    expect(types()).toEqual([PacketType.PINGREQ])
     session.handleTick(11_000)
     expect([codeOf(standing), types()]).toEqual(['TIMEOUT', [PacketType.UNSUBSCRIBE]])
     suback()
