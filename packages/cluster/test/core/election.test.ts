@@ -99,7 +99,10 @@ describe('an election', () => {
   })
   it('[R1] has an epoch above every one that was seen', () => {
     expect(nextEpoch(view, record, log())).toBe(5)
-    expect(nextEpoch(view, { ...record, epoch: 8 as Epoch }, log())).toBe(9)
-    expect(nextEpoch(view, record, log(10, 11))).toBe(12)
+    expect(nextEpoch(view, { ...record, epoch: 5 as Epoch }, log())).toBe(5)
+    expect(nextEpoch(view, { ...record, epoch: 8 as Epoch }, log())).toBe(8)
+  })
+  it('is not tried with a view that is older than a leader whose records are in the log', () => {
+    expect(nextEpoch(view, record, log(10, 5))).toBeUndefined()
   })
 })

@@ -144,13 +144,30 @@ function replaced<T extends object, K extends keyof T>(prototype: T, name: K, me
   }
 }
 
-/** A log that says that all of it is synced, to a node of which `lies` holds. */
+/** A log that says that all of it is synced, to a node of which `lies` holds; a crash takes what was not. */
 function unsynced(lies: (node: Node) => boolean): NonNullable<Plant['log']> {
   return (log, node) => {
-    const synced = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(log), 'syncedOffset')!.get!
-    Object.defineProperty(log, 'syncedOffset', {
-      get: (): Offset => (lies(node()) ? log.logEndOffset : synced.call(log)),
-    })
+    const { append, sync, crash } = log
+    let durable = log.logEndOffset
+    log.append = (batch) => {
+      append.call(log, batch)
+      if (lies(node())) sync.call(log)
+    }
+    log.sync = (to = log.logEndOffset) => {
+      durable = Math.min(to, log.logEndOffset) as Offset
+      sync.call(log, to)
+    }
+    log.crash = () => {
+      const stored = crash.call(log)
+      const entries = stored.entries.filter((entry) => entry.nextOffset <= durable)
+      const end = entries.at(-1)?.nextOffset ?? stored.logStartOffset
+      return {
+        ...stored,
+        entries,
+        highWatermark: Math.min(stored.highWatermark, end) as Offset,
+        epochStarts: stored.epochStarts.filter(({ startOffset }) => startOffset < end),
+      }
+    }
     return log
   }
 }
