@@ -1,37 +1,68 @@
 import { MemoryNetwork, SimCoordinator } from '@gomq/cluster/testing'
+import type { Offset } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, it } from 'vitest'
-import { Node } from './support/node.js'
+import { type Disk, Node } from './support/node.js'
 import { ProcessClock, VirtualClock } from './support/virtual-clock.js'
 
-/** Three brokers without faults. */
-function cluster(seed = 1) {
+/** A cluster in virtual time. */
+function world() {
   const clock = new VirtualClock()
-  const random = new SeededRandom(seed)
+  const random = new SeededRandom(1)
   const coordinator = new SimCoordinator(clock, random)
   const network = new MemoryNetwork(clock, random)
-  const start = (id: string, disk = { log: { storeId: `store-${id}` }, record: undefined, snapshot: undefined }) => {
+  const failures: string[] = []
+  const events = {
+    handleLeading: () => {},
+    handleCommitted: () => {},
+    handleFailure: (_: Node, error: Error) => void failures.push(error.message),
+  }
+  const start = (id: string, disk?: Disk) => {
     const own = new ProcessClock(clock)
     const client = coordinator.client(own)
     const transport = network.transport(id, own)
-    const events = {
-      handleLeading: () => {},
-      handleCommitted: () => {},
-      handleFailure: (_: Node, error: Error) => expect.fail(String(error)),
-    }
-    const node = new Node({ id, replicas: 3, clock: own, random, coordinator: client, transport, disk, events })
+    const made = disk ?? { log: { storeId: `store-${id}` }, record: undefined, snapshot: undefined }
+    const node = new Node({ id, replicas: 3, clock: own, random, coordinator: client, transport, disk: made, events })
     node.replication.start()
-    return { node, client, transport }
+    let isOver = false
+    const crash = () => {
+      isOver = true
+      const left = node.crash(random)
+      transport.crash()
+      client.crash()
+      return left
+    }
+    return { node, client, crash, hasCrashed: () => isOver }
   }
-  return { clock, coordinator, network, start }
+  return { clock, coordinator, network, failures, random, start }
 }
 
-describe('a cluster without faults', () => {
+/** Three brokers, formed, and 20 messages committed. */
+async function cluster() {
+  const made = world()
+  const brokers = ['a', 'b', 'c'].map((id) => made.start(id))
+  await made.clock.run(4000)
+  const leader = brokers.find(({ node }) => node.isServing)!
+  const others = brokers.filter((broker) => broker !== leader)
+  let end = 0 as Offset
+  for (let message = 1; message <= 20; message++) end = leader.node.append(message, 2)
+  await made.clock.run(1000)
+  const inSync = () =>
+    made.coordinator.store
+      .view()
+      .inSync!.members.map(({ id }) => id)
+      .sort()
+  const leading = () => brokers.find((broker) => broker.node.isServing && !broker.hasCrashed())
+  return { ...made, brokers, leader, others, end, inSync, leading }
+}
+
+describe('a cluster', () => {
   it('forms when f + 1 brokers are there, elects one, and commits what all in sync have', async () => {
-    const { clock, coordinator, start } = cluster()
+    const { clock, start } = world()
     const a = start('a').node
     await clock.run(3000)
     expect(a.replication.role).toBe('joining')
+    expect(a.replication.status.trouble).toMatch(/forms when 2 brokers.*1 are/)
     const b = start('b').node
     await clock.run(3000)
     expect([a, b].map((node) => node.replication.role).sort()).toEqual(['leader', 'member'])
@@ -39,10 +70,162 @@ describe('a cluster without faults', () => {
     const end = leader.append(7, 3)
     await clock.run(500)
     expect([a.log.highWatermark, b.log.highWatermark]).toEqual([end, end])
-    const c = start('c').node
+  })
+
+  it('takes a third one in when it has caught up', async () => {
+    const { brokers, end, inSync, leader } = await cluster()
+    expect(inSync()).toEqual(['a', 'b', 'c'])
+    expect(brokers.map(({ node }) => node.log.highWatermark)).toEqual([end, end, end])
+    expect(leader.node.replication.status.trouble).toBeUndefined()
+    expect(leader.node.replication.status.brokers.map(({ id, lag }) => [id, lag]).sort()).toEqual([
+      ['a', 0],
+      ['b', 0],
+      ['c', 0],
+    ])
+  })
+})
+
+describe('failover', () => {
+  it("takes under a second when the leader's process dies: its port refuses", async () => {
+    const { clock, leader, leading, end } = await cluster()
+    leader.crash()
+    await clock.run(1000)
+    const next = leading()!
+    expect(next).not.toBe(leader)
+    expect(next.node.log.logEndOffset).toBeGreaterThan(end)
+  })
+
+  it("waits for the lease when the leader's host is silent", async () => {
+    const { clock, network, leader, leading } = await cluster()
+    network.setDown(leader.node.id, true)
+    leader.crash()
     await clock.run(3000)
-    expect(coordinator.store.view().inSync?.members.map(({ id }) => id)).toEqual(['a', 'b', 'c'])
-    expect(c.log.highWatermark).toBe(end)
-    expect(leader.replication.status.trouble).toBeUndefined()
+    expect(leading()).not.toBeDefined()
+    await clock.run(4000)
+    expect(leading()).toBeDefined()
+  })
+
+  it('is not needed when a leader hands over: the others have everything, and one leads at once', async () => {
+    const { clock, leader, leading, end } = await cluster()
+    const resigned = leader.node.replication.resign(3000)
+    await clock.run(300)
+    await resigned
+    expect(leader.node.replication.role).toBe('member')
+    expect(leading()).toBeDefined()
+    expect(leading()!.node.log.highWatermark).toBeGreaterThanOrEqual(end)
+  })
+
+  it('[R18] a leader that does not hear of its lease stops, and goes on in the same epoch if the key is still its own', async () => {
+    const { clock, leader } = await cluster()
+    const { replication } = leader.node
+    const { epoch } = replication.status
+    leader.client.faults.lostReplies = 1
+    await clock.run(2900)
+    expect(replication.mayAcknowledge()).toBe(true)
+    await clock.run(1300)
+    expect([replication.role, replication.mayAcknowledge()]).toEqual(['suspended', false])
+    leader.node.append(99, 1)
+    await clock.run(300)
+    expect(leader.node.log.highWatermark).toBeLessThan(leader.node.log.logEndOffset)
+    leader.client.faults.lostReplies = 0
+    await clock.run(2500)
+    expect([replication.role, replication.status.epoch]).toEqual(['leader', epoch])
+    expect(leader.node.log.highWatermark).toBe(leader.node.log.logEndOffset)
+  })
+
+  it('[R18] a leader whose key is gone when the coordinator answers again is a member', async () => {
+    const { clock, leader, leading } = await cluster()
+    leader.client.faults.isUnreachable = true
+    await clock.run(8000)
+    expect(leading()).toBeDefined()
+    expect(leading()).not.toBe(leader)
+    leader.client.faults.isUnreachable = false
+    await clock.run(2500)
+    expect(leader.node.replication.role).toBe('member')
+  })
+})
+
+describe('members that lag', () => {
+  it('leave the in-sync set after the limit, and come back', async () => {
+    const { clock, network, leader, others, inSync } = await cluster()
+    const slow = others[0]!.node.id
+    network.cut(leader.node.id, slow)
+    network.cut(slow, leader.node.id)
+    leader.node.append(99, 1)
+    await clock.run(2000)
+    expect(inSync()).toHaveLength(3)
+    await clock.run(2000)
+    expect(inSync()).not.toContain(slow)
+    expect(leader.node.log.highWatermark).toBe(leader.node.log.logEndOffset)
+    network.healAll()
+    await clock.run(3000)
+    expect(inSync()).toContain(slow)
+  })
+
+  it('[R6] stay when fewer than f + 1 would be left: nothing commits', async () => {
+    const { clock, network, leader, others, inSync } = await cluster()
+    for (const { node } of others) {
+      network.cut(leader.node.id, node.id)
+      network.cut(node.id, leader.node.id)
+    }
+    const end = leader.node.append(99, 1)
+    await clock.run(6000)
+    expect(inSync()).toHaveLength(2)
+    expect(leader.node.log.highWatermark).toBeLessThan(end)
+    expect(leader.node.replication.status.trouble).toMatch(/nothing commits/)
+  })
+
+  it("[R10, R12] with an empty disk are another copy, which takes the old one's place when it has everything", async () => {
+    const { clock, coordinator, others, start, inSync, leader } = await cluster()
+    const id = others[0]!.node.id
+    others[0]!.crash()
+    const again = start(id, { log: { storeId: 'new' }, record: undefined, snapshot: undefined })
+    await clock.run(5000)
+    expect(inSync()).toEqual(['a', 'b', 'c'])
+    expect(coordinator.store.view().inSync!.members.find((member) => member.id === id)?.storeId).toBe('new')
+    expect(again.node.log.highWatermark).toBe(leader.node.log.highWatermark)
+  })
+
+  it("get a snapshot when the leader's log has lost what they need", async () => {
+    const { clock, others, start, inSync, leader, end } = await cluster()
+    const id = others[0]!.node.id
+    others[0]!.crash()
+    leader.node.snapshots.newest = { beginOffset: end, bytes: new Uint8Array(1_000_000).fill(7) }
+    const { boundaries } = leader.node.log
+    leader.node.log.advanceStart(boundaries[8]!)
+    const again = start(id, { log: { storeId: 'new' }, record: undefined, snapshot: undefined })
+    await clock.run(5000)
+    expect(inSync()).toEqual(['a', 'b', 'c'])
+    expect(again.node.snapshots.newest?.beginOffset).toBe(end)
+    expect(again.node.snapshots.newest?.bytes.every((byte) => byte === 7)).toBe(true)
+    expect(again.node.snapshots.newest?.bytes).toHaveLength(1_000_000)
+    expect([again.node.log.logStartOffset, again.node.log.highWatermark]).toEqual([
+      boundaries[8],
+      leader.node.log.highWatermark,
+    ])
+    expect(again.node.records.saved?.isFilling).toBe(false)
+  })
+})
+
+describe('a coordinator that is not the one it was', () => {
+  it('[R2] ends a broker with a clear message; the logs stay as they are', async () => {
+    const { clock, coordinator, brokers, failures } = await cluster()
+    const ends = brokers.map(({ node }) => node.log.logEndOffset)
+    coordinator.wipe()
+    await clock.run(3000)
+    expect(failures).toHaveLength(3)
+    expect(failures[0]).toMatch(/etcd was wiped or restored/)
+    expect(brokers.map(({ node }) => node.log.logEndOffset)).toEqual(ends)
+  })
+
+  it('[R2] is known again by a broker that was stopped meanwhile', async () => {
+    const { clock, coordinator, brokers, start, failures } = await cluster()
+    const disk = brokers[0]!.crash()
+    for (const { crash } of brokers.slice(1)) crash()
+    coordinator.wipe()
+    const { node } = start('a', disk)
+    await clock.run(2000)
+    expect(failures).toHaveLength(1)
+    expect(node.failure?.message).toMatch(/another one/)
   })
 })

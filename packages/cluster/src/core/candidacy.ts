@@ -45,10 +45,8 @@ export class Candidacy {
     const { self, log, records, emit } = this.#context
     if (this.#campaign !== undefined || leaseId === undefined || nowMs < this.#restsUntilMs) return false
     if (!mayCampaign(view, self) || records.current.isFilling) return false
-    // What was saved for a campaign that did not come about is free as long as the set shows that nobody has won it.
-    const inLog = log.epochStarts.at(-1)?.epoch ?? 0
-    const isOwn = records.current.epoch > view.inSync!.epoch && records.current.epoch > inLog
-    const epoch = isOwn ? records.current.epoch : nextEpoch(view, records.current, log)
+    const epoch = nextEpoch(view, records.current, log)
+    if (epoch === undefined) return false
     if (records.current.epoch < epoch) records.update({ epoch })
     if (!records.isSettled) return true
     this.#campaign = { token: this.#context.takeNumber(), epoch, leaseId }

@@ -44,10 +44,17 @@ export function mayCampaign(view: ClusterView, self: Replica): boolean {
   return view.leader === undefined && view.inSync !== undefined && includesReplica(view.inSync.members, self)
 }
 
-/** The epoch to campaign with: above that of the last leader and every epoch on this disk (R1). */
-export function nextEpoch(view: ClusterView, record: ReplicaRecord, log: LogView): Epoch {
-  const inLog = log.epochStarts.at(-1)?.epoch ?? 0
-  return (Math.max(view.inSync?.epoch ?? 0, record.epoch, inLog) + 1) as Epoch
+/**
+ * The epoch to campaign with: above that of the last leader and every epoch on this disk (R1); one that was saved for a campaign that came to nothing is
+ * used again, as the set shows that nobody has won it.
+ *
+ * Undefined if the log holds records of an epoch that the view does not know: the view is older than that leader. A campaign with it would be
+ * refused, and an epoch above that of a leader who still leads, once saved, would keep this broker from following it.
+ */
+export function nextEpoch(view: ClusterView, record: ReplicaRecord, log: LogView): Epoch | undefined {
+  const won = view.inSync?.epoch ?? 0
+  if ((log.epochStarts.at(-1)?.epoch ?? 0) > won) return undefined
+  return Math.max(won + 1, record.epoch) as Epoch
 }
 
 /** Whether the leader's key is this copy's. */

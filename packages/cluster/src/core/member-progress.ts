@@ -201,8 +201,10 @@ export class MemberProgress {
     const bytes = batches.reduce((sum, batch) => sum + batch.byteLength, 0)
     this.#inFlight.push({ end: nextOffset, bytes })
     this.#bytesInFlight += bytes
+    const hasMoved = nextOffset > this.#next
     this.#next = nextOffset
-    this.readOn()
+    // A log that gives nothing is asked again when it has more.
+    if (hasMoved) this.readOn()
     return true
   }
 

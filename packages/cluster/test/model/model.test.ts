@@ -4,9 +4,11 @@ import { World } from './world.js'
 const LONG = process.env['GOMQ_LONG'] === '1'
 const SEED = process.env['GOMQ_SEED']
 const SEEDS = Number(process.env['GOMQ_SEEDS'] ?? (LONG ? 500 : 8))
+/** Seeds that failed once, for either number of replicas. */
+const REGRESSIONS = [1, 2, 4, 127, 1128]
 const seeds =
   SEED === undefined
-    ? Array.from({ length: SEEDS }, (_, i) => i + 1)
+    ? [...new Set([...REGRESSIONS, ...Array.from({ length: SEEDS }, (_, i) => i + 1)])]
     : Array.from({ length: LONG ? SEEDS : 1 }, (_, i) => Number(SEED) + i)
 
 describe.each([3, 5])('%i replicas through crashes, pauses, partitions and an etcd that fails', (replicas) => {

@@ -64,6 +64,15 @@ export class World {
 
   /** Plays it all. */
   async run(): Promise<Outcome> {
+    const restore = this.plant.patch?.()
+    try {
+      return await this.#play()
+    } finally {
+      restore?.()
+    }
+  }
+
+  async #play(): Promise<Outcome> {
     for (const place of this.places) this.start(place)
     this.#publishSoon()
     await this.#runTo(5000)
