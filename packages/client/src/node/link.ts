@@ -1,15 +1,13 @@
 import { GomqError, type Packet, type Random } from '@gomq/protocol'
-import { type Address, parseAddress } from './address.js'
+import type { Address } from './address.js'
 import { Connection } from './connection.js'
+import { Servers } from './servers.js'
 
 /** Milliseconds that a connection has to stand before the pauses between attempts start small again. Stops a client from spinning. */
 const STABLE_MS = 1000
 
 /** Pause before a cluster that has no leader is asked again: an election takes seconds, and those who wait are not many. */
 const LEADERLESS_MS = 200
-
-/** Times in a row that a broker's word about who leads is followed at once. Stops two that name each other. */
-const REDIRECTS_MAX = 3
 
 /** Time that a leader gets to answer to whom a member sends, ms: it may be the one whose end the others have not noticed. */
 const LEADER_CONNECT_MS_MAX = 2_000
@@ -46,14 +44,11 @@ export interface LinkHandler {
 export class Link {
   readonly #options: LinkOptions
   readonly #handler: LinkHandler
+  readonly #servers: Servers
   #connection: Connection | null = null
+  #address: Address | undefined
   #timer: NodeJS.Timeout | null = null
   #attempt: { resolve(): void; reject(error: GomqError): void } | null = null
-  #addressAt = 0
-  /** Who leads, as the last broker said; tried next. */
-  #leader: Address | null = null
-  /** Times in a row that such a word was followed. */
-  #redirects = 0
   #failures = 0
   #isClosed = false
   #isEstablished = false
@@ -63,6 +58,7 @@ export class Link {
 
   constructor(options: LinkOptions, handler: LinkHandler) {
     this.#options = options
+    this.#servers = new Servers(options.addresses, () => performance.now())
     this.#handler = handler
   }
 
@@ -82,7 +78,7 @@ export class Link {
         failure = GomqError.from(error)
         isLeaderless ||= isWithoutLeader(failure)
       }
-      if (this.#isRedirected || tries % this.#options.addresses.length !== 0) continue
+      if (this.#servers.isRedirected || tries % this.#servers.count !== 0) continue
       if (!isLeaderless || performance.now() >= untilMs) break
       isLeaderless = false
       await new Promise((resolve) => setTimeout(resolve, LEADERLESS_MS))
@@ -96,7 +92,7 @@ export class Link {
     this.#connection.frameBytesMax = frameBytesMax
     this.#isEstablished = true
     this.#establishedMs = performance.now()
-    this.#redirects = 0
+    this.#servers.handleEstablished()
     this.#settleAttempt()?.resolve()
   }
 
@@ -106,9 +102,10 @@ export class Link {
 
   /** Drops the connection after what was sent; another follows unless the link is closed, to `leader` if one is named. */
   disconnect(error: GomqError, leader?: string): void {
-    this.#leader = leader === undefined ? null : this.#addressOf(leader)
-    if (error.code === 'KEEP_ALIVE_TIMEOUT') this.#connection?.destroy(error)
-    else this.#connection?.end(error)
+    this.#servers.handleLeader(leader)
+    if (error.code !== 'KEEP_ALIVE_TIMEOUT') return this.#connection?.end(error)
+    if (this.#address !== undefined) this.#servers.handleSilent(this.#address)
+    this.#connection?.destroy(error)
   }
 
   /** Closes for good and resolves when the socket is closed. Again: the same promise. */
@@ -131,13 +128,10 @@ export class Link {
   }
 
   #tryNext(): Promise<void> {
-    const { addresses, connectTimeoutMs } = this.#options
-    const isRedirected = this.#isRedirected
-    const address = isRedirected ? this.#leader! : addresses[this.#addressAt++ % addresses.length]!
-    if (isRedirected) this.#redirects++
-    else this.#redirects = 0
-    this.#leader = null
-    const timeoutMs = isRedirected ? Math.min(connectTimeoutMs, LEADER_CONNECT_MS_MAX) : connectTimeoutMs
+    const { connectTimeoutMs } = this.#options
+    const timeoutMs = this.#servers.isRedirected ? Math.min(connectTimeoutMs, LEADER_CONNECT_MS_MAX) : connectTimeoutMs
+    const address = this.#servers.next()
+    this.#address = address
     return new Promise((resolve, reject) => {
       this.#attempt = { resolve, reject }
       const handler = this.#handler
@@ -150,6 +144,7 @@ export class Link {
       })
       this.#connection = connection
       this.#timer = setTimeout(() => {
+        this.#servers.handleSilent(address)
         const message = `${address.text} did not answer within ${timeoutMs} ms`
         connection.destroy(new GomqError('UNAVAILABLE', message))
       }, timeoutMs)
@@ -165,6 +160,7 @@ export class Link {
       error.code === 'CONNECTION_LOST'
         ? new GomqError('UNAVAILABLE', `no broker at ${address.text}: ${error.message}`)
         : error
+    if (!wasEstablished && unavailable.code === 'UNAVAILABLE') this.#servers.handleUnreachable(address)
     this.#settleAttempt()?.reject(unavailable)
     this.#onClosed?.()
     if (!wasEstablished) return
@@ -174,27 +170,14 @@ export class Link {
     this.#scheduleReconnect(error)
   }
 
-  get #isRedirected(): boolean {
-    return this.#leader !== null && this.#redirects < REDIRECTS_MAX
-  }
-
-  /** What a broker says is an address, or nothing. Whether TLS is spoken there goes by what the user asked for. */
-  #addressOf(leader: string): Address | null {
-    try {
-      return parseAddress(`${this.#options.addresses[0]!.isTls ? 'gomqs' : 'gomq'}://${leader}`)
-    } catch {
-      return null
-    }
-  }
-
   #scheduleReconnect(failure?: GomqError): void {
     if (this.#isClosed) return
-    const { addresses, reconnectMinMs, reconnectMaxMs, random } = this.#options
-    const rounds = Math.floor(this.#failures / addresses.length)
+    const { reconnectMinMs, reconnectMaxMs, random } = this.#options
+    const rounds = Math.floor(this.#failures / this.#servers.count)
     let boundMs = Math.min(reconnectMaxMs, reconnectMinMs * 2 ** Math.min(rounds, 20))
     // Those brokers are well, and will agree soon.
     if (failure !== undefined && isWithoutLeader(failure)) boundMs = Math.min(boundMs, LEADERLESS_MS)
-    if (this.#isRedirected) boundMs = 0
+    if (this.#servers.isRedirected) boundMs = 0
     // Half of it by chance, so that clients of a broker that restarts do not come back all at once.
     const delayMs = boundMs * (0.5 + random.next() / 2)
     this.#handler.handleReconnecting(++this.#failures, delayMs)
