@@ -33,8 +33,10 @@ export class RecordKeeper {
     return this.#saved === this.#wanted
   }
 
-  /** Changes it, and has it saved. */
+  /** Changes it, and has it saved. What it is already costs nothing. */
   update(change: Partial<ReplicaRecord>): void {
+    const fields = Object.keys(change) as (keyof ReplicaRecord)[]
+    if (fields.every((field) => change[field] === this.#wanted[field])) return
     this.#wanted = { ...this.#wanted, ...change }
     this.#saveNext()
   }

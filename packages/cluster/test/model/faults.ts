@@ -2,9 +2,6 @@ import type { Offset } from '@gomq/protocol'
 import { messageOf } from '../support/test-batch.js'
 import type { Place, World } from './world.js'
 
-/** How often each fault came. */
-export type FaultCounts = { [fault: string]: number }
-
 /** One fault, by chance. What it begins it also ends, after a while. */
 export function applyFault(world: World): void {
   const { random } = world

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { applyFault } from './faults.js'
 import { World } from './world.js'
 
 const LONG = process.env['GOMQ_LONG'] === '1'
@@ -18,7 +19,7 @@ describe.each([3, 5])('%i replicas through crashes, pauses, partitions and an et
       const failures: string[] = []
       const sums = { steps: 0, acked: 0, faults: 0, reigns: 0 }
       for (const seed of seeds) {
-        const outcome = await new World(seed, replicas).run()
+        const outcome = await new World(seed, replicas).run(applyFault)
         if (outcome.failure !== undefined) failures.push(`seed ${seed}: ${outcome.failure}`)
         sums.steps += outcome.steps
         sums.acked += outcome.acked

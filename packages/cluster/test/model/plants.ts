@@ -7,18 +7,23 @@ import type {
   Transport,
   WriteOutcome,
 } from '@gomq/cluster'
-import type { MemoryReplicaLog } from '@gomq/cluster/testing'
+import type { MemoryReplicaLog, SimCoordinator } from '@gomq/cluster/testing'
 import type { Offset } from '@gomq/protocol'
 import { InSyncSet } from '../../src/core/in-sync-set.js'
 import { LeaderLease } from '../../src/core/lease.js'
 import { MemberProgress } from '../../src/core/member-progress.js'
-import type { Node } from '../support/node.js'
-import type { World } from './world.js'
+import type { Disk, Node } from '../support/node.js'
+
+/** What a plant sees of the world. */
+export interface PlantedWorld {
+  readonly coordinator: SimCoordinator
+  readonly places: readonly { readonly id: string; readonly disk: Disk }[]
+}
 
 /** A rule that is switched off, outside the product: a port that lies, or a method that is replaced. */
 export interface Plant {
-  readonly coordinator?: (coordinator: Coordinator, world: World) => Coordinator
-  readonly transport?: (transport: Transport, node: () => Node, world: World) => Transport
+  readonly coordinator?: (coordinator: Coordinator, world: PlantedWorld) => Coordinator
+  readonly transport?: (transport: Transport, node: () => Node, world: PlantedWorld) => Transport
   readonly log?: (log: MemoryReplicaLog, node: () => Node) => MemoryReplicaLog
   readonly node?: (node: Node) => void
   /** R10: a wiped disk keeps its identity. */

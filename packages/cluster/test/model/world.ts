@@ -5,7 +5,6 @@ import { type Disk, Node } from '../support/node.js'
 import { messageOf } from '../support/test-batch.js'
 import { ProcessClock, VirtualClock } from '../support/virtual-clock.js'
 import { Checker, type Copy } from './checker.js'
-import { applyFault, type FaultCounts } from './faults.js'
 import type { Plant } from './plants.js'
 
 /** One broker of the world: its disk, and its process while it runs. */
@@ -43,7 +42,8 @@ export class World {
   readonly replicas: number
   readonly plant: Plant
   readonly ghosts: Copy[] = []
-  readonly counts: FaultCounts = {}
+  /** How often each fault came. */
+  readonly counts: { [fault: string]: number } = {}
   readonly checker: Checker
   #messages = 0
   #failure: string | undefined
@@ -63,16 +63,16 @@ export class World {
   }
 
   /** Plays it all. */
-  async run(): Promise<Outcome> {
+  async run(applyFault: (world: World) => void): Promise<Outcome> {
     const restore = this.plant.patch?.()
     try {
-      return await this.#play()
+      return await this.#play(applyFault)
     } finally {
       restore?.()
     }
   }
 
-  async #play(): Promise<Outcome> {
+  async #play(applyFault: (world: World) => void): Promise<Outcome> {
     for (const place of this.places) this.start(place)
     this.#publishSoon()
     await this.#runTo(5000)
