@@ -1,7 +1,7 @@
 import { Ledger } from './ledger.js'
 
 /** Acks that come so soon after a fault were on their way before it. */
-const ON_THEIR_WAY_MS = 20
+const ON_THEIR_WAY_MS = 150
 
 /** A ledger that also knows how long nobody was told that his message is safe. */
 export class AckGaps extends Ledger {
