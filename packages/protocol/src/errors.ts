@@ -130,7 +130,13 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorEntry>> = {
   NOT_LEADER: entry(100, true, 503, TEMPORARY, 'This broker is not the leader.'),
   NO_LEADER: entry(101, true, 503, TEMPORARY, 'The cluster has no leader at the moment.'),
   COORDINATOR_UNAVAILABLE: entry(102, true, 503, TEMPORARY, 'The broker cannot reach etcd.'),
-  COORDINATOR_CHANGED: entry(103, false, 500, INTERNAL, 'What etcd holds is not what this broker has seen there: it was wiped or restored.'),
+  COORDINATOR_CHANGED: entry(
+    103,
+    false,
+    500,
+    INTERNAL,
+    'What etcd holds is not what this broker has seen there: it was wiped or restored.',
+  ),
 
   UNAVAILABLE: entry(120, true, 503, DOWN, 'No broker answers at the address.'),
   CONNECTION_LOST: entry(121, true, 503, TEMPORARY, 'The connection ended before the answer.'),
