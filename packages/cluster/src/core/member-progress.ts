@@ -130,7 +130,8 @@ export class MemberProgress {
    */
   handleWelcome(welcome: Welcome, counts: boolean): string | undefined {
     const alignment = alignmentOf(this.#log, welcome, counts)
-    if (this.#hasConfirmed && (alignment.kind === 'reset' || alignment.offset < this.#synced))
+    // One that fell behind the log's start while it caught up has lost nothing, and begins anew.
+    if (welcome.logEndOffset < this.#synced || alignment.offset < this.#synced)
       return `the log ends at ${welcome.logEndOffset}, or differs from ${alignment.offset} on, but ${this.#synced} was confirmed in this epoch`
     if (counts && (alignment.kind === 'reset' || alignment.offset < this.#log.highWatermark))
       return `the log of ${welcome.id} fits only up to ${alignment.offset}, below what has committed, ${this.#log.highWatermark}, though it is in sync`

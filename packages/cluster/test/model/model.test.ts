@@ -6,7 +6,7 @@ const LONG = process.env['GOMQ_LONG'] === '1'
 const SEED = process.env['GOMQ_SEED']
 const SEEDS = Number(process.env['GOMQ_SEEDS'] ?? (LONG ? 500 : 8))
 /** Seeds that failed once, for either number of replicas. */
-const REGRESSIONS = [1, 2, 4, 127, 1128]
+const REGRESSIONS = [1, 2, 4, 127, 1128, 5126]
 const seeds =
   SEED === undefined
     ? [...new Set([...REGRESSIONS, ...Array.from({ length: SEEDS }, (_, i) => i + 1)])]
