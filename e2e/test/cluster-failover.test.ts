@@ -69,12 +69,12 @@ describe('a cluster of three', () => {
     expect(await readAll(cluster.urls, 't')).toEqual(['x', 'x', 'x'])
   })
 
-  test.each([{ qos: 1 }, { qos: 2 }] as const)(
+  test.each(isLong ? ([1, 2] as const).map((qos) => ({ qos })) : ([{ qos: 2 }] as const))(
     'loses, doubles and reorders nothing when its leader is killed, at QoS $qos',
     async ({ qos }) => {
       const random = new SeededRandom(seed + qos)
       await survive('kill -9 of the leader', qos, async (cluster, gaps) => {
-        for (let round = 0; round < (isLong ? 50 : 2); round++) {
+        for (let round = 0; round < (isLong ? 50 : 1); round++) {
           await delay(200 + random.below(500))
           const leader = await cluster.leader()
           await gaps.across(() => leader.kill())
@@ -122,7 +122,8 @@ describe('a cluster of three', () => {
     })
   }, 120_000)
 
-  test('has one leader also when the old one was only asleep', async () => {
+  test('has one leader also when the old one was only asleep', async (context) => {
+    if (!isLong) context.skip('takes as long as a lease; GOMQ_LONG=1 runs it')
     await survive('SIGSTOP of the leader', 2, async (cluster, gaps) => {
       const leader = await cluster.leader()
       await gaps.across(() => {

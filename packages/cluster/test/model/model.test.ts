@@ -4,7 +4,7 @@ import { World } from './world.js'
 
 const LONG = process.env['GOMQ_LONG'] === '1'
 const SEED = process.env['GOMQ_SEED']
-const SEEDS = Number(process.env['GOMQ_SEEDS'] ?? (LONG ? 500 : 8))
+const SEEDS = Number(process.env['GOMQ_SEEDS'] ?? (LONG ? 500 : 4))
 /** Seeds that failed once, for either number of replicas. */
 const REGRESSIONS = [1, 2, 4, 127, 1128, 5126]
 const seeds =
