@@ -67,7 +67,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe('packed tarballs', () => {
   test('hold what is needed and nothing else', () => {
-    expect(packed.size).toBe(6)
+    expect(packed.size).toBe(7)
     for (const [name, { paths }] of packed) {
       const missing = ['package.json', 'README.md', 'LICENSE'].filter((path) => !paths.includes(path))
       expect(missing, name).toEqual([])
@@ -121,7 +121,7 @@ describe('packed tarballs', () => {
 
   test('gomqctl runs through npx against a broker that was installed from its tarball', async () => {
     using server = new PackedProject()
-    await server.install(tarballs('@gomq/broker', '@gomq/engine', '@gomq/storage', '@gomq/protocol'))
+    await server.install(tarballs('@gomq/broker', '@gomq/cluster', '@gomq/engine', '@gomq/storage', '@gomq/protocol'))
     await using broker = await BrokerProcess.start({
       main: join(server.directory, 'node_modules', '@gomq', 'broker', 'bin', 'gomq.js'),
     })
