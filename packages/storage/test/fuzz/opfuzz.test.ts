@@ -16,7 +16,7 @@ const FAILURES_MAX = 10
  * own: zeros that found no room and were not cut for good (zeroed-ahead.test.ts), a kill between a failed sync and its marker
  * (recovery-start.test.ts).
  */
-const FOUND_PROGRAMS: readonly number[] = [31_390, 40_106, 41_307, 41_934]
+const FOUND_PROGRAMS: readonly number[] = [31_390, 40_106, 41_307, 41_934, 200_113]
 
 test(`a log over a disk that loses what was not synced keeps what was acked and invents nothing (${SEGMENT_PROGRAMS} programs)`, {
   timeout: TIMEOUT_MS,
