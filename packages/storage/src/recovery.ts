@@ -213,8 +213,8 @@ async function openActive(
   try {
     const isMarked = await hasSyncMarker(fs, directory)
     const known = isMarked ? undefined : await readActiveIndex(fs, folder, file, base, checkpoint, crc32)
-    const { index, goodBytes, fileBytes } = known
-      ? { index: known, goodBytes: known.bytes, fileBytes: known.bytes }
+    const { index, goodBytes, fileBytes, syncedBytes } = known
+      ? { index: known, goodBytes: known.bytes, fileBytes: known.bytes, syncedBytes: known.bytes }
       : await scanSegment(file, base, crc32)
     if (goodBytes < fileBytes && (await wasSyncedBehind(file, goodBytes, index.endOffset, crc32)))
       throw corruptAt(path, goodBytes, index.endOffset)
@@ -230,13 +230,13 @@ async function openActive(
     await fs.remove(`${folder}/${indexName(base)}`)
     if (isMarked) {
       const old = file
-      await replaceFile(fs, folder, segmentName(base), (copy) => copyBytes(old, copy, goodBytes))
+      await replaceFile(fs, folder, segmentName(base), (copy) => copyBytes(old, copy, 0, goodBytes))
       await old.close()
       file = await fs.open(path, 'write')
     } else {
       // Should this sync fail, the next start must not believe the page cache; it may be too late to say so then.
       await putSyncMarker(fs, directory)
-      if (goodBytes < fileBytes) await file.truncate(goodBytes)
+      if (known === undefined) await writeAgain(file, syncedBytes, goodBytes, fileBytes)
       await file.sync()
     }
     await fs.syncDirectory(folder)
@@ -264,10 +264,21 @@ export async function writtenBytesOf(file: FileHandle): Promise<number> {
   return 0
 }
 
-/** Into a new file, since what is in the page cache may never have reached the disk although a later sync succeeds. */
-async function copyBytes(from: FileHandle, to: FileHandle, bytes: number): Promise<void> {
-  for (let at = 0; at < bytes; at += SCAN_CHUNK_BYTES) {
-    const chunk = new Uint8Array(Math.min(SCAN_CHUNK_BYTES, bytes - at))
+/**
+ * Cuts the file to `goodBytes`, and writes the last round over itself: the next sync then puts down all that is seen. Otherwise it might not, where
+ * the last process was killed right after a sync that failed, before it could leave the marker; the pages then pass for written.
+ */
+async function writeAgain(file: FileHandle, from: number, goodBytes: number, fileBytes: number): Promise<void> {
+  await copyBytes(file, file, from, goodBytes)
+  // A size that does not change would not be written.
+  if (goodBytes === fileBytes) await file.truncate(goodBytes + 1)
+  await file.truncate(goodBytes)
+}
+
+/** Copies a part of a file to the same place in another, or in itself: what is read from the page cache may never have reached the disk. */
+async function copyBytes(from: FileHandle, to: FileHandle, start: number, end: number): Promise<void> {
+  for (let at = start; at < end; at += SCAN_CHUNK_BYTES) {
+    const chunk = new Uint8Array(Math.min(SCAN_CHUNK_BYTES, end - at))
     await from.read(chunk, at)
     await to.writev([chunk], at)
   }

@@ -25,6 +25,8 @@ export interface SegmentScan {
   /** Where the first bytes are that are no intact batch; the file's size if there are none. */
   readonly goodBytes: number
   readonly fileBytes: number
+  /** Everything before was synced before the last batch was written; what stands from here on may be seen without being on disk. */
+  readonly syncedBytes: number
 }
 
 /**
@@ -53,6 +55,7 @@ export async function scanSegment(
     return chunk.subarray(at - chunkAt)
   }
   let at = index.bytes
+  let synced = baseOffset
   while (at < fileBytes) {
     const header = await read(at, HEADER_BYTES)
     // Only an intact header is believed about the length, before it decides how much is allocated.
@@ -61,8 +64,9 @@ export async function scanSegment(
     if (!isBatchIntact(batch, crc32) || !index.follows(batch) || !index.fits(batch)) break
     index.add(batch)
     at += batch.byteLength
+    synced = syncedOffsetOf(batch)
   }
-  return { index, goodBytes: at, fileBytes }
+  return { index, goodBytes: at, fileBytes, syncedBytes: index.positionAt(index.entryFor(synced)) }
 }
 
 /**

@@ -1,7 +1,10 @@
+import { nextOffsetOf } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
+import type { FileSystem } from '../src/file-system.js'
 import { encodeSealed } from '../src/format/sealed-record.js'
+import { SYNC_FAILED_MARKER } from '../src/sync-marker.js'
 import { SimDisk } from '../src/testing/sim-disk.js'
 import { diskOf, filesOf } from './support/disk-files.js'
 import { faultyFiles } from './support/faulty-files.js'
@@ -102,6 +105,82 @@ describe('a start', () => {
     }
   })
 
+  test('after a kill between a failed sync and its marker, puts on disk what it finds: a crash takes nothing that it acknowledges', async () => {
+    for (const zeroAheadBytes of [0, 1000]) {
+      for (let seed = 1; seed <= 20; seed++) {
+        const own = new SimDisk(new SeededRandom(seed))
+        const options = { ...LARGE, zeroAheadBytes }
+        const killed = await openSimLog(own, { ...options, fs: withoutMarker(own) })
+        appendBatches(killed.log, 1)
+        await settle()
+        own.faults.syncsUntilError = 1
+        appendBatches(killed.log, 3)
+        await settle()
+        await killed.log.close()
+        own.faults.syncsUntilError = undefined
+        expect(await own.mount().list('data')).not.toContain('sync-failed')
+
+        const { log, synced } = await openSimLog(own, options)
+        expect(log.logEndOffset).toBeGreaterThan(killed.synced())
+        appendBatches(log, 5)
+        await settle()
+        const acked = synced()
+        expect(acked).toBe(log.logEndOffset)
+        own.crash()
+        expect((await openSimLog(own, options)).log.logEndOffset).toBe(acked)
+      }
+    }
+  })
+
+  test('after a kill between a failed cut and its marker, cuts: what was truncated does not come back behind what follows', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const own = new SimDisk(new SeededRandom(seed))
+      const fs = faultyFiles(withoutMarker(own), (call, path) => {
+        if (call === 'truncate' && path === ACTIVE) own.faults.syncsUntilError = 1
+      })
+      const killed = await openSimLog(own, { ...LARGE, fs })
+      own.faults.syncsUntilError = undefined
+      const [first] = appendBatches(killed.log, 6)
+      await settle()
+      await expect(killed.log.truncate(nextOffsetOf(first!))).rejects.toThrow('EIO')
+      await killed.log.close()
+      own.faults.syncsUntilError = undefined
+
+      const { log } = await openSimLog(own, LARGE)
+      const end = log.logEndOffset
+      expect(end).toBe(nextOffsetOf(first!))
+      appendBatches(log, 1, { epoch: 7 })
+      await settle()
+      const acked = log.syncedOffset
+      own.crash()
+      expect((await openSimLog(own, LARGE)).log.logEndOffset).toBe(acked)
+    }
+  })
+
+  test('after a kill writes the last round again, and nothing before it', async () => {
+    const killed = await openSimLog(disk, LARGE)
+    appendBatches(killed.log, 10)
+    await settle()
+    const roundAt = disk.bytesOf(ACTIVE).byteLength
+    appendBatches(killed.log, 1)
+    await settle()
+    appendBatches(killed.log, 2)
+    await settle()
+    disk.locks.clear()
+    const bytes = disk.bytesOf(ACTIVE)
+    const written: [position: number, bytes: number][] = []
+    const fs = faultyFiles(disk.mount(), (call, path, [chunks, position]) => {
+      if (call !== 'writev' || path !== ACTIVE) return
+      written.push([position as number, Buffer.concat(chunks as Uint8Array[]).byteLength])
+    })
+    await openSimLog(disk, { ...LARGE, fs })
+    expect(Buffer.compare(disk.bytesOf(ACTIVE), bytes)).toBe(0)
+    const [[position, length]] = written as [[number, number]]
+    expect(written).toHaveLength(1)
+    expect(position).toBeGreaterThan(roundAt)
+    expect(position + length).toBe(bytes.byteLength)
+  })
+
   test('takes a sealed segment at the word of its index, also if that has a long list of epochs', async () => {
     const { log } = await openSimLog(disk, { segmentBytes: 300_000 })
     let epoch = 0
@@ -165,3 +244,11 @@ describe('a start', () => {
     expect(await contentsOf((await openSimLog(disk)).log)).toMatchObject([[base, base + 3, expect.any(String)]])
   })
 })
+
+/** The disk for a process that is killed before it can leave the marker. */
+function withoutMarker(disk: SimDisk): FileSystem {
+  return faultyFiles(disk.mount(), (call, path) => {
+    if (call === 'open' && path.endsWith(SYNC_FAILED_MARKER) && disk.faults.syncsUntilError !== undefined)
+      throw new Error('the process is gone')
+  })
+}

@@ -336,7 +336,8 @@ export class CleaningProgram {
     twin.acked = Math.min(Math.max(twin.acked, this.#machine.synced), to)
     await this.#machine.truncate(to)
     twin.cut(to)
-    expect(log.epochStarts).toEqual(twin.epochStarts)
+    // A turn that is under way may have moved the start.
+    expect(log.epochStarts).toEqual(twin.epochStartsFrom(log.logStartOffset))
     expect([log.syncedOffset, log.logEndOffset]).toEqual([to, to])
     // The next leader has another epoch, as after an election.
     this.#epoch++

@@ -1,6 +1,5 @@
 import { SeededRandom } from '@gomq/protocol/testing'
 import type { FileHandle, FileSystem } from '../../../src/file-system.js'
-import { SYNC_FAILED_MARKER } from '../../../src/sync-marker.js'
 import { SimDisk } from '../../../src/testing/sim-disk.js'
 import { systemError } from '../../support/faulty-files.js'
 
@@ -98,9 +97,7 @@ export class FaultyDisk {
     return {
       open: async (path, mode) => {
         guard()
-        // A log whose sync failed and that cannot say so either is beyond what it survives without a power failure.
-        if (!path.endsWith(SYNC_FAILED_MARKER))
-          this.#strike(mode === 'read', ['EIO', mode === 'read' ? 'EIO' : 'ENOSPC'])
+        this.#strike(mode === 'read', ['EIO', mode === 'read' ? 'EIO' : 'ENOSPC'])
         return this.#handle(await fs.open(path, mode), guard)
       },
       rename: (from, to) => changing(() => fs.rename(from, to)).then(() => this.#crashEarly()),

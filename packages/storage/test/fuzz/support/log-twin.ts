@@ -168,12 +168,12 @@ export class LogTwin {
     return gone?.batch.end ?? 0
   }
 
-  /** The epochs that have batches behind the log's start, with their first offsets. */
-  get epochStarts(): { epoch: number; startOffset: number }[] {
-    const left = this.batches.filter((batch) => batch.next > this.start)
+  /** The epochs that have batches behind `start`, where the log begins now, with their first offsets. */
+  epochStartsFrom(start: number): { epoch: number; startOffset: number }[] {
+    const left = this.batches.filter((batch) => batch.next > start)
     const starts: { epoch: number; startOffset: number }[] = []
     for (const [i, { base, epoch }] of left.entries())
-      if (epoch !== left[i - 1]?.epoch) starts.push({ epoch, startOffset: Math.max(base, this.start) })
+      if (epoch !== left[i - 1]?.epoch) starts.push({ epoch, startOffset: Math.max(base, start) })
     return starts
   }
 }
