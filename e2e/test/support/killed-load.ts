@@ -32,8 +32,14 @@ export async function produce(
   qos: 1 | 2,
   ledger: Ledger,
   stop: AbortSignal,
-  { compression = 'none', gate = new Gate() }: { readonly compression?: Compression; readonly gate?: Gate } = {},
+  options: {
+    readonly compression?: Compression
+    readonly gate?: Gate
+    /** Rest after each 64 messages. */
+    readonly restMs?: number
+  } = {},
 ): Promise<void> {
+  const { compression = 'none', gate = new Gate(), restMs = 0 } = options
   await using mq: GomqClient = await connect(url, { clientId: name, reconnect: RECONNECT, compression })
   const headers = compression === 'none' ? undefined : COMPRESSIBLE
   const waiting = new Set<Promise<void>>()
@@ -45,7 +51,7 @@ export async function produce(
       .finally(() => waiting.delete(settled))
     waiting.add(settled)
     if (waiting.size >= WINDOW) await Promise.race(waiting)
-    else if (sequence % 64 === 0) await delay(0)
+    else if (sequence % 64 === 0) await delay(restMs)
     if (gate.isClosed) await gate.pass(stop)
   }
   await Promise.all(waiting)
