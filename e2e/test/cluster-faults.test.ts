@@ -1,12 +1,16 @@
+import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
+import { connect } from '@gomq/client'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { BrokerProcess } from './support/broker-process.js'
-import { statusOf } from './support/cluster-processes.js'
+import { ClusterProcesses, statusOf } from './support/cluster-processes.js'
 import { etcdMissing } from './support/etcd-process.js'
 import { BLACK_HOLE } from './support/fault-proxy.js'
 import { delay } from './support/killed-load.js'
 import { LeaderKeyWatch } from './support/leader-key-watch.js'
+import { compareLogs } from './support/member-logs.js'
+import { straceMissing } from './support/strace.js'
 import { survive } from './support/survival.js'
 
 const isLong = process.env['GOMQ_LONG'] !== undefined
@@ -175,6 +179,93 @@ describe('processes that sleep', () => {
   )
 })
 
+describe('an etcd that is not the one it was', () => {
+  test.runIf(isLong).each(['wiped', 'restored', 'restored, then written to by others'] as const)(
+    '%s: every broker refuses with a reason, and nothing is cut',
+    async (how) => {
+      for (let round = 0; round < rounds(3); round++) {
+        await using cluster = await ClusterProcesses.start()
+        await using mq = await connect(cluster.urls)
+        if (how !== 'wiped') {
+          await cluster.etcd.backUp()
+          await cluster.etcd.start()
+          // The set moves on.
+          const leader = await cluster.leader()
+          await leader.kill()
+          await leader.restart()
+          await cluster.settled()
+        }
+        for (let i = 0; i < 50; i++) await mq.publish('t', `${i}`)
+        await mq.close()
+        const { highWatermark } = await cluster.settled()
+        const isLate = how === 'restored, then written to by others'
+        if (isLate) for (const broker of cluster.brokers) await broker.kill()
+        if (how === 'wiped') await cluster.etcd.wipe()
+        else await cluster.etcd.restore()
+        await cluster.etcd.start()
+        if (isLate) {
+          const body = JSON.stringify({ key: 'b3RoZXI=', value: 'eA==' })
+          for (let i = 0; i < 300; i++) await fetch(`${cluster.etcd.url}/v3/kv/put`, { method: 'POST', body })
+          await Promise.allSettled(cluster.brokers.map((broker) => broker.restart()))
+        }
+        for (const broker of cluster.brokers) {
+          const code = await Promise.race([broker.ended, delay(15_000).then(() => 'still running')])
+          expect(code, broker.stderr).not.toBe('still running')
+          expect(code).not.toBe(0)
+          expect(broker.stderr).toMatch(/etcd was (wiped or )?restored|etcd was wiped/)
+        }
+        const directories = cluster.brokers.map(({ dataDirectory }) => dataDirectory)
+        const logs = await compareLogs(directories, highWatermark)
+        console.log(
+          `F17 etcd ${how}: 3 of 3 refused, exit codes not 0; ${logs.batches} batches below ${highWatermark} on each`,
+        )
+        expect(logs.difference).toBeUndefined()
+      }
+    },
+    LONG_MS,
+  )
+})
+
+describe('disks that fail', () => {
+  test.runIf(isLong)(
+    'EIO on a sync of the leader: it acknowledges nothing more, and another one leads at once',
+    async (context) => {
+      if (straceMissing !== undefined) context.skip(straceMissing)
+      await survive('F6 EIO on fdatasync of the leader', { qos: 1 }, async ({ cluster, gaps, note }) => {
+        for (let round = 0; round < rounds(10); round++) {
+          const leader = await cluster.leader()
+          // The n-th sync of each thread fails.
+          const strace = spawn('strace', [
+            '-f',
+            '-p',
+            String(leader.pid),
+            '-o',
+            '/dev/null',
+            '-e',
+            'trace=fdatasync',
+            '-e',
+            'inject=fdatasync:error=EIO',
+          ])
+          const attachedMs = performance.now()
+          const code = await Promise.race([leader.ended, delay(20_000).then(() => 'still running')])
+          const endedMs = performance.now()
+          expect(code).not.toBe(0)
+          expect(code).not.toBe('still running')
+          const leadsMs = await nextLeader(cluster.others(leader)).then(() => performance.now())
+          gaps.gapsMs.push((await gaps.nextAck()) - endedMs)
+          note(
+            `ended (${code}) ${Math.round(endedMs - attachedMs)} ms after strace began, next leader ${Math.round(leadsMs - endedMs)} ms later`,
+          )
+          strace.kill('SIGKILL')
+          await leader.restart()
+          await cluster.settled()
+        }
+      })
+    },
+    LONG_MS,
+  )
+})
+
 describe('networks that fail', () => {
   test(
     'between the leader and etcd: the last ack comes before the key can go',
@@ -328,7 +419,7 @@ describe('networks that fail', () => {
         for (let round = 0; round < rounds(5); round++) {
           const leader = await cluster.leader()
           const slow = cluster.others(leader)[0]!
-          const slowed = { bytesPerSecond: 50_000, delayMs: 200 }
+          const slowed = { bytesPerSecond: 3_000, delayMs: 200 }
           network.toBroker(slow).treat(undefined, { toTarget: slowed, fromTarget: slowed })
           const startedMs = performance.now()
           const inSync = async () => (await statusOf(leader))?.brokers.filter(({ isInSync }) => isInSync).length
