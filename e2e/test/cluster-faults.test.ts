@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { connect } from '@gomq/client'
+import { PacketType } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { BrokerProcess } from './support/broker-process.js'
 import { ClusterProcesses, statusOf } from './support/cluster-processes.js'
 import { etcdMissing } from './support/etcd-process.js'
 import { BLACK_HOLE } from './support/fault-proxy.js'
+import { FrameProxy } from './support/frame-proxy.js'
 import { delay } from './support/killed-load.js'
 import { LeaderKeyWatch } from './support/leader-key-watch.js'
 import { compareLogs } from './support/member-logs.js'
@@ -139,15 +141,36 @@ describe('processes that sleep', () => {
   test.runIf(isLong)(
     'the leader, for longer than its lease',
     async () => {
-      await survive('F8 SIGSTOP of the leader for 12 s', { qos: 2 }, async ({ cluster, gaps, note }) => {
+      await survive('F8 SIGSTOP of the leader for 12 s', { qos: 2 }, async ({ cluster, note }) => {
         for (let round = 0; round < rounds(10); round++) {
           const leader = await cluster.leader()
+          await using way = await FrameProxy.start(() => leader.tcp)
+          const witness = await connect(way.url, { clientId: 'witness' })
+          let isAsking = true
+          const asking = (async () => {
+            while (isAsking) {
+              for (let i = 0; i < 20; i++) witness.publish('witness', 'x', { qos: 1 }).catch(() => undefined)
+              await delay(10)
+            }
+          })()
+          await delay(300)
           const pausedMs = performance.now()
           process.kill(leader.pid, 'SIGSTOP')
           const next = await nextLeader(cluster.others(leader))
-          note(`next leader after ${Math.round(performance.now() - pausedMs)} ms`)
-          await delay(12_000 - (performance.now() - pausedMs))
-          await gaps.across(() => Promise.resolve(void process.kill(leader.pid, 'SIGCONT')))
+          const leadsMs = performance.now() - pausedMs
+          // What it had sent before it slept has come by then.
+          await delay(12_000 - leadsMs)
+          let hasAcked = false
+          void way.cutAt({ type: PacketType.PUBACK, nth: 1, when: 'before' }).then(() => (hasAcked = true))
+          process.kill(leader.pid, 'SIGCONT')
+          await delay(2_000)
+          isAsking = false
+          await asking
+          void witness.close().catch(() => undefined)
+          note(
+            `next leader after ${Math.round(leadsMs)} ms, acks of the old one after SIGCONT: ${hasAcked ? 'SOME' : 0}`,
+          )
+          expect(hasAcked).toBe(false)
           expect((await statusOf(next))?.role).toBe('leader')
           await cluster.settled()
         }

@@ -37,9 +37,11 @@ export async function produce(
     readonly gate?: Gate
     /** Rest after each 64 messages. */
     readonly restMs?: number
+    /** Told why a publish was rejected. */
+    readonly onRejected?: (error: unknown) => void
   } = {},
 ): Promise<void> {
-  const { compression = 'none', gate = new Gate(), restMs = 0 } = options
+  const { compression = 'none', gate = new Gate(), restMs = 0, onRejected } = options
   await using mq: GomqClient = await connect(url, { clientId: name, reconnect: RECONNECT, compression })
   const headers = compression === 'none' ? undefined : COMPRESSIBLE
   const waiting = new Set<Promise<void>>()
@@ -47,7 +49,10 @@ export async function produce(
     const settled = mq
       .publish(`load/${name}`, `${name}:${sequence}`, { qos, timeoutMs: 60_000, ...(headers && { headers }) })
       .then(() => ledger.settle(name, sequence, 'acked'))
-      .catch((error: unknown) => ledger.settle(name, sequence, fateOf(error)))
+      .catch((error: unknown) => {
+        ledger.settle(name, sequence, fateOf(error))
+        onRejected?.(error)
+      })
       .finally(() => waiting.delete(settled))
     waiting.add(settled)
     if (waiting.size >= WINDOW) await Promise.race(waiting)

@@ -47,8 +47,12 @@ export async function survive(
   const deliveries = new Deliveries()
   const stop = new AbortController()
   const notes: string[] = []
+  const rejections = new Set<string>()
   const producers = Array.from({ length: PRODUCERS }, (_, i) =>
-    produce(cluster.urls, `p${i}`, qos, gaps, stop.signal, { restMs: REST_MS }),
+    produce(cluster.urls, `p${i}`, qos, gaps, stop.signal, {
+      restMs: REST_MS,
+      onRejected: (error) => void rejections.add(String(error)),
+    }),
   )
   const consumer = consumeDurably(cluster.urls, qos, deliveries)
   let stored: string[] = []
@@ -70,6 +74,7 @@ export async function survive(
     )
     const audit = gaps.audit(stored)
     const delivered = deliveries.audit(stored)
+    if (rejections.size > 0) notes.push(`rejected: ${[...rejections].join(' | ')}`)
     const { lost, duplicated, outOfOrder } = audit
     console.log(
       `${name}, QoS ${qos}, seed ${seed}: ${gaps.count('acked')} acked, ${gaps.count('unknown')} unknown, ${gaps.count('refused')} refused; ` +
