@@ -6,14 +6,17 @@ const ON_THEIR_WAY_MS = 150
 /** A ledger that also knows how long nobody was told that his message is safe. */
 export class AckGaps extends Ledger {
   readonly gapsMs: number[] = []
+  /** When the last ack came, ms of `performance.now()`. */
+  lastAckMs = 0
   #waiters: ((atMs: number) => void)[] = []
 
   override settle(producer: string, sequence: number, fate: 'acked' | 'refused' | 'unknown'): void {
     super.settle(producer, sequence, fate)
     if (fate !== 'acked') return
+    this.lastAckMs = performance.now()
     const waiters = this.#waiters
     this.#waiters = []
-    for (const resolve of waiters) resolve(performance.now())
+    for (const resolve of waiters) resolve(this.lastAckMs)
   }
 
   /** When the next ack comes, ms of `performance.now()`. */

@@ -1,4 +1,5 @@
 import { BrokerProcess } from './broker-process.js'
+import type { ClusterNetwork } from './cluster-network.js'
 import { EtcdProcess, freePort } from './etcd-process.js'
 
 /** What a test may ask of a cluster of its own. */
@@ -7,6 +8,8 @@ export interface ClusterOptions {
   readonly brokers?: number
   /** More flags of each broker. */
   readonly args?: readonly string[]
+  /** Between the processes; by default they reach each other directly. */
+  readonly network?: ClusterNetwork
 }
 
 /** What `GET /v1/cluster` says, as far as tests look at it. */
@@ -45,11 +48,13 @@ export class ClusterProcesses {
         // Of two flags the later one counts.
         ...['--tcp', `127.0.0.1:${ports[0]}`, '--http', `127.0.0.1:${ports[1]}`],
         ...['--replication', `127.0.0.1:${ports[2]}`],
+        ...((await options.network?.join(etcd.url, `127.0.0.1:${ports[2]}`)) ?? []),
         ...(options.args ?? []),
       ]
       brokers.push(BrokerProcess.prepare({ args }))
     }
     const cluster = new ClusterProcesses(etcd, brokers)
+    options.network?.handleStarting(brokers)
     await Promise.all(brokers.map((broker) => broker.restart()))
     await cluster.settled()
     return cluster
@@ -82,6 +87,11 @@ export class ClusterProcesses {
     throw new Error(
       `not all are in sync: ${JSON.stringify(last)}; the brokers said:\n${this.brokers.map(({ stderr }) => stderr).join('\n---\n')}`,
     )
+  }
+
+  /** The brokers other than this one. */
+  others(than: BrokerProcess): BrokerProcess[] {
+    return this.brokers.filter((broker) => broker !== than)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

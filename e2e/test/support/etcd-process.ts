@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -60,6 +60,18 @@ export class EtcdProcess {
     const exited = new Promise((resolve) => ended.once('exit', resolve))
     ended.kill('SIGKILL')
     await exited
+  }
+
+  /** Ends it, and keeps what it knows now for {@link restore}. Start it again. */
+  async backUp(): Promise<void> {
+    await this.kill()
+    cpSync(join(this.#directory, 'data'), join(this.#directory, 'copy'), { recursive: true })
+  }
+
+  /** Ends it and puts back what {@link backUp} has kept. */
+  async restore(): Promise<void> {
+    await this.wipe()
+    cpSync(join(this.#directory, 'copy'), join(this.#directory, 'data'), { recursive: true })
   }
 
   /** Ends it and forgets everything it knew. */

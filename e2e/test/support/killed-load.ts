@@ -32,8 +32,16 @@ export async function produce(
   qos: 1 | 2,
   ledger: Ledger,
   stop: AbortSignal,
-  { compression = 'none', gate = new Gate() }: { readonly compression?: Compression; readonly gate?: Gate } = {},
+  options: {
+    readonly compression?: Compression
+    readonly gate?: Gate
+    /** Rest after each 64 messages. */
+    readonly restMs?: number
+    /** Told why a publish was rejected. */
+    readonly onRejected?: (error: unknown) => void
+  } = {},
 ): Promise<void> {
+  const { compression = 'none', gate = new Gate(), restMs = 0, onRejected } = options
   await using mq: GomqClient = await connect(url, { clientId: name, reconnect: RECONNECT, compression })
   const headers = compression === 'none' ? undefined : COMPRESSIBLE
   const waiting = new Set<Promise<void>>()
@@ -41,11 +49,14 @@ export async function produce(
     const settled = mq
       .publish(`load/${name}`, `${name}:${sequence}`, { qos, timeoutMs: 60_000, ...(headers && { headers }) })
       .then(() => ledger.settle(name, sequence, 'acked'))
-      .catch((error: unknown) => ledger.settle(name, sequence, fateOf(error)))
+      .catch((error: unknown) => {
+        ledger.settle(name, sequence, fateOf(error))
+        onRejected?.(error)
+      })
       .finally(() => waiting.delete(settled))
     waiting.add(settled)
     if (waiting.size >= WINDOW) await Promise.race(waiting)
-    else if (sequence % 64 === 0) await delay(0)
+    else if (sequence % 64 === 0) await delay(restMs)
     if (gate.isClosed) await gate.pass(stop)
   }
   await Promise.all(waiting)

@@ -133,6 +133,16 @@ describe('failover', () => {
     expect(leader.node.log.highWatermark).toBe(leader.node.log.logEndOffset)
   })
 
+  it('[R3, R18] a leader that is cut off from the coordinator alone hears of the next one from a member', async () => {
+    const { clock, leader, leading } = await cluster()
+    leader.client.faults.isUnreachable = true
+    await clock.run(8000)
+    expect(leading()).toBeDefined()
+    expect(leading()).not.toBe(leader)
+    expect(leader.node.replication.role).toBe('member')
+    expect(leader.node.leadingEpoch).toBeUndefined()
+  })
+
   it('[R18] a leader whose key is gone when the coordinator answers again is a member', async () => {
     const { clock, leader, leading } = await cluster()
     leader.client.faults.isUnreachable = true

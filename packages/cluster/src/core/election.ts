@@ -20,6 +20,9 @@ export function mismatchOf(record: ReplicaRecord, log: LogView, view: ClusterVie
   if (view.cluster === undefined) return undefined
   if (record.clusterUuid !== '' && record.clusterUuid !== view.cluster.uuid)
     return `the data directory belongs to the cluster ${record.clusterUuid}, the coordinator has ${view.cluster.uuid}; ${way}`
+  // Each write of the set and of the leader's key moves the set on, and nothing else does: whoever writes to etcd after a restore cannot hide it.
+  if (view.inSync !== undefined && view.inSync.modRevision < record.coordinatorRevision)
+    return `the coordinator's in-sync set is of revision ${view.inSync.modRevision}, one of ${record.coordinatorRevision} was seen: etcd was restored; ${way}`
   if (record.clusterUuid === '' && log.logEndOffset > 0)
     return 'the data directory holds messages of a broker that was alone; start this broker with an empty one'
   return undefined

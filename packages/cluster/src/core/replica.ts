@@ -244,7 +244,7 @@ export class Replica {
     if (message.kind === 'hello' && this.#links.has(link)) this.#handleHello(link, message, nowMs)
     else if (link === this.#member.link) this.#member.handleMessage(message)
     else if (this.#links.has(link)) this.#ready.push({ kind: 'closeLink', link })
-    else if (message.kind === 'refuse') this.#handleRefused(link, message.epoch)
+    else if (message.kind === 'refuse') this.#handleRefused(link, message.epoch, nowMs)
     else this.#leadership?.handleMessage(link, message, nowMs)
     this.#proceed(nowMs)
   }
@@ -308,10 +308,12 @@ export class Replica {
     this.#member.follow(link, hello.epoch)
   }
 
-  /** A member knows a greater epoch: this reign is over, whatever the view says yet. */
-  #handleRefused(link: LinkId, epoch: Epoch): void {
+  /** A member knows a greater epoch: this reign is over. Who is cut off from the coordinator hears of that by nothing else. */
+  #handleRefused(link: LinkId, epoch: Epoch, nowMs: number): void {
     this.#leadership?.handleLinkClosed(link)
-    if (this.#leadership !== undefined && epoch > this.#leadership.epoch) this.#ready.push({ kind: 'readView' })
+    if (this.#leadership === undefined || epoch <= this.#leadership.epoch) return
+    if (this.lease.isValid(nowMs)) this.#ready.push({ kind: 'readView' })
+    else this.#stepDown(nowMs)
   }
 
   /** Takes over what the view says of the cluster. */

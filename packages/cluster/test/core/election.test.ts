@@ -20,7 +20,7 @@ const record: ReplicaRecord = {
   clusterUuid: 'u',
   epoch: 3 as Epoch,
   coordinatorId: 'etcd',
-  coordinatorRevision: 20,
+  coordinatorRevision: 9,
   isFilling: false,
 }
 
@@ -46,6 +46,12 @@ describe('[R2] a broker refuses', () => {
       { ...record, coordinatorRevision: 21 },
       view,
       /went back to revision 20, 21 was seen/,
+    ],
+    [
+      'a coordinator that went back, and that others have written to since',
+      { ...record, coordinatorRevision: 12 },
+      view,
+      /set is of revision 9, one of 12 was seen/,
     ],
     ['a coordinator that has lost the cluster', record, { ...view, cluster: undefined }, /does not know the cluster u/],
     ['another cluster', { ...record, clusterUuid: 'x' }, view, /belongs to the cluster x/],
