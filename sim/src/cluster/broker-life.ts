@@ -46,6 +46,7 @@ export class BrokerLife {
   #epoch: number | undefined
   #comparedTo = 0
   #isComparing = false
+  #isUnreadable = false
 
   constructor(world: World, ports: ClusterPorts, host: Host, mount: (clock: ProcessClock) => FaultyFileSystem) {
     this.#world = world
@@ -163,9 +164,15 @@ export class BrokerLife {
       // The log may have been emptied, cleaned at its begin, or closed, under the read.
       const isOfNobody = error instanceof GomqError && /CLOSED|OFFSET_OUT_OF_RANGE|STORAGE_FAILED/.test(error.code)
       if (!isOfNobody && !this.#isOver && !/EIO/.test(String(error)))
-        this.#world.report('one committed prefix', `${this.#host.id} cannot read its log: ${String(error)}`)
+        this.#reportUnreadable(`${this.#host.id} cannot read its log from ${this.#comparedTo} on: ${String(error)}`)
     }
     this.#isComparing = false
+  }
+
+  #reportUnreadable(what: string): void {
+    this.#world.trace.add(this.#host.id, what)
+    if (!this.#isUnreadable) this.#world.report('logs stay readable', what)
+    this.#isUnreadable = true
   }
 
   async #comparePiece(log: Log): Promise<void> {
