@@ -1,5 +1,4 @@
 import type { Publisher } from './publisher.js'
-import type { Site } from './site.js'
 import type { Subscriber } from './subscriber.js'
 import type { World } from './world.js'
 
@@ -14,6 +13,13 @@ export interface Fault {
   readonly name: string
   readonly weight: number
   strike(world: World, targets: FaultTargets): void
+}
+
+/** Where faults come from. */
+export interface FaultSource {
+  readonly faults: readonly Fault[]
+  /** Mean time between two. */
+  readonly faultIntervalMs: number
 }
 
 /** What strikes clients and their connections. */
@@ -40,13 +46,13 @@ export const CLIENT_FAULTS: readonly Fault[] = [
 ]
 
 /** Lets faults happen until the world is healed. */
-export function scheduleFaults(world: World, site: Site, targets: FaultTargets): void {
-  world.clock.schedule(1 + world.random.below(2 * site.faultIntervalMs), () => {
+export function scheduleFaults(world: World, source: FaultSource, targets: FaultTargets): void {
+  world.clock.schedule(1 + world.random.below(2 * source.faultIntervalMs), () => {
     if (!world.isFaulty) return
-    const fault = pickFault(world, site.faults)
+    const fault = pickFault(world, source.faults)
     world.trace.add('fault', fault.name)
     fault.strike(world, targets)
-    scheduleFaults(world, site, targets)
+    scheduleFaults(world, source, targets)
   })
 }
 

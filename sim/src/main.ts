@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { crc32 } from '@gomq/protocol/node'
 import { settle } from './node/settle.js'
+import { CLUSTER_PLANTS, PLANTS } from './plant.js'
 import { type SimulationResult, simulate } from './simulation.js'
 
 const { values } = parseArgs({
@@ -11,6 +12,7 @@ const { values } = parseArgs({
     brokers: { type: 'string', default: '1' },
     steps: { type: 'string', default: '400' },
     ungoverned: { type: 'boolean', default: false },
+    plant: { type: 'string' },
     trace: { type: 'boolean', default: false },
   },
 })
@@ -19,9 +21,10 @@ const first = Number(values.seed ?? values.from)
 const count = values.seed === undefined ? Number(values.seeds) : 1
 const steps = Number(values.steps)
 const brokers = Number(values.brokers)
+const plant = [...PLANTS, ...CLUSTER_PLANTS].find((name) => name === values.plant) ?? null
 if (![first, count, steps, brokers].every(Number.isSafeInteger)) {
   process.stderr.write(
-    'usage: npm run sim -- [--seed N | --seeds COUNT --from N] [--steps N] [--brokers N] [--ungoverned] [--trace]\n',
+    'usage: npm run sim -- [--seed N | --seeds COUNT --from N] [--steps N] [--brokers N] [--plant NAME] [--ungoverned] [--trace]\n',
   )
   process.exit(64)
 }
@@ -30,7 +33,16 @@ const totals: Record<string, number> = {}
 let failures = 0
 for (let seed = first; seed < first + count; seed++) {
   const traceLinesMax = values.trace ? Number.MAX_SAFE_INTEGER : 60
-  const result = await simulate({ seed, steps, brokers, crc32, settle, isGoverned: !values.ungoverned, traceLinesMax })
+  const result = await simulate({
+    seed,
+    steps,
+    brokers,
+    crc32,
+    plant,
+    settle,
+    isGoverned: !values.ungoverned,
+    traceLinesMax,
+  })
   for (const [name, value] of Object.entries(result.counts)) totals[name] = (totals[name] ?? 0) + value
   if (values.trace) process.stdout.write(`${result.trace.join('\n')}\n`)
   if (result.violations.length > 0) {

@@ -2,7 +2,6 @@ import type { Broker } from '@gomq/broker'
 import { GomqError, RETENTION_DEFAULTS, type RetentionPolicy } from '@gomq/protocol'
 import type { SeededRandom } from '@gomq/protocol/testing'
 import type { PolicyCall } from './history.js'
-import type { Site } from './site.js'
 import type { World } from './world.js'
 
 /** Topics that policies govern. */
@@ -11,17 +10,23 @@ export const GOVERNED_TOPICS: readonly string[] = ['r/a', 'r/b', 'k/a', 'k/b', '
 /** A topic whose own policy keeps it for ever, below a wider one that does not. */
 export const KEPT_TOPIC = 'r/kept'
 
+/** Where the operator finds a broker. */
+export interface Served {
+  /** The broker that serves now, if one does. */
+  readonly serving: Broker | undefined
+}
+
 /** Puts, changes and removes policies of {@link GOVERNED_TOPICS}, one call after the other. */
 export class Operator {
   readonly #world: World
-  readonly #site: Site
+  readonly #site: Served
   readonly #random: SeededRandom
   /** By filter: the policy, null for none, undefined when nobody knows. */
   readonly #expected = new Map<string, RetentionPolicy | null | undefined>()
   #isStopped = false
 
   /** @param random  its own, so that runs without an operator have the chance that they would have */
-  constructor(world: World, site: Site, random: SeededRandom) {
+  constructor(world: World, site: Served, random: SeededRandom) {
     this.#world = world
     this.#site = site
     this.#random = random

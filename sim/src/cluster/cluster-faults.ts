@@ -1,9 +1,22 @@
+import type { MemoryNetwork, SimCoordinator } from '@gomq/cluster/testing'
 import { CLIENT_FAULTS, type Fault } from '../fault-schedule.js'
 import type { World } from '../world.js'
-import type { Cluster } from './cluster.js'
 import type { ClusterMachine } from './cluster-machine.js'
 
-type Strike = (world: World, cluster: Cluster, machine: ClusterMachine) => void
+/** What faults of a cluster strike. */
+export interface Vulnerable {
+  readonly machines: readonly ClusterMachine[]
+  /** The machine whose broker serves, if one does. */
+  readonly leader: ClusterMachine | undefined
+  readonly network: MemoryNetwork
+  readonly coordinator: SimCoordinator
+  /** Whether a disk may be lost now: at most f are at once, each until its machine is in sync again with another. */
+  mayWipe(machine: ClusterMachine): boolean
+  /** Lets the coordinator keep leases for longer. */
+  stopLeaseClock(durationMs: number): void
+}
+
+type Strike = (world: World, cluster: Vulnerable, machine: ClusterMachine) => void
 
 /** What strikes any machine, or, half of the time, the one that leads. */
 const MACHINE_FAULTS: readonly { readonly name: string; readonly weight: number; readonly strike: Strike }[] = [
@@ -86,7 +99,7 @@ const MACHINE_FAULTS: readonly { readonly name: string; readonly weight: number;
 ]
 
 /** What may strike a cluster. */
-export function clusterFaults(cluster: Cluster): readonly Fault[] {
+export function clusterFaults(cluster: Vulnerable): readonly Fault[] {
   const faults = MACHINE_FAULTS.map(({ name, weight, strike }) => ({
     name,
     weight,
@@ -130,7 +143,7 @@ export function clusterFaults(cluster: Cluster): readonly Fault[] {
   ]
 }
 
-function cut(world: World, { network }: Cluster, from: string, to: string): void {
+function cut(world: World, { network }: Vulnerable, from: string, to: string): void {
   network.cut(from, to)
   world.clock.schedule(durationMs(world), () => network.heal(from, to))
 }

@@ -5,7 +5,7 @@ import { SeededRandom } from '@gomq/protocol/testing'
 import type { Fault } from '../fault-schedule.js'
 import type { Site } from '../site.js'
 import type { World } from '../world.js'
-import { clusterFaults } from './cluster-faults.js'
+import { clusterFaults, type Vulnerable } from './cluster-faults.js'
 import { ClusterMachine } from './cluster-machine.js'
 import type { ClusterPorts } from './cluster-ports.js'
 
@@ -15,7 +15,7 @@ export function clusterAddresses(count: number): string[] {
 }
 
 /** The machines of a cluster, what connects them, and the coordinator. */
-export class Cluster implements Site {
+export class Cluster implements Site, Vulnerable {
   readonly faults: readonly Fault[]
   readonly faultIntervalMs = 900
   readonly startMs = 20_000
@@ -84,7 +84,6 @@ export class Cluster implements Site {
     )
   }
 
-  /** Whether a disk may be lost now: at most f are at once, each until its machine is in sync again with another. */
   mayWipe(machine: ClusterMachine): boolean {
     const members = this.coordinator.store.view().inSync?.members ?? []
     const isWhole = ({ id, disks, storeId }: ClusterMachine) =>
@@ -93,7 +92,6 @@ export class Cluster implements Site {
     return members.length > 0 && isWhole(machine) && lost < Math.floor((this.machines.length - 1) / 2)
   }
 
-  /** Lets the coordinator keep leases for longer. */
   stopLeaseClock(durationMs: number): void {
     if (this.isLeaseClockStopped) return
     this.#leaseClockStoppedMs = this.#leaseClockMs()
