@@ -1,13 +1,17 @@
-import { Broker, type Scheduler, silentLog } from '@gomq/broker'
+import { Broker, type Scheduler } from '@gomq/broker'
 import { GomqError, InvariantError } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
-import { createCleaner } from '@gomq/storage'
 import { SimDisk } from '@gomq/storage/testing'
+import { brokerParts } from './broker-parts.js'
+import { CLIENT_FAULTS, type Fault } from './fault-schedule.js'
 import { type DiskPace, FaultyFileSystem } from './faulty-file-system.js'
-import { plantedCleaner } from './plant.js'
+import type { Site } from './site.js'
 import type { World } from './world.js'
 
 const RESTART_MS = 150
+
+/** The only address. */
+export const SOLO_ADDRESS = 'broker'
 
 /** One life of the broker's process: its timers and files die with it. */
 class Process {
@@ -25,7 +29,11 @@ class Process {
 }
 
 /** The machine with the disk on which the broker's process runs, dies and is started again. */
-export class BrokerMachine {
+export class BrokerMachine implements Site {
+  readonly faults: readonly Fault[] = faultsOf(this)
+  readonly faultIntervalMs = 400
+  readonly startMs = 1_000
+  readonly isWell = true
   readonly disk: SimDisk
   readonly pace: DiskPace
   readonly #world: World
@@ -68,7 +76,7 @@ export class BrokerMachine {
     if (broker === undefined) return
     this.#isStopping = true
     this.#world.trace.add('broker', 'stops')
-    this.#world.network.listener = undefined
+    this.#world.network.listen(SOLO_ADDRESS, undefined)
     const finish = (how: string) => {
       if (this.#process !== process) return
       this.#world.trace.add('broker', how)
@@ -83,6 +91,20 @@ export class BrokerMachine {
     this.#world.clock.schedule(5_000, () => finish('is killed, since it does not stop'))
   }
 
+  heal(): void {
+    this.disk.faults.bytesMax = undefined
+    this.disk.faults.syncsUntilError = undefined
+    this.pace.syncMsMax = 5
+  }
+
+  changeHands(): void {
+    // There is nobody else.
+  }
+
+  async verify(): Promise<void> {
+    // Clients have seen everything.
+  }
+
   #die(): void {
     if (this.#process !== undefined) {
       this.#process.isAlive = false
@@ -90,8 +112,8 @@ export class BrokerMachine {
     }
     this.#process = undefined
     this.#broker = undefined
-    this.#world.network.listener = undefined
-    this.#world.network.cutAll()
+    this.#world.network.listen(SOLO_ADDRESS, undefined)
+    this.#world.network.cutAll(SOLO_ADDRESS)
     // The system takes the locks of dead processes back.
     this.disk.locks.clear()
     // What reported an error is told so once; the next start finds a device that works again.
@@ -113,42 +135,18 @@ export class BrokerMachine {
     this.#process = process
     this.#isStopping = false
     Broker.open({
-      fs: process.fs,
-      directory: 'data',
-      crc32: world.crc32,
-      scheduler: process.scheduler,
-      random: world.random,
-      log: { ...silentLog, info: (fields, message) => this.#note(fields, message) },
+      ...brokerParts(world, 'broker', process.fs, process.scheduler),
       brokerId: 'sim',
-      brokerVersion: '0.0.0',
-      messageBytesMax: 64 * 1024,
-      retainedTopicsMax: 100_000,
-      segmentBytes: 16 * 1024,
-      tailCacheBytes: 4 * 1024,
-      snapshotIntervalBytes: 8 * 1024,
-      cleaner: plantedCleaner(
-        world.plant,
-        createCleaner({ fs: process.fs, crc32: world.crc32, segmentBytes: 16 * 1024 }),
-      ),
-      cleanIntervalMs: 300,
-      unsyncedBytesMax: 4 * 1024,
       onFailure: (error) => this.#fail(process, error),
     }).then(
       (broker) => {
         if (this.#process !== process) return
         this.#broker = broker
         world.trace.add('broker', `serves from offset ${broker.highWatermark}`)
-        world.network.listener = (wire) => broker.accept(wire)
+        world.network.listen(SOLO_ADDRESS, (wire) => broker.accept(wire))
       },
       (error: unknown) => this.#fail(process, error),
     )
-  }
-
-  /** What the broker logs about cleaning belongs to the story of a run. */
-  #note(fields: object, message: string): void {
-    if (message !== 'the log was cleaned') return
-    this.#world.history.cleanings++
-    this.#world.trace.add('broker', `${message} ${JSON.stringify(fields)}`)
   }
 
   /**
@@ -170,4 +168,37 @@ export class BrokerMachine {
       this.#startLater()
     })
   }
+}
+
+function faultsOf(machine: BrokerMachine): readonly Fault[] {
+  return [
+    { name: 'crash', weight: 2, strike: () => machine.crash() },
+    { name: 'kill', weight: 2, strike: () => machine.kill() },
+    { name: 'stop', weight: 2, strike: () => machine.stop() },
+    ...CLIENT_FAULTS,
+    {
+      name: 'slow-disk',
+      weight: 3,
+      strike: ({ random, clock }) => {
+        machine.pace.syncMsMax = 50 + random.below(300)
+        clock.schedule(1_000, () => (machine.pace.syncMsMax = 5))
+      },
+    },
+    {
+      name: 'sync-error',
+      weight: 1,
+      strike: (world) => void (machine.disk.faults.syncsUntilError = 1 + world.random.below(3)),
+    },
+    {
+      name: 'disk-full',
+      weight: 1,
+      strike: ({ random, clock }) => {
+        const { faults } = machine.disk
+        faults.bytesMax = Number.MAX_SAFE_INTEGER
+        // Little enough that the log itself runs out of room, or so much that the reserve is touched first.
+        faults.bytesMax -= machine.disk.freeBytes() - random.below(random.chance(0.5) ? 2_000 : 60_000)
+        clock.schedule(500 + random.below(4_000), () => (faults.bytesMax = undefined))
+      },
+    },
+  ]
 }

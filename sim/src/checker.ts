@@ -12,8 +12,11 @@ export interface Violation {
   readonly detail: string
 }
 
-/** Holds what clients did and saw against what a broker promises. Empty: all is well. */
-export function check(history: History): Violation[] {
+/**
+ * Holds what clients did and saw against what a broker promises. Empty: all is well.
+ * @param okShareMin  share of publishes that must succeed during faults
+ */
+export function check(history: History, okShareMin: number = OK_SHARE_MIN): Violation[] {
   const violations: Violation[] = []
   const report = (invariant: string, detail: string) => violations.push({ invariant, detail })
   const stored = new Map<number, Delivered>()
@@ -33,7 +36,7 @@ export function check(history: History): Violation[] {
   for (const call of history.calls) if (call.outcome === 'pending') report('every promise settles', call.what)
   const tried = history.publishes.filter((call) => call.duringFaults && call.isLogged)
   const ok = tried.filter((call) => call.outcome === 'ok').length
-  if (ok < tried.length * OK_SHARE_MIN) report('enough succeeds', `${ok} of ${tried.length} publishes during faults`)
+  if (ok < tried.length * okShareMin) report('enough succeeds', `${ok} of ${tried.length} publishes during faults`)
   return violations
 }
 

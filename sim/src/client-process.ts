@@ -29,6 +29,8 @@ export class ClientProcess {
   /** When the broker sent the first byte of the frame that comes next. */
   #frameSentMs = 0
   #connectedAtMs = 0
+  /** Of the broker that is tried next. */
+  #addressAt = 0
   /** Told of everything that arrives, before the session is: when the broker sent it, and what it is. */
   onPacket: (sentMs: number, packet: Packet) => void = () => undefined
   readonly #will: WillOwner | undefined
@@ -57,7 +59,7 @@ export class ClientProcess {
       crc32: world.crc32,
       outbox: {
         send: (packet) => this.#send(packet),
-        disconnect: (error) => this.#disconnect(error),
+        disconnect: (error, leader) => this.#disconnect(error, leader),
         connected: (connack) => {
           this.#splitter.frameBytesMax = connack.frameBytesMax
           if (will !== undefined) will.connections++
@@ -113,7 +115,7 @@ export class ClientProcess {
     if (!this.isRunning) return
     this.#splitter = new FrameSplitter(CONNECT_FRAME_BYTES_MAX)
     this.#connectedAtMs = this.nowMs()
-    const connection = this.#world.network.connect(this.name, {
+    const connection = this.#world.network.connect(this.name, this.#world.addresses[this.#addressAt]!, {
       handleOpen: () => this.#isCurrent(connection) && this.session.handleOpen(this.nowMs()),
       handleBytes: (chunk, sentMs) => this.#isCurrent(connection) && this.#take(chunk, sentMs),
       handleClosed: () => this.#isCurrent(connection) && this.#lose(),
@@ -143,19 +145,23 @@ export class ClientProcess {
     this.flush()
   }
 
-  #lose(): void {
+  /** @param leader  where to go then; without one the next broker is tried */
+  #lose(leader?: string): void {
     this.#connection = undefined
+    const { addresses } = this.#world
+    const named = leader === undefined ? -1 : addresses.indexOf(leader)
+    this.#addressAt = named >= 0 ? named : (this.#addressAt + 1) % addresses.length
     this.session.handleClosed()
     this.#world.trace.add(this.name, 'lost its connection')
     this.#world.clock.schedule(20 + this.#world.random.below(RECONNECT_MS_MAX), () => this.#connect())
   }
 
-  #disconnect(error: GomqError | null): void {
+  #disconnect(error: GomqError | null, leader?: string): void {
     const connection = this.#connection
     if (connection === undefined) return
     this.#world.trace.add(this.name, `disconnects: ${error?.code ?? 'done'}`)
     connection.endClient()
-    if (this.isRunning) this.#lose()
+    if (this.isRunning) this.#lose(leader)
   }
 
   #expel(error: GomqError): void {

@@ -1,6 +1,11 @@
 import type { SeededRandom } from '@gomq/protocol/testing'
 import type { DirectoryLock, FileHandle, FileSystem } from '@gomq/storage'
-import type { VirtualClock } from './virtual-clock.js'
+
+/** Time, for those who wait. */
+export interface Sleeper {
+  /** Resolves `delayMs` from now. */
+  sleep(delayMs: number): Promise<void>
+}
 
 /** What a disk does to those who wait for it. */
 export interface DiskPace {
@@ -13,12 +18,12 @@ export interface DiskPace {
 /** The files as one process sees them: operations take virtual time, and after {@link kill} none ever ends. */
 export class FaultyFileSystem implements FileSystem {
   readonly #inner: FileSystem
-  readonly #clock: VirtualClock
+  readonly #clock: Sleeper
   readonly #random: SeededRandom
   readonly #pace: DiskPace
   #isDead = false
 
-  constructor(inner: FileSystem, clock: VirtualClock, random: SeededRandom, pace: DiskPace) {
+  constructor(inner: FileSystem, clock: Sleeper, random: SeededRandom, pace: DiskPace) {
     this.#inner = inner
     this.#clock = clock
     this.#random = random

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { crc32 } from '@gomq/protocol/node'
 import { settle } from './node/settle.js'
+import { CLUSTER_PLANTS, PLANTS } from './plant.js'
 import { type SimulationResult, simulate } from './simulation.js'
 
 const { values } = parseArgs({
@@ -8,8 +9,10 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     seeds: { type: 'string', default: '100' },
     from: { type: 'string', default: '1' },
+    brokers: { type: 'string', default: '1' },
     steps: { type: 'string', default: '400' },
     ungoverned: { type: 'boolean', default: false },
+    plant: { type: 'string' },
     trace: { type: 'boolean', default: false },
   },
 })
@@ -17,9 +20,11 @@ const { values } = parseArgs({
 const first = Number(values.seed ?? values.from)
 const count = values.seed === undefined ? Number(values.seeds) : 1
 const steps = Number(values.steps)
-if (![first, count, steps].every(Number.isSafeInteger)) {
+const brokers = Number(values.brokers)
+const plant = [...PLANTS, ...CLUSTER_PLANTS].find((name) => name === values.plant) ?? null
+if (![first, count, steps, brokers].every(Number.isSafeInteger)) {
   process.stderr.write(
-    'usage: npm run sim -- [--seed N | --seeds COUNT --from N] [--steps N] [--ungoverned] [--trace]\n',
+    'usage: npm run sim -- [--seed N | --seeds COUNT --from N] [--steps N] [--brokers N] [--plant NAME] [--ungoverned] [--trace]\n',
   )
   process.exit(64)
 }
@@ -28,7 +33,16 @@ const totals: Record<string, number> = {}
 let failures = 0
 for (let seed = first; seed < first + count; seed++) {
   const traceLinesMax = values.trace ? Number.MAX_SAFE_INTEGER : 60
-  const result = await simulate({ seed, steps, crc32, settle, isGoverned: !values.ungoverned, traceLinesMax })
+  const result = await simulate({
+    seed,
+    steps,
+    brokers,
+    crc32,
+    plant,
+    settle,
+    isGoverned: !values.ungoverned,
+    traceLinesMax,
+  })
   for (const [name, value] of Object.entries(result.counts)) totals[name] = (totals[name] ?? 0) + value
   if (values.trace) process.stdout.write(`${result.trace.join('\n')}\n`)
   if (result.violations.length > 0) {

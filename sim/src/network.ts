@@ -102,6 +102,8 @@ class Pipe {
 /** One connection between a client and the broker: a byte stream each way. */
 export class Connection implements Wire, ClientEnd {
   readonly remote: string
+  /** Of the broker's machine. */
+  readonly address: string
   readonly #toBroker: Pipe
   readonly #toClient: Pipe
   readonly #client: ClientEndHandler
@@ -111,8 +113,16 @@ export class Connection implements Wire, ClientEnd {
   #isClientOpen = true
   readonly #onOver: () => void
 
-  constructor(remote: string, clock: VirtualClock, random: SeededRandom, client: ClientEndHandler, onOver: () => void) {
+  constructor(
+    remote: string,
+    address: string,
+    clock: VirtualClock,
+    random: SeededRandom,
+    client: ClientEndHandler,
+    onOver: () => void,
+  ) {
     this.remote = remote
+    this.address = address
     this.#clock = clock
     this.#client = client
     this.#onOver = onOver
@@ -211,8 +221,7 @@ export class Connection implements Wire, ClientEnd {
 
 /** All connections. */
 export class Network {
-  /** Takes a new connection at the broker; undefined: nobody listens. */
-  listener: ((wire: Wire) => WireHandler) | undefined
+  readonly #listeners = new Map<string, (wire: Wire) => WireHandler>()
   readonly #clock: VirtualClock
   readonly #random: SeededRandom
   readonly #connections = new Set<Connection>()
@@ -228,10 +237,17 @@ export class Network {
     return [...this.#connections]
   }
 
+  /** From now on `listener` takes new connections at the address; undefined: nobody listens. */
+  listen(address: string, listener: ((wire: Wire) => WireHandler) | undefined): void {
+    if (listener === undefined) this.#listeners.delete(address)
+    else this.#listeners.set(address, listener)
+  }
+
   /** Connects a client; it is told when the connection stands, or that it does not. */
-  connect(name: string, handler: ClientEndHandler): Connection {
+  connect(name: string, address: string, handler: ClientEndHandler): Connection {
     const connection = new Connection(
       `${name}/${++this.#lastNumber}`,
+      address,
       this.#clock,
       this.#random,
       handler,
@@ -239,15 +255,16 @@ export class Network {
     )
     this.#connections.add(connection)
     this.#clock.schedule(1 + this.#random.below(LATENCY_MS_MAX), () => {
-      if (this.listener === undefined) return connection.cut()
-      connection.attach(this.listener(connection))
+      const listener = this.#listeners.get(address)
+      if (listener === undefined) return connection.cut()
+      connection.attach(listener(connection))
       handler.handleOpen()
     })
     return connection
   }
 
-  /** The broker's machine is gone: every connection breaks. */
-  cutAll(): void {
-    for (const connection of this.connections) connection.cut()
+  /** The machine at the address is gone: every connection with it breaks. */
+  cutAll(address: string): void {
+    for (const connection of this.connections) if (connection.address === address) connection.cut()
   }
 }

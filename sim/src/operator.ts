@@ -1,7 +1,6 @@
 import type { Broker } from '@gomq/broker'
 import { GomqError, RETENTION_DEFAULTS, type RetentionPolicy } from '@gomq/protocol'
 import type { SeededRandom } from '@gomq/protocol/testing'
-import type { BrokerMachine } from './broker-machine.js'
 import type { PolicyCall } from './history.js'
 import type { World } from './world.js'
 
@@ -11,19 +10,25 @@ export const GOVERNED_TOPICS: readonly string[] = ['r/a', 'r/b', 'k/a', 'k/b', '
 /** A topic whose own policy keeps it for ever, below a wider one that does not. */
 export const KEPT_TOPIC = 'r/kept'
 
+/** Where the operator finds a broker. */
+export interface Served {
+  /** The broker that serves now, if one does. */
+  readonly serving: Broker | undefined
+}
+
 /** Puts, changes and removes policies of {@link GOVERNED_TOPICS}, one call after the other. */
 export class Operator {
   readonly #world: World
-  readonly #machine: BrokerMachine
+  readonly #site: Served
   readonly #random: SeededRandom
   /** By filter: the policy, null for none, undefined when nobody knows. */
   readonly #expected = new Map<string, RetentionPolicy | null | undefined>()
   #isStopped = false
 
   /** @param random  its own, so that runs without an operator have the chance that they would have */
-  constructor(world: World, machine: BrokerMachine, random: SeededRandom) {
+  constructor(world: World, site: Served, random: SeededRandom) {
     this.#world = world
-    this.#machine = machine
+    this.#site = site
     this.#random = random
     this.#actLater()
   }
@@ -46,7 +51,7 @@ export class Operator {
   #actLater(): void {
     this.#world.clock.schedule(20 + this.#random.below(600), () => {
       if (this.#isStopped) return
-      const broker = this.#machine.serving
+      const broker = this.#site.serving
       if (broker === undefined) this.#actLater()
       else this.#act(broker)
     })
@@ -107,7 +112,7 @@ export class Operator {
   #watch(broker: Broker, onGone: () => void, call: PolicyCall): void {
     this.#world.clock.schedule(50, () => {
       if (call.outcome !== 'pending') return
-      if (this.#machine.serving === broker) this.#watch(broker, onGone, call)
+      if (this.#site.serving === broker) this.#watch(broker, onGone, call)
       else onGone()
     })
   }

@@ -25,8 +25,20 @@ export const PLANTS = [
   'beyond-snapshot',
 ] as const
 
-/** One of {@link PLANTS}. */
-export type Plant = (typeof PLANTS)[number]
+/**
+ * Bugs of a cluster: a member that confirms what it has not synced, one that takes leaders of older epochs, a candidate that goes by the in-sync
+ * set in which it was last, histories that are compared by their length alone, an election in which everybody may stand.
+ */
+export const CLUSTER_PLANTS = [
+  'early-confirmations',
+  'no-epoch-check',
+  'stale-in-sync-set',
+  'no-truncation',
+  'unclean-election',
+] as const
+
+/** One of {@link PLANTS} or {@link CLUSTER_PLANTS}. */
+export type Plant = (typeof PLANTS)[number] | (typeof CLUSTER_PLANTS)[number]
 
 /** What a client with the planted bug sends in place of `packet`. */
 export function plantedPacket(plant: Plant | null, packet: Packet, crc32: Crc32): Packet {

@@ -1,13 +1,16 @@
 import type { Crc32, Offset } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
-import { BrokerMachine } from './broker-machine.js'
+import { BrokerMachine, SOLO_ADDRESS } from './broker-machine.js'
 import { check, type Violation, willValue } from './checker.js'
-import { type FaultTargets, heal, scheduleFaults } from './fault-schedule.js'
+import { Cluster, clusterAddresses } from './cluster/cluster.js'
+import { Witness } from './cluster/witness.js'
+import { type FaultTargets, scheduleFaults } from './fault-schedule.js'
 import { History } from './history.js'
 import { Network } from './network.js'
 import { Operator } from './operator.js'
 import type { Plant } from './plant.js'
 import { Publisher } from './publisher.js'
+import type { Site } from './site.js'
 import { Subscriber, type SubscriberPlan } from './subscriber.js'
 import { Trace } from './trace.js'
 import { VirtualClock } from './virtual-clock.js'
@@ -27,6 +30,8 @@ export interface SimulationOptions {
   /** Length of the time with faults, in steps of 25 ms of virtual time. */
   readonly steps: number
   readonly crc32: Crc32
+  /** Brokers of a cluster; 1 by default: a broker alone. */
+  readonly brokers?: number
   readonly plant?: Plant | null
   /** Whether an operator gives policies to topics; true by default. */
   readonly isGoverned?: boolean
@@ -48,7 +53,7 @@ export interface SimulationResult {
 
 /** Runs broker, clients, network and disk of one seed: with faults, then without, then holds all that was seen to the promises. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const { seed, steps, crc32, plant = null, isGoverned = true, traceLinesMax = 60, settle } = options
+  const { seed, steps, crc32, brokers = 1, plant = null, isGoverned = true, traceLinesMax = 60, settle } = options
   const random = new SeededRandom(seed)
   const clock = new VirtualClock(START_MS)
   const trace = new Trace(() => clock.nowMs() - START_MS, traceLinesMax)
@@ -56,7 +61,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const violations: Violation[] = []
   const network = new Network(clock, random)
   const report = (invariant: string, detail: string) => void violations.push({ invariant, detail })
-  const world: World = { clock, random, network, trace, history, crc32, plant, isGoverned, isFaulty: true, report }
+  const witness = brokers > 1 ? new Witness(report, crc32, Math.floor(brokers / 2) + 1) : null
+  const addresses = brokers > 1 ? clusterAddresses(brokers) : [SOLO_ADDRESS]
+  const shared = { addresses, witness, plant, isGoverned, isFaulty: true, report }
+  const world: World = { ...shared, clock, random, network, trace, history, crc32 }
 
   /** Lets virtual time pass, or stops as soon as `isDone`. */
   const run = async (durationMs: number, isDone: () => boolean = () => false): Promise<boolean> => {
@@ -70,37 +78,53 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     }
   }
 
-  const machine = new BrokerMachine(world)
-  await run(1_000, () => machine.serving !== undefined)
+  const site = brokers > 1 ? new Cluster(world, seed) : new BrokerMachine(world)
+  await run(site.startMs, () => site.serving !== undefined)
   const publishers = Array.from({ length: 2 + random.below(3) }, (_, i) => new Publisher(`p${i}`, world))
   const subscribers = planSubscribers(world).map((plan) => new Subscriber(plan, world))
-  const targets: FaultTargets = { machine, publishers, subscribers }
-  const operator = isGoverned ? new Operator(world, machine, new SeededRandom(seed + 1_000_003)) : undefined
-  scheduleFaults(world, targets)
+  const targets: FaultTargets = { publishers, subscribers }
+  const operator = isGoverned ? new Operator(world, site, new SeededRandom(seed + 1_000_003)) : undefined
+  scheduleFaults(world, site, targets)
   await run(steps * STEP_MS)
 
   trace.add('world', 'heals')
-  heal(world, targets)
+  world.isFaulty = false
+  site.heal()
   await run(3_000)
   for (const publisher of publishers) publisher.stop()
   operator?.stop()
-  const isCalm = await run(HEAL_MS, () => machine.serving !== undefined && publishers.every((each) => each.isIdle))
-  if (!isCalm) report('service resumes', 'publishes are still not answered a minute after the last fault')
+  const isCalm = await run(
+    HEAL_MS,
+    () => site.serving !== undefined && site.isWell && publishers.every((each) => each.isIdle),
+  )
+  if (!isCalm) report('service resumes', 'not all is answered and well a minute after the last fault')
   for (const publisher of publishers) random.chance(0.5) ? publisher.lose() : publisher.end()
   await run(WILLS_MS)
-  await drain(world, targets, run)
+  site.changeHands()
+  await run(WILLS_MS, () => site.serving !== undefined)
+  await drain(world, site, targets, run)
   for (const each of subscribers) each.end()
   await run(1_000)
-  if (machine.serving !== undefined) operator?.verify(machine.serving)
+  if (site.serving !== undefined) operator?.verify(site.serving)
+  let isVerified = false
+  void site.verify().then(() => (isVerified = true))
+  if (!(await run(HEAL_MS, () => isVerified))) report('service resumes', 'a log cannot be read to its end')
   history.endMs = clock.nowMs()
-  violations.push(...check(history))
-  return { seed, violations, traceHash: trace.hash, trace: trace.lines, counts: countsOf(history) }
+  // A cluster whose brokers are cut off from each other takes no publishes, for as long as that lasts.
+  violations.push(...check(history, brokers > 1 ? 0 : undefined))
+  const counts = {
+    ...countsOf(history),
+    events: clock.events,
+    reigns: witness?.reigns ?? 0,
+    compared: witness?.compared ?? 0,
+  }
+  return { seed, violations, traceHash: trace.hash, trace: trace.lines, counts }
 }
 
 type Run = (durationMs: number, isDone?: () => boolean) => Promise<boolean>
 
 /** Reads everything from the start, and lets all subscribers take what they have not had. */
-async function drain(world: World, { machine, subscribers }: FaultTargets, run: Run): Promise<void> {
+async function drain(world: World, site: Site, { subscribers }: FaultTargets, run: Run): Promise<void> {
   for (const subscriber of subscribers) subscriber.drain()
   const plan: SubscriberPlan = {
     clientId: 'reader',
@@ -118,7 +142,7 @@ async function drain(world: World, { machine, subscribers }: FaultTargets, run: 
   newcomer.drain()
   // A new life of a durable subscription adds records to the log: its end is known only when all stand.
   await run(2_000)
-  const endOffset = machine.serving?.highWatermark ?? Number.POSITIVE_INFINITY
+  const endOffset = site.serving?.highWatermark ?? Number.POSITIVE_INFINITY
   const all = [...subscribers, reader, newcomer]
   await run(HEAL_MS, () => all.every((each) => each.isDrained))
   await run(2_000)

@@ -111,6 +111,7 @@ export class Subscriber {
       const offsets = this.#offsetsOf(packet)
       world.trace.add(name, `was sent ${offsets.join(' ')} ${world.clock.nowMs() - sentMs} ms ago`)
       world.history.arrive(life, offsets, sentMs)
+      world.witness?.handleDelivered(name, offsets)
     }
     this.#process = process
     this.#life = life

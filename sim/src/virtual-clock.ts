@@ -10,6 +10,8 @@ interface Event {
 export class VirtualClock implements Scheduler {
   /** A binary heap by (atMs, order). */
   readonly #heap: Event[] = []
+  /** Calls that were taken. */
+  events = 0
   #nowMs: number
   #orders = 0
 
@@ -38,6 +40,7 @@ export class VirtualClock implements Scheduler {
       this.#pop()
       if (first.run === undefined) continue
       this.#nowMs = first.atMs
+      this.events++
       return first.run
     }
     this.#nowMs = Math.max(this.#nowMs, untilMs)

@@ -1,5 +1,6 @@
 import type { Crc32 } from '@gomq/protocol'
 import type { SeededRandom } from '@gomq/protocol/testing'
+import type { Witness } from './cluster/witness.js'
 import type { History } from './history.js'
 import type { Network } from './network.js'
 import type { Plant } from './plant.js'
@@ -14,6 +15,10 @@ export interface World {
   readonly trace: Trace
   readonly history: History
   readonly crc32: Crc32
+  /** Where clients find brokers. */
+  readonly addresses: readonly string[]
+  /** Watches the brokers of a cluster; null for one alone. */
+  readonly witness: Witness | null
   /** The planted bug, if any. */
   readonly plant: Plant | null
   /** Whether an operator gives policies to topics, which are published to then. */

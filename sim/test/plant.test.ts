@@ -1,12 +1,12 @@
 import { crc32 } from '@gomq/protocol/node'
 import { expect, it } from 'vitest'
 import { settle } from '../src/node/settle.js'
-import { PLANTS, type Plant } from '../src/plant.js'
+import { PLANTS } from '../src/plant.js'
 import { simulate } from '../src/simulation.js'
 
 const SEEDS_MAX = 12
 
-const EXPECTED: { readonly [plant in Plant]: RegExp } = {
+const EXPECTED: { readonly [plant in (typeof PLANTS)[number]]: RegExp } = {
   'unsynced-acks': /no lost write|one value per offset|nothing above what survives/,
   'no-dedupe': /no duplicates/,
   'skipped-offset': /no skipped message/,

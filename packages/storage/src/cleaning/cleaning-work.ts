@@ -197,16 +197,20 @@ export class LocalCleaningWork implements CleaningWork {
   /**
    * Removes cleaned segments that the log does not know: a thread that was lost before it could hand them over has left them, and the next
    * start would take them beside what was cleaned since. Once, before anything is written.
+   *
+   * Such a one stands for segments that were sealed and committed. What begins behind those was received from another broker: it is in the log, or
+   * about to be.
    */
   async #removeStrays(): Promise<void> {
-    const first = this.#segments[0]
-    if (this.#hasLooked || first === undefined) return
-    const folder = first.path.slice(0, first.path.lastIndexOf('/'))
+    const last = this.#segments.at(-1)
+    if (this.#hasLooked || last === undefined) return
+    const folder = last.path.slice(0, last.path.lastIndexOf('/'))
     const known = new Set(this.#segments.map(({ path }) => path))
     for (const name of await this.#context.fs.list(folder)) {
       const found = segmentFromName(name)
       const path = `${folder}/${name}`
-      if (found !== undefined && found.generation > 0 && !known.has(path)) await this.#remove({ path, ...found })
+      if (found === undefined || found.generation === 0 || known.has(path)) continue
+      if (found.baseOffset < last.endOffset) await this.#remove({ path, ...found })
     }
     this.#hasLooked = true
   }

@@ -2,6 +2,7 @@ import { baseOffsetOf, type Epoch, type Offset, sealHeader } from '@gomq/protoco
 import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { createCleaner } from '../../src/cleaning/cleaner.js'
 import type { LogOptions } from '../../src/log-options.js'
 import type { openLog } from '../../src/open-log.js'
 import { type ReplicatedLog, replicaLog } from '../../src/replication/replica-log.js'
@@ -118,6 +119,17 @@ describe('what a member appends', () => {
 })
 
 describe('a cleaned stretch that is received', () => {
+  test('is no stray for a cleaner that begins before it has committed', async () => {
+    const log = await logOf(disk, {}, 4)
+    await receive(replicaLog(log))
+    expect([log.highWatermark, log.sealedSegments.length]).toEqual([8, 3])
+    const cleaner = createCleaner({ fs: disk.mount(), crc32, segmentBytes: 1000 })
+    await cleaner.survey(log, { rules: [], cleanableTo: offset(0), nowMs: 0 })
+    disk.crash()
+    const { log: next } = await openSimLog(disk, COLD)
+    expect((await contentsOf(next)).map(([base]) => base)).toEqual([0, 2, 4, 6, 11, 25])
+  })
+
   test('is the end of the log, and the log goes on behind it, now and after a crash', async () => {
     for (const batches of [0, 4]) {
       const own = new SimDisk(new SeededRandom(2))
