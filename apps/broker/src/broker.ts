@@ -265,7 +265,8 @@ export class Broker {
       appliedOffset: () => roles.appliedOffset,
       quietly: (work) => this.#quietly(work),
     }
-    const solo = () => new SoloReplication({ ...parts, brokerId, version: this.#options.brokerVersion })
+    const about = { brokerId, version: this.#options.brokerVersion, startedAtMs: this.nowMs() }
+    const solo = () => new SoloReplication({ ...parts, ...about })
     this.#replication = cluster?.replicate(parts) ?? solo()
     if (cluster === undefined) await this.#begun()
     else this.#countRecovered()

@@ -9,14 +9,22 @@ export class SoloReplication implements Replication {
   readonly #handler: ReplicationHandler
   readonly #brokerId: string
   readonly #version: string
+  readonly #startedAtMs: number
   readonly #epoch: Epoch
   #isStarted = false
 
-  constructor(parts: { log: Log; handler: ReplicationHandler; brokerId: string; version: string }) {
+  constructor(parts: {
+    log: Log
+    handler: ReplicationHandler
+    brokerId: string
+    version: string
+    startedAtMs: number
+  }) {
     this.#log = parts.log
     this.#handler = parts.handler
     this.#brokerId = parts.brokerId
     this.#version = parts.version
+    this.#startedAtMs = parts.startedAtMs
     this.#epoch = epoch((parts.log.epochStarts.at(-1)?.epoch ?? 0) + 1)
   }
 
@@ -37,6 +45,7 @@ export class SoloReplication implements Replication {
           role: 'leader',
           addresses: undefined,
           version: this.#version,
+          startedAtMs: this.#startedAtMs,
           isInSync: true,
           logEndOffset,
           lag: 0,

@@ -20,7 +20,7 @@ export function globalOptions(): readonly Option[] {
       .env('GOMQ_CONNECT')
       .argParser(parseAddresses)
       .default(parseAddresses(DEFAULT_ADDRESS), DEFAULT_ADDRESS),
-    new Option('--http <host:port>', "the broker's HTTP, for topics, sessions, subscriptions and policies")
+    new Option('--http <host:port>', "the broker's HTTP, for topics, sessions, subscriptions, policies and the cluster")
       .env('GOMQ_HTTP')
       .argParser(parseHttpAddress)
       .default(parseHttpAddress(DEFAULT_HTTP_ADDRESS), DEFAULT_HTTP_ADDRESS),

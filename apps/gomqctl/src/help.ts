@@ -107,6 +107,16 @@ Example:
 
 What is removed already does not come back. Ends with 65 if there is none.
 `,
+  cluster: `
+Examples:
+  gomqctl cluster --http 127.0.0.1:8000                   at any broker: the others ask the leader
+  gomqctl cluster --json | jq -r .leaderId
+  gomqctl pub -c b1:9000,b2:9000,b3:9000 -t t hello       finds the leader itself, and follows it
+
+LAG: offsets behind the leader's log end. IN SYNC: has all that is acknowledged, and may lead.
+EPOCH and HIGH WATERMARK are those of the cluster. Says on stderr why nothing goes on, if nothing does.
+Ends with 75 if nobody leads.
+`,
   context: `
 Examples:
   gomqctl context add prod -c mq.example:9000 --username bill --password-file ~/.mq

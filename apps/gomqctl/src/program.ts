@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Argument, Command, Option } from 'commander'
 import { commandFirst } from './command-first.js'
 import { descendantsOf, pathOf } from './command-tree.js'
+import { cluster } from './commands/cluster.js'
 import { completion, SHELLS, type Shell } from './commands/completion.js'
 import { type ContextOptions, type ContextRequest, context } from './commands/context.js'
 import { list } from './commands/list.js'
@@ -36,6 +37,7 @@ export interface Actions {
   list(globals: GlobalOptions): Promise<void>
   lists(name: ListName, globals: GlobalOptions): Promise<void>
   policy(request: PolicyRequest, globals: GlobalOptions): Promise<void>
+  cluster(globals: GlobalOptions): Promise<void>
   version(globals: GlobalOptions, ownVersion: string): Promise<void>
   context(request: ContextRequest, options: ContextOptions): Promise<void>
   log(request: LogRequest, options: LogOptions): Promise<void>
@@ -50,7 +52,7 @@ export function ownVersion(): string {
 
 /** The command line. */
 export function buildProgram(
-  actions: Actions = { pub, sub, list, lists, policy, version, context, log, completion },
+  actions: Actions = { pub, sub, list, lists, policy, cluster, version, context, log, completion },
 ): Command {
   const program = new Command('gomqctl')
   // Commands inherit these when they are made.
@@ -76,6 +78,10 @@ export function buildProgram(
     .action(() => actions.list(globalsOf(program)))
   addLists(program, actions)
   addPolicy(program, actions)
+  program
+    .command('cluster')
+    .description('print the brokers of the cluster and how far each is, from the HTTP of any of them')
+    .action(() => actions.cluster(globalsOf(program)))
   program
     .command('version')
     .description('print the version of gomqctl, and of the broker if one answers')

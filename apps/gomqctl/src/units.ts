@@ -24,6 +24,20 @@ export function sizeText(bytes: unknown): string {
   return inUnits(bytes, SIZES)
 }
 
+/** Milliseconds that passed, in the two greatest units: `3d 4h`, `5m 1s`, `0s`. */
+export function roundDurationText(ms: number): string {
+  const seconds = Math.floor(ms / 1000)
+  const parts = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'm'],
+    [seconds % 60, 's'],
+  ] as const
+  const first = parts.findIndex(([count]) => count > 0)
+  const shown = first < 0 ? parts.slice(-1) : parts.slice(first, first + 2)
+  return shown.map(([count, unit]) => `${count}${unit}`).join(' ')
+}
+
 function inUnits(value: unknown, units: readonly (readonly [unit: string, factor: number])[]): string {
   if (value === null || value === undefined) return ''
   if (value === 0) return '0'

@@ -29,6 +29,7 @@ async function run(args: readonly string[]): Promise<Run> {
     list: record('list'),
     lists: record('lists'),
     policy: record('policy'),
+    cluster: record('cluster'),
     version: record('version'),
     context: record('context'),
     log: record('log'),
@@ -188,6 +189,12 @@ describe('other commands', () => {
     expect((await run(['--http', 'broker:81', name])).calls).toEqual([['lists', name, elsewhere]])
     process.env['GOMQ_HTTP'] = 'broker:81'
     expect((await run([name])).calls).toEqual([['lists', name, elsewhere]])
+  })
+
+  test('cluster asks the HTTP that is named', async () => {
+    expect((await run(words('--http b2:8001 cluster'))).calls).toEqual([
+      ['cluster', { ...defaults, http: 'http://b2:8001' }],
+    ])
   })
 
   test('completion is told the shell', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { durationText, sizeText } from '../src/units.js'
+import { durationText, roundDurationText, sizeText } from '../src/units.js'
 
 test('a duration is in the greatest unit that leaves a whole number', () => {
   const shown = [604_800_000, 5_400_000, 7_200_000, 90_000, 1500, 0, null, undefined, 'x'].map(durationText)
@@ -14,4 +14,9 @@ test('so is a size', () => {
     '1TiB',
     '',
   ])
+})
+
+test('a time that passed is shown in its two greatest units', () => {
+  const shown = [0, 999, 61_000, 3_600_000, 90_061_000].map(roundDurationText)
+  expect(shown).toEqual(['0s', '0s', '1m 1s', '1h 0m', '1d 1h'])
 })

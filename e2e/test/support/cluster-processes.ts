@@ -12,7 +12,7 @@ export interface ClusterOptions {
   readonly network?: ClusterNetwork
 }
 
-/** What `GET /v1/cluster` says, as far as tests look at it. */
+/** What `GET /v1/cluster?local=true` says, as far as tests look at it. */
 export interface ClusterAnswer {
   readonly role: string
   readonly epoch: number
@@ -103,7 +103,7 @@ export class ClusterProcesses {
 /** What a broker says of the cluster; undefined where it does not answer. */
 export async function statusOf(broker: BrokerProcess): Promise<ClusterAnswer | undefined> {
   try {
-    const answer = await fetch(`${broker.httpUrl}/v1/cluster`, { signal: AbortSignal.timeout(1000) })
+    const answer = await fetch(`${broker.httpUrl}/v1/cluster?local=true`, { signal: AbortSignal.timeout(1000) })
     return answer.ok ? ((await answer.json()) as ClusterAnswer) : undefined
   } catch {
     return undefined

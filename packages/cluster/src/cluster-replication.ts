@@ -22,6 +22,8 @@ export interface ClusterReplicationOptions {
   readonly version: string
   /** n of a cluster that is formed; of one that exists, what it was formed with counts. */
   readonly replicas: number
+  /** When the process started, ms since 1970; for people to look at. */
+  readonly startedAtMs?: number
   /** Time to live of the lease, ms. */
   readonly leaseMs: number
   /** How long a member may be behind before it leaves the in-sync set, ms. */
@@ -73,11 +75,11 @@ export class ClusterReplication implements Replication {
 
   /** The cluster as this broker sees it. */
   get status(): ClusterStatus {
-    const { id, addresses, version, replicas, log } = this.#options
+    const { id, addresses, version, startedAtMs, replicas, log } = this.#options
     const coordinatorFailedMs =
       this.#rounds?.failedSinceMs === undefined ? undefined : this.#nowMs() - this.#rounds.failedSinceMs
     return statusOf(
-      { id, addresses, version, replicas, log, replica: this.#replica, coordinatorFailedMs },
+      { id, addresses, version, startedAtMs, replicas, log, replica: this.#replica, coordinatorFailedMs },
       this.#nowMs(),
     )
   }
@@ -145,6 +147,7 @@ export class ClusterReplication implements Replication {
         ...replica.self,
         addresses: this.#options.addresses,
         version: this.#options.version,
+        startedAtMs: this.#options.startedAtMs,
         isEmpty: replica.isEmpty,
       }),
       newUuid: () => this.#newUuid(),

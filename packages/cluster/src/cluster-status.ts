@@ -11,6 +11,7 @@ export interface StatusFacts {
   readonly id: string
   readonly addresses: BrokerAddresses
   readonly version: string
+  readonly startedAtMs: number | undefined
   readonly replicas: number
   readonly log: LogView
   /** Undefined until the record is loaded. */
@@ -55,6 +56,7 @@ function brokersOf(facts: StatusFacts, view: ClusterView | undefined): BrokerSta
       role: isSelf ? (replica?.role ?? 'joining') : isLeading ? 'leader' : hasLeft ? 'gone' : 'member',
       addresses: isSelf ? facts.addresses : registered?.addresses,
       version: isSelf ? facts.version : (registered?.version ?? ''),
+      startedAtMs: isSelf ? facts.startedAtMs : registered?.startedAtMs,
       isInSync: includesReplica(view?.inSync?.members ?? [], copy),
       logEndOffset,
       lag: replica?.leadership === undefined || logEndOffset === undefined ? undefined : end - logEndOffset,

@@ -21,6 +21,8 @@ export interface RegisteredBroker extends Replica {
   readonly addresses: BrokerAddresses
   /** Of the software. */
   readonly version: string
+  /** When its process started, ms since 1970 by its own clock; undefined for one that does not say. */
+  readonly startedAtMs?: number | undefined
   /** Whether its log has never held anything: only such brokers form a cluster. */
   readonly isEmpty: boolean
 }

@@ -12,6 +12,8 @@ export interface BrokerStatus extends Replica {
   readonly role: ReplicaRole | 'gone'
   readonly addresses: BrokerAddresses | undefined
   readonly version: string
+  /** ms since 1970 by its own clock; undefined where it is not known. */
+  readonly startedAtMs: number | undefined
   readonly isInSync: boolean
   /** As far as this broker knows; undefined on a member, for the others. */
   readonly logEndOffset: Offset | undefined

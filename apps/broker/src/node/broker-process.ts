@@ -56,7 +56,7 @@ export class BrokerProcess {
     onFailure: (error: Error) => void,
     parts: BrokerParts = {},
   ): Promise<BrokerProcess> {
-    const { http: httpEndpoint, messageBytesMax, httpHosts } = configuration
+    const { http: httpEndpoint, messageBytesMax, httpHosts, advertiseHttp } = configuration
     // The HTTP server is the largest part of the program: it is loaded while the disk is read, and only if it is wanted.
     const httpModule = httpEndpoint === undefined ? undefined : import('./http/http-server.js')
     const fs = parts.fs ?? nodeFileSystem()
@@ -95,7 +95,8 @@ export class BrokerProcess {
     const http = (await httpModule)?.createHttpServer({
       broker,
       messageBytesMax,
-      httpHosts,
+      // Other brokers of the cluster pass requests on to this name.
+      httpHosts: advertiseHttp === undefined ? httpHosts : [...httpHosts, advertiseHttp.host.toLowerCase()],
       dryRun: broker.policyDryRun,
       log,
     })

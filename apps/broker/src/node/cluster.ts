@@ -36,6 +36,7 @@ export async function clusterMembership(
         id,
         addresses: addressesOf(configuration),
         version: GOMQ_VERSION,
+        startedAtMs: Math.round(performance.timeOrigin),
         replicas: configuration.replicas,
         leaseMs,
         lagMs: configuration.replicaLagMs,

@@ -107,6 +107,50 @@ describe('docker-compose.yml', () => {
   })
 })
 
+describe('docker-compose.cluster.yml', () => {
+  const cluster = parse(read('docker-compose.cluster.yml'), { merge: true }) as Compose
+  const { etcd, ...brokers } = cluster.services
+  // What the shell that starts it must give.
+  const given = (variables: Readonly<Record<string, string>>) =>
+    Object.fromEntries(
+      Object.entries(variables).map(([name, value]) => [name, /^\$\{\w+:\?/.test(value) ? 'a secret' : value]),
+    )
+  const configurations = Object.values(brokers).map((it) =>
+    configurationOf({ ...environment, ...given(it.environment) }),
+  )
+
+  test('has an etcd and three brokers of one cluster, each with a name, a disk and a published port of its own', () => {
+    expect(etcd).toBeDefined()
+    expect(configurations.map(({ nodeId }) => nodeId)).toEqual(['b1', 'b2', 'b3'])
+    expect(configurations.map(({ etcd: urls, cluster: name, replicas }) => [urls, name, replicas])).toEqual(
+      Array(3).fill([['http://etcd:2379'], 'demo', 3]),
+    )
+    expect(Object.values(brokers).map(({ ports }) => ports)).toEqual(
+      [0, 1, 2].map((i) => [`127.0.0.1:${9000 + i}:9000`, `127.0.0.1:${8000 + i}:8000`]),
+    )
+    const volumes = Object.values(cluster.services).map((it) => it.volumes[0]!.split(':')[0])
+    expect(new Set(volumes).size).toBe(4)
+    expect(Object.keys(cluster.volumes)).toEqual(volumes)
+  })
+
+  test('sends clients to the published ports, and brokers to each other by name', () => {
+    for (const [i, [name, { ports }]] of Object.entries(brokers).entries()) {
+      const { advertiseTcp, advertiseHttp, advertiseReplication, http, replication, clusterSecret } = configurations[i]!
+      expect(ports[0]).toBe(`${advertiseTcp!.host}:${advertiseTcp!.port}:9000`)
+      expect(advertiseHttp).toEqual({ host: name, port: http!.port })
+      expect(advertiseReplication).toEqual({ host: name, port: replication.port })
+      expect(clusterSecret).toBe('a secret')
+    }
+  })
+
+  test('gives each broker more time to stop than it takes', () => {
+    for (const [i, { stop_grace_period: grace, init }] of Object.values(brokers).entries()) {
+      expect(Number(/^(\d+)s$/.exec(grace)![1]) * 1000).toBeGreaterThan(configurations[i]!.shutdownTimeoutMs)
+      expect(init).toBe(true)
+    }
+  })
+})
+
 /** Runs a program to its end and returns its exit code. */
 function exitOf(file: string, args: readonly string[], options: object): Promise<number | null> {
   return new Promise((resolve, reject) => {

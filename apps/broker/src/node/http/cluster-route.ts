@@ -1,11 +1,16 @@
 import type { BrokerStatus, ClusterStatus } from '@gomq/cluster'
 import type { Broker } from '../../broker.js'
-import type { JsonSchema } from './field.js'
+import { type JsonSchema, oneOf } from './field.js'
+import { parseQuery } from './query.js'
 import type { Route } from './route.js'
 
 const ROLES = ['joining', 'member', 'leader', 'suspended']
 const NUMBER_OR_NULL: JsonSchema = { type: ['integer', 'null'] }
 const TEXT_OR_NULL: JsonSchema = { type: ['string', 'null'] }
+
+const QUERY = {
+  local: oneOf(['true', 'false'], 'Whether this broker answers for itself, also while another leads.', 'false'),
+}
 
 const BROKER: JsonSchema = {
   type: 'object',
@@ -21,6 +26,10 @@ const BROKER: JsonSchema = {
       additionalProperties: false,
     },
     version: { type: 'string' },
+    startedAtMs: {
+      ...NUMBER_OR_NULL,
+      description: 'When its process started, ms since 1970 by its clock; null where this broker does not know.',
+    },
     isInSync: { type: 'boolean', description: 'Whether it has everything that is acknowledged, and may be elected.' },
     logEndOffset: { ...NUMBER_OR_NULL, description: 'Null where this broker does not know.' },
     lag: {
@@ -28,16 +37,17 @@ const BROKER: JsonSchema = {
       description: "Offsets behind the leader's log end; null where this broker does not know.",
     },
   },
-  required: ['id', 'storeId', 'role', 'addresses', 'version', 'isInSync', 'logEndOffset', 'lag'],
+  required: ['id', 'storeId', 'role', 'addresses', 'version', 'startedAtMs', 'isInSync', 'logEndOffset', 'lag'],
   additionalProperties: false,
 }
 
-/** `GET /v1/cluster`: the cluster as this broker sees it. Every broker answers for itself, whoever leads. */
+/** `GET /v1/cluster`: the cluster as its leader sees it, who alone knows how far each has come; as this broker sees it where nobody leads. */
 export function clusterRoute(broker: Broker): Route {
   return {
     method: 'GET',
     paths: ['/v1/cluster'],
-    summary: 'The cluster as this broker sees it; of a broker alone, itself.',
+    summary: 'The cluster as its leader sees it, or this broker if nobody leads; of a broker alone, itself.',
+    query: QUERY,
     answers: {
       200: {
         description: 'Who leads, who is in sync, and how far each has come, as far as this broker knows.',
@@ -72,7 +82,10 @@ export function clusterRoute(broker: Broker): Route {
         },
       },
     },
-    handle: () => ({ id: broker.id, ...clusterJson(broker.cluster) }),
+    handle: (request) => {
+      parseQuery(request, QUERY)
+      return { id: broker.id, ...clusterJson(broker.cluster) }
+    },
   }
 }
 
@@ -85,9 +98,9 @@ function clusterJson(status: ClusterStatus): object {
 }
 
 function brokerJson(status: BrokerStatus): object {
-  const { id, storeId, role, addresses, version, isInSync, logEndOffset, lag } = status
+  const { id, storeId, role, addresses, version, startedAtMs, isInSync, logEndOffset, lag } = status
   return {
-    ...{ id, storeId, role, addresses: addresses ?? null, version, isInSync },
+    ...{ id, storeId, role, addresses: addresses ?? null, version, startedAtMs: startedAtMs ?? null, isInSync },
     ...{ logEndOffset: logEndOffset ?? null, lag: lag ?? null },
   }
 }

@@ -7,6 +7,7 @@ import { clusterRoute } from './cluster-route.js'
 import { browserGuard } from './guard.js'
 import { HeldBytes } from './held-bytes.js'
 import { takeJsonBodies } from './json-body.js'
+import { leaderProxy } from './leader-proxy.js'
 import { listingRoutes } from './listing-routes.js'
 import { messagesRoute } from './messages-route.js'
 import { openApiRoute } from './openapi.js'
@@ -50,7 +51,7 @@ export interface HttpServerOptions {
 
 /** The HTTP door. JSON only, for browsers of the same origin only, every answer bounded. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { messageBytesMax, httpHosts, log, heldBytesMax = HELD_BYTES_MAX } = options
+  const { broker, messageBytesMax, httpHosts, log, heldBytesMax = HELD_BYTES_MAX } = options
   const bodyBytesMax = Math.floor(messageBytesMax * BODY_FACTOR) + BODY_OVERHEAD_BYTES
   const server = fastify({
     logger: false,
@@ -75,6 +76,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     reply.raw.once('close', () => held.release(request.raw))
     next(guard(request))
   })
+  server.addHook('onRequest', leaderProxy(broker))
   server.setErrorHandler(errorHandler(log))
   const routes = routesOf(options, held)
   const resources = routes.flatMap(({ method, paths }) => paths.map((path) => `${method} ${path}`)).join(', ')

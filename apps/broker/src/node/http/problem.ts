@@ -7,6 +7,9 @@ import type { JsonSchema } from './field.js'
 /** Media type of a problem document. */
 export const PROBLEM_TYPE = 'application/problem+json'
 
+/** An election takes moments. */
+const RETRY_AFTER_SEC = 1
+
 /** Schema of a problem document. */
 export const PROBLEM_SCHEMA: JsonSchema = {
   type: 'object',
@@ -35,6 +38,7 @@ export function sendProblem(
   detail: string,
   status: number = ERROR_TABLE[code].httpStatus,
 ): FastifyReply {
+  if (code === 'NO_LEADER' || code === 'NOT_LEADER') reply.header('retry-after', RETRY_AFTER_SEC)
   return reply
     .code(status)
     .type(PROBLEM_TYPE)
