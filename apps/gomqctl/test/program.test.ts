@@ -189,12 +189,7 @@ describe('other commands', () => {
     expect((await run(['--http', 'broker:81', name])).calls).toEqual([['lists', name, elsewhere]])
     process.env['GOMQ_HTTP'] = 'broker:81'
     expect((await run([name])).calls).toEqual([['lists', name, elsewhere]])
-  })
-
-  test('cluster asks the HTTP that is named', async () => {
-    expect((await run(words('--http b2:8001 cluster'))).calls).toEqual([
-      ['cluster', { ...defaults, http: 'http://b2:8001' }],
-    ])
+    expect((await run(['cluster'])).calls, 'the cluster is asked there too').toEqual([['cluster', elsewhere]])
   })
 
   test('completion is told the shell', async () => {
