@@ -114,7 +114,7 @@ Examples:
   gomqctl pub -c b1:9000,b2:9000,b3:9000 -t t hello       finds the leader itself, and follows it
 
 LAG: offsets behind the leader's log end. IN SYNC: has all that is acknowledged, and may lead.
-EPOCH and HIGH WATERMARK are those of the cluster. Says on stderr why nothing goes on, if nothing does.
+EPOCH and HIGH WATERMARK are those of the cluster. If nothing goes on, stderr says why.
 Ends with 75 if nobody leads.
 `,
   context: `
