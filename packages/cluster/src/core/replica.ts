@@ -7,6 +7,7 @@ import type { ReplicaRole } from '../replication.js'
 import type { LinkFailure } from '../transport.js'
 import { Candidacy } from './candidacy.js'
 import { formationOf, isOwnKey, mismatchOf } from './election.js'
+import { LeaderProbe } from './leader-probe.js'
 import { Leadership } from './leadership.js'
 import { LeaderLease } from './lease.js'
 import type { LogView } from './log-view.js'
@@ -44,6 +45,7 @@ export class Replica {
   readonly #log: LogView
   readonly #member: Member
   readonly #candidacy: Candidacy
+  readonly #probe: LeaderProbe
   #ready: Ready[] = []
   #numbers = 0
   #view: ClusterView | undefined
@@ -63,15 +65,11 @@ export class Replica {
     this.self = { id: options.id, storeId: log.storeId }
     const emit = (ready: Ready) => void this.#ready.push(ready)
     this.records = new RecordKeeper(record, emit)
+    this.#probe = new LeaderProbe(emit)
+    const { self, records } = this
     const { appliedOffset, isIntact } = options
-    this.#member = new Member({ self: this.self, log, records: this.records, emit, appliedOffset, isIntact })
-    this.#candidacy = new Candidacy({
-      self: this.self,
-      log,
-      records: this.records,
-      emit,
-      takeNumber: () => ++this.#numbers,
-    })
+    this.#member = new Member({ self, log, records, emit, appliedOffset, isIntact })
+    this.#candidacy = new Candidacy({ self, log, records, emit, takeNumber: () => ++this.#numbers })
   }
 
   /** What this broker is at the moment. */
@@ -117,6 +115,7 @@ export class Replica {
     if (this.#isOver) return
     this.#checkLease(nowMs)
     this.#leadership?.handleTick(nowMs)
+    this.#probe.proceed(this.#view?.leader)
     this.#proceed(nowMs)
   }
 
@@ -207,8 +206,8 @@ export class Replica {
 
   /** Whether a process listens where the leader did: `refused` means that it has ended, and that its key can go. */
   handleProbed(leaderRevision: number, result: LinkFailure | 'open', nowMs: number): void {
-    if (result === 'refused' && this.#view?.leader?.createRevision === leaderRevision)
-      this.#removeLeader(leaderRevision)
+    const hasEnded = this.#probe.handleProbed(result)
+    if (hasEnded && this.#view?.leader?.createRevision === leaderRevision) this.#removeLeader(leaderRevision)
     this.#proceed(nowMs)
   }
 
@@ -233,7 +232,7 @@ export class Replica {
     this.#member.leave()
     const leader = this.#view?.leader
     if (leader !== undefined && leader.epoch === this.epoch && leader.id !== this.self.id && !this.#isOver)
-      this.#ready.push({ kind: 'probe', address: leader.addresses.replication, leaderRevision: leader.createRevision })
+      this.#probe.suspect(leader)
     this.#proceed(nowMs)
   }
 
@@ -305,6 +304,7 @@ export class Replica {
     }
     if (hello.epoch > epoch) this.records.update({ epoch: hello.epoch })
     if (this.#leadership !== undefined) this.#stepDown(nowMs)
+    this.#probe.clear()
     this.#member.follow(link, hello.epoch)
   }
 
