@@ -50,3 +50,20 @@ it('a cluster keeps its promises over crashes, pauses, partitions, wiped disks a
 it('seeds of a cluster that once found a bug find none', { timeout: 600_000 }, async () => {
   for (const [seed, brokers, steps] of LONG ? kept : kept.slice(0, 1)) await expectSound(seed, brokers, steps)
 })
+
+it.each([
+  ['early-confirmations', /committed is on f\+1 disks/],
+  ['no-truncation', /one committed prefix/],
+  ['unclean-election', /who leads has all that committed/],
+] as const)(
+  "a cluster with the planted bug '%s' is caught within three seeds",
+  { timeout: 600_000 },
+  async (plant, expected) => {
+    const found: string[] = []
+    for (let seed = 1; seed <= 3; seed++) {
+      found.push(...(await run(seed, 3, seed === 3 ? 700 : 400, plant)).violations.map(({ invariant }) => invariant))
+      if (found.some((invariant) => expected.test(invariant))) return
+    }
+    expect(found).toContainEqual(expect.stringMatching(expected))
+  },
+)
