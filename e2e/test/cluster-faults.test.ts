@@ -17,13 +17,11 @@ const isLong = process.env['GOMQ_LONG'] !== undefined
 const seed = Number(process.env['GOMQ_SEED'] ?? 20_262)
 /** Runs of a fault in the long campaign. */
 const rounds = (long: number, short = 1) => Number(process.env['GOMQ_ROUNDS'] ?? (isLong ? long : short))
-/** What is done without GOMQ_LONG too. */
-const SHORT = ['the leader, and another broker while the next one is elected']
 const LONG_MS = 3_600_000
 
 beforeEach((context) => {
   if (etcdMissing !== undefined) context.skip(etcdMissing)
-  if (!isLong && !SHORT.includes(context.task.name)) context.skip('takes long: GOMQ_LONG=1')
+  if (!isLong) context.skip('takes long: GOMQ_LONG=1')
 })
 
 describe('processes that die', () => {

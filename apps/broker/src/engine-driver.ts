@@ -1,5 +1,5 @@
 import { Engine, type EngineOptions, type EngineRead, type Outbox } from '@gomq/engine'
-import { type ErrorCode, nextOffsetOf, type Offset, type Packet, PacketType } from '@gomq/protocol'
+import { type ErrorCode, GomqError, nextOffsetOf, type Offset, type Packet, PacketType } from '@gomq/protocol'
 import type { Log } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import { ConnectionSweep } from './connection-sweep.js'
@@ -79,7 +79,10 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     this.#mayAcknowledge = () => options.mayAcknowledge()
     this.#steps = new StepLoop({
       afterStep: () => this.#armTick(),
-      onError: (error) => options.onFailure(error),
+      onError: (error) => {
+        // The log tells of its failure itself, when it has done what it can for the next start.
+        if (!(error instanceof LogFailed)) options.onFailure(error)
+      },
       mayFlush: this.#mayAcknowledge,
       onHeld: () => this.#handleHeld(),
     })
@@ -264,13 +267,22 @@ export class EngineDriver implements ConnectionHost, DoorHost {
       },
       close: (connectionId) => this.#peers.get(connectionId)?.close(),
       append: (batch) => {
-        this.#log.append(batch)
+        this.#append(batch)
         this.#unsynced.handleAppended(nextOffsetOf(batch), batch.byteLength)
         this.#onAppended(batch.byteLength)
       },
       read: (token, request) => this.#read(token, request),
       findOffset: (token, timeMs) => this.#findOffset(token, timeMs),
       wake: () => this.#wake(),
+    }
+  }
+
+  /** A log that has failed takes nothing. Nobody is told so by a refusal: who publishes would believe it, where the next leader may take the message. */
+  #append(batch: Uint8Array): void {
+    try {
+      this.#log.append(batch)
+    } catch (error) {
+      throw error instanceof GomqError && error.code !== 'CLOSED' ? new LogFailed(error.message) : error
     }
   }
 
@@ -326,3 +338,6 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     })
   }
 }
+
+/** The log has failed and takes nothing any more. No error of the engine's: it goes through it, and ends the step. */
+class LogFailed extends Error {}
