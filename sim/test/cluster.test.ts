@@ -63,7 +63,7 @@ it.each(LONG ? PLANTS : PLANTS.slice(0, 2))(
   async (plant, expected) => {
     const found: string[] = []
     for (let seed = 1; seed <= 3; seed++) {
-      found.push(...(await run(seed, 3, seed === 3 ? 700 : 400, plant)).violations.map(({ invariant }) => invariant))
+      found.push(...(await run(seed, 3, seed === 3 ? 700 : 600, plant)).violations.map(({ invariant }) => invariant))
       if (found.some((invariant) => expected.test(invariant))) return
     }
     expect(found).toContainEqual(expect.stringMatching(expected))
