@@ -20,15 +20,7 @@ export class Ledger {
   audit(stored: readonly string[]): LedgerAudit {
     const seen = new Map<string, number>()
     const last = new Map<string, number>()
-    const audit = {
-      stored: stored.length,
-      lost: 0,
-      duplicated: 0,
-      outOfOrder: 0,
-      refusedButStored: 0,
-      unheardOf: 0,
-      firstLost: '',
-    }
+    const audit = { stored: stored.length, ...NOTHING_WRONG }
     for (const message of stored) {
       const [producer = '', number = ''] = message.split(':')
       const sequence = Number(number)
