@@ -9,6 +9,14 @@ import { readAll } from './read-all.js'
 const WINDOW = 400
 /** Quick enough that a broker which lives for a tenth of a second is found. */
 export const RECONNECT = { minMs: 10, maxMs: 100 }
+/** What a broker that fails, starts or stops answers to who connects for the first time; the client itself tries again only later. */
+const CONNECT_AGAIN: ReadonlySet<string> = new Set([
+  'UNAVAILABLE',
+  'SHUTTING_DOWN',
+  'STORAGE_FAILED',
+  'NO_LEADER',
+  'NOT_LEADER',
+])
 /** Silence after which the consumer is taken for stalled. */
 const STALLED_MS = 15_000
 
@@ -42,7 +50,8 @@ export async function produce(
   } = {},
 ): Promise<void> {
   const { compression = 'none', gate = new Gate(), restMs = 0, onRejected } = options
-  await using mq: GomqClient = await connect(url, { clientId: name, reconnect: RECONNECT, compression })
+  await using mq = await connectAtLast(url, name, compression, stop)
+  if (mq === null) return
   const headers = compression === 'none' ? undefined : COMPRESSIBLE
   const waiting = new Set<Promise<void>>()
   for (let sequence = 0; !stop.aborted; sequence++) {
@@ -60,6 +69,25 @@ export async function produce(
     if (gate.isClosed) await gate.pass(stop)
   }
   await Promise.all(waiting)
+}
+
+/** Connects to a broker that may just be failing or coming back: tries again until it is stopped, then null. */
+async function connectAtLast(
+  url: string | readonly string[],
+  clientId: string,
+  compression: Compression,
+  stop: AbortSignal,
+): Promise<GomqClient | null> {
+  while (!stop.aborted) {
+    try {
+      return await connect(url, { clientId, reconnect: RECONNECT, compression, signal: stop })
+    } catch (error) {
+      if (stop.aborted) return null
+      if (!(error instanceof GomqError) || !CONNECT_AGAIN.has(error.code)) throw error
+      await delay(RECONNECT.maxMs)
+    }
+  }
+  return null
 }
 
 /** A durable subscriber under way. */
