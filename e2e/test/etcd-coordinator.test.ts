@@ -101,6 +101,22 @@ describe('etcd as the coordinator', () => {
     expect(await a.removeLeader(won.createRevision)).toMatchObject({ kind: 'done', view: { leader: undefined } })
   })
 
+  test('one copy is appointed while nobody leads and the set stands, also where nothing is known', async () => {
+    await using a = open()
+    const appoint = (inSyncRevision: number) =>
+      a.appoint({ cluster: { uuid: 'one', replicas: 3 }, epoch: 7 as Epoch, member: members[0]!, inSyncRevision })
+    const appointed = { cluster: { uuid: 'one', replicas: 3 }, inSync: { epoch: 7, members: members.slice(0, 1) } }
+    expect((await appoint(1)).kind).toBe('refused')
+    expect(await appoint(0)).toMatchObject({ kind: 'done', view: appointed })
+    expect((await appoint(0)).kind).toBe('refused')
+    const { modRevision } = (await a.read()).inSync!
+    expect(await appoint(modRevision)).toMatchObject({ kind: 'done', view: appointed })
+    const lease = await a.register(broker('a'), 5000)
+    const inSyncRevision = (await a.read()).inSync!.modRevision
+    await a.campaign({ lease, leader: leader('a', 8), members: members.slice(0, 1), inSyncRevision })
+    expect((await appoint((await a.read()).inSync!.modRevision)).kind).toBe('refused')
+  })
+
   test('who campaigns under a lease that is gone is refused', async () => {
     await using a = open()
     await a.form({ uuid: 'one', replicas: 3 }, members)

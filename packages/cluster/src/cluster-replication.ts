@@ -8,6 +8,7 @@ import type { LinkId, Ready } from './core/ready.js'
 import { Replica } from './core/replica.js'
 import { TICK_MS } from './limits.js'
 import { LogChanges } from './log-changes.js'
+import { recoverCluster } from './recovery.js'
 import type { ReplicaLog, ReplicaRecordStore, SnapshotStore } from './replica-log.js'
 import type { ClusterStatus, ReplicaRole, Replication, ReplicationHandler } from './replication.js'
 import { SnapshotSending } from './snapshot-transfer.js'
@@ -33,6 +34,8 @@ export interface ClusterReplicationOptions {
   readonly log: ReplicaLog
   readonly snapshots: SnapshotStore
   readonly records: ReplicaRecordStore
+  /** An operator's word that the cluster goes on with this copy, whose log ends there: see `recoverCluster`. `onDone` says whether there was need. */
+  readonly recovery?: { readonly confirmedEnd: Offset; onDone(wasNeeded: boolean): void } | undefined
   readonly clock: Clock
   readonly random: Random
   readonly handler: ReplicationHandler
@@ -131,6 +134,7 @@ export class ClusterReplication implements Replication {
 
   async #start(): Promise<void> {
     const { id, replicas, lagMs, leaseMs, log, records, transport, coordinator, clock } = this.#options
+    await this.#recover()
     const record = await records.load()
     if (this.#isOver) return
     const { appliedOffset, isIntact } = this.#options
@@ -155,6 +159,12 @@ export class ClusterReplication implements Replication {
     })
     this.#rounds.start()
     this.#tick = clock.schedule(TICK_MS, () => this.#handleTick())
+  }
+
+  async #recover(): Promise<void> {
+    const { recovery } = this.#options
+    if (recovery !== undefined)
+      recovery.onDone(await recoverCluster({ ...this.#options, confirmedEnd: recovery.confirmedEnd }))
   }
 
   async #end(): Promise<void> {

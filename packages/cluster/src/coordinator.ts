@@ -51,6 +51,16 @@ export interface Coordinator {
     readonly leaderRevision: number
     readonly inSyncRevision: number
   }): Promise<WriteOutcome>
+  /**
+   * By an operator's word (R19): makes one copy the in-sync set, with this epoch, and writes the cluster's identity; if nobody leads and the set stands at
+   * `inSyncRevision` (0: there is none).
+   */
+  appoint(request: {
+    readonly cluster: { readonly uuid: string; readonly replicas: number }
+    readonly epoch: Epoch
+    readonly member: Replica
+    readonly inSyncRevision: number
+  }): Promise<WriteOutcome>
   /** Removes the leader's key if it is the one won at `leaderRevision`: a leader that resigns, or one whose process is known to be dead. */
   removeLeader(leaderRevision: number): Promise<WriteOutcome>
   /** Calls `onChange` when something may have changed: a hint, it may come late, twice or never. @returns ends the watch */

@@ -110,6 +110,7 @@ function lying(coordinator: Coordinator, change: (view: ClusterView) => ClusterV
     form: (cluster, members) => outcome(coordinator.form(cluster, members)),
     campaign: (request) => outcome(coordinator.campaign(request)),
     changeInSync: (request) => outcome(coordinator.changeInSync(request)),
+    appoint: (request) => outcome(coordinator.appoint(request)),
     removeLeader: (revision) => outcome(coordinator.removeLeader(revision)),
     watch: (onChange) => coordinator.watch(onChange),
     close: () => coordinator.close(),

@@ -18,7 +18,16 @@ export async function clusterMembership(
   fs: FileSystem,
   log: BrokerLog,
 ): Promise<ClusterMembership> {
-  const { etcd, cluster, replication, clusterSecret, dataDir: directory, nodeId: id, leaseMs } = configuration
+  const {
+    etcd,
+    cluster,
+    replication,
+    clusterSecret,
+    dataDir: directory,
+    nodeId: id,
+    leaseMs,
+    recoverAt,
+  } = configuration
   const { EtcdCoordinator, TcpTransport } = await import('@gomq/cluster/node')
   const { ClusterReplication } = await import('@gomq/cluster')
   const place = { fs, directory, crc32 }
@@ -61,6 +70,19 @@ export async function clusterMembership(
         random: systemRandom,
         handler,
         appliedOffset,
+        recovery:
+          recoverAt === undefined
+            ? undefined
+            : {
+                confirmedEnd: recoverAt,
+                onDone: (wasNeeded) =>
+                  wasNeeded
+                    ? log.warn(
+                        { end: recoverAt },
+                        'the cluster was recovered from this copy by --recover-at; what only others have is lost, and they start with empty data directories',
+                      )
+                    : log.warn({}, '--recover-at was not needed: leave it out'),
+              },
         isIntact: (batch: Uint8Array) => isHeaderIntact(batch, crc32) && isBatchIntact(batch, crc32),
       })
     },

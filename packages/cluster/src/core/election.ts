@@ -10,7 +10,7 @@ import { includesReplica, isSameReplica } from './same-replica.js'
  * not the one that belongs to the others. Undefined if all is well.
  */
 export function mismatchOf(record: ReplicaRecord, log: LogView, view: ClusterView): string | undefined {
-  const way = 'nothing was changed; see docs/operating/cluster.md, "recover"'
+  const way = `nothing was changed, the log ends at ${log.logEndOffset} with epoch ${log.epochStarts.at(-1)?.epoch ?? 0}; see docs/operating/cluster.md, "recover"`
   if (record.coordinatorId !== '' && record.coordinatorId !== view.coordinatorId)
     return `the coordinator is another one (${view.coordinatorId}, was ${record.coordinatorId}): etcd was wiped or restored; ${way}`
   if (view.revision < record.coordinatorRevision)

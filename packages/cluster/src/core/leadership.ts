@@ -211,7 +211,7 @@ export class Leadership {
    */
   advance(nowMs: number): void {
     const { log, lease, emit } = this.#context
-    if (lease.isValid(nowMs)) {
+    if (lease.isValid(nowMs) && this.#isHeldByEnough) {
       const point = this.inSync.commitPoint((replica) => this.syncedOf(replica))
       if (point > log.highWatermark && point > this.#electedEnd && log.epochStarts.at(-1)?.epoch === this.epoch)
         emit({ kind: 'commit', offset: point })
@@ -290,6 +290,11 @@ export class Leadership {
     const inTouch = others.filter((replica) => nowMs - (this.#progressOf(replica)?.heardAtMs ?? 0) <= lagMs)
     if (1 + inTouch.length >= copiesMin(this.#replicas)) return true
     return !others.some((replica) => includesReplica(this.#registered, replica))
+  }
+
+  /** A set that a recovery made has one member: it commits nothing before others are in sync (R6). */
+  get #isHeldByEnough(): boolean {
+    return this.inSync.members.length >= copiesMin(this.#replicas)
   }
 
   #progressOf(replica: Replica): MemberProgress | undefined {

@@ -128,6 +128,22 @@ export class EtcdCoordinator implements Coordinator {
     )
   }
 
+  appoint(request: {
+    readonly cluster: { readonly uuid: string; readonly replicas: number }
+    readonly epoch: Epoch
+    readonly member: Replica
+    readonly inSyncRevision: number
+  }): Promise<WriteOutcome> {
+    const { cluster, epoch, member, inSyncRevision } = request
+    return this.#write(
+      [created(this.#keys.leader, 0), modified(this.#keys.inSync, inSyncRevision)],
+      [
+        put(this.#keys.cluster, encodeValue(cluster)),
+        put(this.#keys.inSync, encodeValue({ epoch, members: [member] })),
+      ],
+    )
+  }
+
   removeLeader(leaderRevision: number): Promise<WriteOutcome> {
     const { leader } = this.#keys
     return this.#write([created(leader, leaderRevision)], [{ request_delete_range: { key: leader } }])

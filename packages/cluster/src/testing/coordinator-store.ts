@@ -14,6 +14,9 @@ export type CampaignRequest = Parameters<Coordinator['campaign']>[0]
 /** What a leader writes. */
 export type InSyncRequest = Parameters<Coordinator['changeInSync']>[0]
 
+/** What a recovery writes. */
+export type AppointRequest = Parameters<Coordinator['appoint']>[0]
+
 /** The least that etcd grants, ms. */
 const TTL_MS_MIN = 2000
 
@@ -105,6 +108,15 @@ export class CoordinatorStore {
     const leads = this.#leader?.key.createRevision === leaderRevision
     if (!leads || this.#inSync?.modRevision !== inSyncRevision) return false
     this.#putInSync(epoch, members)
+    return true
+  }
+
+  /** R19, as one transaction. @returns whether it was done */
+  appoint({ cluster, epoch, member, inSyncRevision }: AppointRequest): boolean {
+    this.#expire()
+    if (this.#leader !== undefined || (this.#inSync?.modRevision ?? 0) !== inSyncRevision) return false
+    this.#cluster = cluster
+    this.#putInSync(epoch, [member])
     return true
   }
 

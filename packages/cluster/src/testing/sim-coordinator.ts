@@ -2,7 +2,7 @@ import { GomqError, type Random, randomInteger } from '@gomq/protocol'
 import type { Clock } from '../clock.js'
 import type { ClusterView, RegisteredBroker, Replica } from '../cluster-view.js'
 import type { Coordinator, Lease, WriteOutcome } from '../coordinator.js'
-import { type CampaignRequest, CoordinatorStore, type InSyncRequest } from './coordinator-store.js'
+import { type AppointRequest, type CampaignRequest, CoordinatorStore, type InSyncRequest } from './coordinator-store.js'
 
 /** After that a call is given up, ms on the caller's clock. */
 const DEADLINE_MS = 1500
@@ -94,6 +94,10 @@ export class SimCoordinatorClient implements Coordinator {
 
   changeInSync(request: InSyncRequest): Promise<WriteOutcome> {
     return this.#write(() => this.#store.changeInSync(request))
+  }
+
+  appoint(request: AppointRequest): Promise<WriteOutcome> {
+    return this.#write(() => this.#store.appoint(request))
   }
 
   removeLeader(leaderRevision: number): Promise<WriteOutcome> {

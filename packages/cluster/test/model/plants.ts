@@ -207,6 +207,7 @@ function lying(coordinator: Coordinator, change: (view: ClusterView) => ClusterV
     form: (cluster, members) => outcome(coordinator.form(cluster, members)),
     campaign: (request) => outcome(coordinator.campaign(request)),
     changeInSync: (request) => outcome(coordinator.changeInSync(request)),
+    appoint: (request) => outcome(coordinator.appoint(request)),
     removeLeader: (revision) => outcome(coordinator.removeLeader(revision)),
   })
 }
@@ -220,6 +221,7 @@ function wrap(coordinator: Coordinator, changes: Partial<Coordinator>): Coordina
     form: (cluster, members) => coordinator.form(cluster, members),
     campaign: (request) => coordinator.campaign(request),
     changeInSync: (request) => coordinator.changeInSync(request),
+    appoint: (request) => coordinator.appoint(request),
     removeLeader: (revision) => coordinator.removeLeader(revision),
     watch: (onChange) => coordinator.watch(onChange),
     close: () => coordinator.close(),

@@ -1,5 +1,6 @@
 import {
   ClusterReplication,
+  type ClusterReplicationOptions,
   type Coordinator,
   type ReplicaRecord,
   type ReplicationHandler,
@@ -35,6 +36,7 @@ export interface NodeOptions {
   readonly transport: Transport
   readonly disk: Disk
   readonly events: NodeEvents
+  readonly recovery?: ClusterReplicationOptions['recovery']
   readonly wrapLog?: (log: MemoryReplicaLog, node: () => Node) => MemoryReplicaLog
 }
 
@@ -94,6 +96,7 @@ export class Node implements ReplicationHandler {
       handler: this,
       appliedOffset: () => this.appliedOffset,
       isIntact: () => true,
+      recovery: options.recovery,
     })
   }
 

@@ -57,6 +57,22 @@ describe('a coordinator in memory', () => {
     })
   })
 
+  it('[R19] appoints one copy while nobody leads and the set stands, also where nothing is known', async () => {
+    const { clock, client, coordinator, campaign } = await formed()
+    const revision = () => coordinator.store.view().inSync?.modRevision ?? 0
+    const appoint = (inSyncRevision: number) =>
+      within(
+        clock,
+        client.appoint({ cluster: { uuid: 'u', replicas: 3 }, epoch: 7 as Epoch, member: b, inSyncRevision }),
+      )
+    expect(await appoint(revision() - 1)).toMatchObject({ kind: 'refused' })
+    expect(await appoint(revision())).toMatchObject({ kind: 'done', view: { inSync: { epoch: 7, members: [b] } } })
+    await within(clock, campaign(8))
+    expect(await appoint(revision())).toMatchObject({ kind: 'refused' })
+    coordinator.wipe()
+    expect(await appoint(0)).toMatchObject({ kind: 'done', view: { cluster: { uuid: 'u' }, inSync: { members: [b] } } })
+  })
+
   it('[R7] changes the set only for the leader that leads, from the set that it knows', async () => {
     const { clock, coordinator, client, campaign } = await formed()
     await within(clock, campaign(1))

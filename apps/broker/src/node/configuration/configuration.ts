@@ -1,3 +1,4 @@
+import type { Offset } from '@gomq/protocol'
 import type { Endpoint } from './values.js'
 
 /** What an operator can set, checked and in base units. Each field is an option of `option-table.ts`. */
@@ -47,6 +48,8 @@ export interface Configuration {
   readonly leaseMs: number
   /** Time that a member may be behind before the leader goes on without it. */
   readonly replicaLagMs: number
+  /** An operator's word that the cluster goes on with this copy, whose log ends there. */
+  readonly recoverAt: Offset | undefined
   /** What others are told instead of the listeners' addresses. */
   readonly advertiseTcp: Endpoint | undefined
   readonly advertiseHttp: Endpoint | undefined

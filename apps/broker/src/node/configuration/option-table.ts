@@ -9,6 +9,7 @@ import {
   identifier,
   integer,
   name,
+  offsetOrNone,
   oneOf,
   path,
   type Schema,
@@ -202,6 +203,14 @@ export const OPTIONS: { readonly [K in keyof Configuration]: Option<Configuratio
     fallback: '3000',
     description: 'Time that a member may be behind before acknowledgements wait for it no more.',
     schema: integer(500, 60_000),
+  },
+  recoverAt: {
+    flag: 'recover-at',
+    placeholder: 'offset',
+    fallback: '',
+    description:
+      "Makes a cluster that has lost everything in sync, or its etcd, go on with this broker's copy, whose log ends there. What only others have is lost: see docs/operating/cluster.md.",
+    schema: offsetOrNone,
   },
   advertiseTcp: {
     flag: 'advertise-tcp',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import type { Offset } from '@gomq/protocol'
 
 /** Turns a value of any source into the one that is meant. @throws RefusedValue */
 export type Schema<T> = (value: unknown) => T
@@ -55,6 +56,10 @@ export function integer(min: number, max: number): Schema<number> {
     return number
   }
 }
+
+/** An offset of the log, or nothing. */
+export const offsetOrNone: Schema<Offset | undefined> = (value) =>
+  value === '' ? undefined : (integer(0, Number.MAX_SAFE_INTEGER)(value) as Offset)
 
 /** True or false, as a boolean or as text: `true`, `1`, `yes`, `false`, `0`, `no`. */
 export const boolean: Schema<boolean> = (value) => {
