@@ -24,6 +24,3 @@ export const INBOX_MESSAGES_MAX = 16_384
 
 /** How long a member may be silent while it cuts its log or installs a snapshot, before its link is opened anew. */
 export const BUSY_MS_MAX = 60_000
-
-/** A leader that for so many lag limits reaches too few in-sync members to commit anything gives up the lead if one of them lives. */
-export const OUT_OF_TOUCH_LAGS = 3

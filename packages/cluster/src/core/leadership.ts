@@ -1,6 +1,6 @@
 import { type Epoch, invariant, type Offset } from '@gomq/protocol'
 import type { ClusterView, LeaderKey, Replica } from '../cluster-view.js'
-import { OUT_OF_TOUCH_LAGS, TICK_MS } from '../limits.js'
+import { TICK_MS } from '../limits.js'
 import type { ReplicaMessage } from '../messages.js'
 import type { LogPiece } from '../replica-log.js'
 import { copiesMin, InSyncSet } from './in-sync-set.js'
@@ -38,7 +38,7 @@ export class Leadership {
   readonly #members: Map<string, MemberProgress> = new Map()
   #registered: readonly Replica[] = []
   #lastTickMs: number
-  #inTouchAtMs: number
+  #awakeAtMs: number
   #resigning: 'no' | 'waiting' | 'asked' = 'no'
 
   constructor(context: LeadershipContext, key: LeaderKey, view: ClusterView, nowMs: number) {
@@ -52,7 +52,7 @@ export class Leadership {
     this.#electedEnd = context.log.logEndOffset
     this.#marks = new LagMarks(context.lagMs, nowMs)
     this.#lastTickMs = nowMs
-    this.#inTouchAtMs = nowMs
+    this.#awakeAtMs = nowMs
   }
 
   /** All other brokers that it knows. */
@@ -96,8 +96,8 @@ export class Leadership {
       else if (member.isSilent(this.#context.lagMs, nowMs)) member.close()
       member.beat()
     }
-    if (isLate || this.#canCommit(nowMs)) this.#inTouchAtMs = nowMs
-    else if (nowMs - this.#inTouchAtMs > OUT_OF_TOUCH_LAGS * this.#context.lagMs) this.giveUp()
+    if (isLate) this.#awakeAtMs = nowMs
+    else if (this.#isOutOfTouch(nowMs)) this.giveUp()
     const again = this.inSync.takeUnsettled()
     if (again !== undefined) this.#ask(again)
     this.#review(nowMs)
@@ -281,15 +281,16 @@ export class Leadership {
   }
 
   /**
-   * Whether enough copies answer for something to commit. If not, and others in sync live (they are registered), one of them may reach more than this
-   * leader does, which holds the lead in vain.
+   * Whether so few copies have answered within the limit that nothing can commit, although one of the others in sync lives (it is registered): it may
+   * reach more than this leader does, which holds the lead in vain.
    */
-  #canCommit(nowMs: number): boolean {
+  #isOutOfTouch(nowMs: number): boolean {
     const { self, lagMs } = this.#context
+    if (nowMs - this.#awakeAtMs <= lagMs) return false
     const others = this.inSync.members.filter((replica) => !isSameReplica(replica, self))
     const inTouch = others.filter((replica) => nowMs - (this.#progressOf(replica)?.heardAtMs ?? 0) <= lagMs)
-    if (1 + inTouch.length >= copiesMin(this.#replicas)) return true
-    return !others.some((replica) => includesReplica(this.#registered, replica))
+    if (1 + inTouch.length >= copiesMin(this.#replicas)) return false
+    return others.some((replica) => includesReplica(this.#registered, replica))
   }
 
   /** A set that a recovery made has one member: it commits nothing before others are in sync (R6). */

@@ -141,3 +141,43 @@ describe('a member whose disk has lost what it had confirmed', () => {
     })
   })
 })
+
+describe('a leader that nobody answers', () => {
+  /** Ticks from then to then, ms. */
+  const tick = ({ leadership }: ReturnType<typeof lead>, fromMs: number, toMs: number) => {
+    for (let nowMs = fromMs; nowMs <= toMs; nowMs += 250) leadership.handleTick(nowMs)
+  }
+
+  it('gives the lead up after the lag limit, as others in sync live', () => {
+    const led = lead()
+    led.follow(b, 30)
+    tick(led, 250, 3000)
+    expect(led.take('removeLeader')).toEqual([])
+    tick(led, 3250, 3250)
+    expect(led.take('removeLeader')).toEqual([{ kind: 'removeLeader', leaderRevision: 20 }])
+  })
+
+  it('keeps it while one member answers, or if nobody else is there', () => {
+    const led = lead()
+    led.follow(b, 30)
+    for (let nowMs = 250; nowMs <= 9000; nowMs += 250) {
+      led.confirm(b, 30, nowMs)
+      led.leadership.handleTick(nowMs)
+    }
+    const alone = lead()
+    alone.follow(b, 30)
+    alone.leadership.handleView({ ...view, brokers: [broker(a)] }, 0)
+    tick(alone, 250, 9000)
+    expect([...led.take('removeLeader'), ...alone.take('removeLeader')]).toEqual([])
+  })
+
+  it('gives them the limit once more after it stood still itself', () => {
+    const led = lead()
+    led.follow(b, 30)
+    tick(led, 250, 2000)
+    tick(led, 9000, 12_000)
+    expect(led.take('removeLeader')).toEqual([])
+    tick(led, 12_250, 12_250)
+    expect(led.take('removeLeader')).toHaveLength(1)
+  })
+})
