@@ -118,16 +118,29 @@ describe('members that lag', () => {
   })
 
   it('[R6] stay when fewer than f + 1 would be left: nothing commits', async () => {
-    const { clock, network, leader, others, inSync } = await cluster()
+    const { clock, leader, others, inSync } = await cluster()
+    for (const other of others) other.crash()
+    const end = leader.node.append(99, 1)
+    await clock.run(6000)
+    expect(leader.node.replication.role).toBe('leader')
+    expect(inSync()).toHaveLength(2)
+    expect(leader.node.log.highWatermark).toBeLessThan(end)
+    expect(leader.node.replication.status.trouble).toMatch(/nothing commits/)
+  })
+
+  it('that are cut off from their leader lead without it after the lag limit, and commit without it after as much again', async () => {
+    const { clock, network, leader, others, leading } = await cluster()
     for (const { node } of others) {
       network.cut(leader.node.id, node.id)
       network.cut(node.id, leader.node.id)
     }
-    const end = leader.node.append(99, 1)
-    await clock.run(6000)
-    expect(inSync()).toHaveLength(2)
-    expect(leader.node.log.highWatermark).toBeLessThan(end)
-    expect(leader.node.replication.status.trouble).toMatch(/nothing commits/)
+    await clock.run(2500)
+    expect(leading()).toBe(leader)
+    await clock.run(1500)
+    expect(others).toContain(leading())
+    const end = leading()!.node.append(99, 1)
+    await clock.run(3500)
+    expect(others.map(({ node }) => node.log.highWatermark)).toEqual([end, end])
   })
 
   it("[R10, R12] with an empty disk are another copy, which takes the old one's place when it has everything", async () => {

@@ -281,8 +281,8 @@ export class Leadership {
   }
 
   /**
-   * Whether so few copies have answered within the limit that nothing can commit, although one of the others in sync lives (it is registered): it may
-   * reach more than this leader does, which holds the lead in vain.
+   * Whether so few copies have answered within the limit that nothing can commit, although one of the others in sync lives (it is registered, and
+   * its port does not refuse): it may reach more than this leader does, which holds the lead in vain.
    */
   #isOutOfTouch(nowMs: number): boolean {
     const { self, lagMs } = this.#context
@@ -290,7 +290,9 @@ export class Leadership {
     const others = this.inSync.members.filter((replica) => !isSameReplica(replica, self))
     const inTouch = others.filter((replica) => nowMs - (this.#progressOf(replica)?.heardAtMs ?? 0) <= lagMs)
     if (1 + inTouch.length >= copiesMin(this.#replicas)) return false
-    return others.some((replica) => includesReplica(this.#registered, replica))
+    return others.some(
+      (replica) => includesReplica(this.#registered, replica) && this.#progressOf(replica)?.isGone === false,
+    )
   }
 
   /** A set that a recovery made has one member: it commits nothing before others are in sync (R6). */
