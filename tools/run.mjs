@@ -17,6 +17,8 @@ const env = {
   npm_config_progress: 'false',
 }
 
+const TEST_HINT = "see the failures above; 'npm test -- <part of a file name>' runs one file"
+
 const commands = {
   start: () => {
     // With gomqctl, which a second terminal calls next.
@@ -25,11 +27,12 @@ const commands = {
   },
   build: () => build([]),
   check,
-  test: () => {
+  test: async () => {
     build([])
     // Whoever runs one test does not want to wait for the rest.
-    if (args.length === 0) check()
-    run('vitest', ['run', ...args], "see the failures above; 'npm test -- <part of a file name>' runs one file")
+    if (args.length > 0) return run('vitest', ['run', ...args], TEST_HINT)
+    check()
+    await testAll()
   },
   bench: () => {
     build([])
@@ -52,7 +55,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
   )
 }
 if (!Object.hasOwn(commands, command)) fail(`unknown command '${command}'; one of: ${Object.keys(commands).join(', ')}`)
-commands[command]()
+await commands[command]()
 
 /** Installs the locked dependencies, unless the last install ended well, saw the same lockfile, and is still there. */
 function install() {
@@ -109,6 +112,48 @@ function check() {
   run('biome', ['ci', '--error-on-warnings', '.'], "'npm run format' mends most of it")
   run('tsc', ['-p', 'tsconfig.tests.json'], 'the types of the tests do not fit')
   run('knip', ['--no-progress'], 'remove what is not used, or tell knip.json where it is used')
+}
+
+/**
+ * Unit and e2e tests side by side: these compute, those mostly wait for processes. What the second of them prints comes when the first has ended,
+ * and from then on as it happens.
+ */
+async function testAll() {
+  const colors = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}
+  const [unit, e2e] = ['unit', 'e2e'].map((project) => {
+    const child = spawn('vitest', ['run', '--project', project], {
+      cwd: root,
+      env: { ...env, ...colors },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    return { child, ended: endOf(child) }
+  })
+  const pass = (signal) => [unit, e2e].forEach(({ child }) => child.kill(signal))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass)
+  show(unit.child)
+  const held = []
+  const hold = (chunk) => held.push(chunk)
+  e2e.child.stdout.on('data', hold)
+  e2e.child.stderr.on('data', hold)
+  const results = [await unit.ended]
+  e2e.child.stdout.off('data', hold)
+  e2e.child.stderr.off('data', hold)
+  for (const chunk of held) process.stdout.write(chunk)
+  show(e2e.child)
+  results.push(await e2e.ended)
+  for (const result of results) finish('vitest', TEST_HINT, result)
+}
+
+function show(child) {
+  child.stdout.pipe(process.stdout, { end: false })
+  child.stderr.pipe(process.stderr, { end: false })
+}
+
+function endOf(child) {
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve({ status: null, signal: null, error }))
+    child.on('close', (status, signal) => resolve({ status, signal }))
+  })
 }
 
 /** Runs to the end with stdout moved to stderr, so that what `start` prints is only the broker's; stops with its exit code if it fails. */

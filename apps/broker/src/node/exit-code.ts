@@ -21,5 +21,6 @@ export function exitCodeFor(error: unknown): number {
     return ERROR_TABLE[error.code].exitCode
   }
   const isSystemError = error instanceof Error && 'syscall' in error
+  if (isSystemError && 'code' in error && error.code === 'EIO') return ExitCode.STORAGE
   return isSystemError ? ExitCode.UNAVAILABLE : ExitCode.INTERNAL
 }
