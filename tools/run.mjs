@@ -128,7 +128,9 @@ async function testAll() {
     })
     return { child, ended: endOf(child) }
   })
-  const pass = (signal) => [unit, e2e].forEach(({ child }) => child.kill(signal))
+  const pass = (signal) => {
+    for (const { child } of [unit, e2e]) child.kill(signal)
+  }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass)
   show(unit.child)
   const held = []
