@@ -39,7 +39,8 @@ function readPlanOf(flags: BenchFlags, { topic, qos }: Pick<GlobalOptions, 'topi
     filters: topic,
     ...{ from, qos, consumers, messages },
     durationMs: isUnbounded && from === 'new' ? DURATION_MS_DEFAULT : duration,
-    warmupShare: warmup,
+    // Of what has no known length there is no part.
+    warmupShare: isUnbounded && from !== 'new' ? 0 : warmup,
   }
 }
 

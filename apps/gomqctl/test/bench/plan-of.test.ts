@@ -25,7 +25,10 @@ describe('a plan', () => {
     expect(planWith('pub')).toMatchObject({ messages: undefined, durationMs: 10_000 })
     expect(planWith('pub', { messages: 7 })).toMatchObject({ messages: 7 })
     expect(planWith('sub', {}, { topic: ['#'] })).toMatchObject({ messages: undefined, durationMs: 10_000 })
-    expect(planWith('sub', { from: 'earliest' }, { topic: ['#'] })).toMatchObject({ durationMs: undefined })
+    expect(planWith('sub', { from: 'earliest' }, { topic: ['#'] })).toMatchObject({
+      durationMs: undefined,
+      warmupShare: 0,
+    })
     expect(planWith('sub', { messages: 7 }, { topic: ['#'] })).toMatchObject({ messages: 7, durationMs: undefined })
   })
 
