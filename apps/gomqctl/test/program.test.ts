@@ -23,19 +23,8 @@ async function run(args: readonly string[]): Promise<Run> {
     async (...given: unknown[]) => {
       calls.push([name, ...given])
     }
-  const actions: Actions = {
-    pub: record('pub'),
-    sub: record('sub'),
-    list: record('list'),
-    lists: record('lists'),
-    policy: record('policy'),
-    cluster: record('cluster'),
-    bench: record('bench'),
-    version: record('version'),
-    context: record('context'),
-    log: record('log'),
-    completion: record('completion'),
-  }
+  const names = ['pub', 'sub', 'list', 'lists', 'policy', 'cluster', 'bench', 'version', 'context', 'log', 'completion']
+  const actions = Object.fromEntries(names.map((name) => [name, record(name)])) as unknown as Actions
   let stdout = ''
   let stderr = ''
   const program = buildProgram(actions)
@@ -121,40 +110,6 @@ describe('pub', () => {
 
   test('an empty word is an empty message', async () => {
     expect((await run(['-t', 'A', 'pub', ''])).calls[0]![1]).toEqual([''])
-  })
-})
-
-describe('bench', () => {
-  const load = { size: 100, producers: 1, topics: 1, window: 10_000, warmup: 0.1 }
-
-  test.each([
-    ['bench pub', 'pub', { ...load, rate: 0 }],
-    ['bench pub -n 10 --size 1KiB --producers 2', 'pub', { ...load, rate: 0, messages: 10, size: 1024, producers: 2 }],
-    ['--interval 1s bench pub --duration 2m', 'pub', { ...load, rate: 0, interval: 1000, duration: 120_000 }],
-    ['bench e2e --consumers 3 --warmup 0', 'e2e', { ...load, rate: 0, consumers: 3, warmup: 0 }],
-    ['bench latency --precise', 'latency', { ...load, rate: 1000, consumers: 1, precise: true }],
-    ['bench sub --from earliest', 'sub', { from: 'earliest', consumers: 1, warmup: 0.1 }],
-  ])('%s is understood', async (line, kind, flags) => {
-    const { calls, stderr } = await run(words(line))
-    expect(stderr).toBe('')
-    expect(calls).toEqual([['bench', kind, flags, { ...defaults, qos: 1, gomqctlVersion: ownVersion() }]])
-  })
-
-  test('QoS is 1 unless it is given, also as 0', async () => {
-    expect((await run(words('bench pub -q 0'))).calls[0]![3]).toMatchObject({ qos: 0 })
-    process.env['GOMQ_QOS'] = '0'
-    expect((await run(words('bench pub'))).calls[0]![3]).toMatchObject({ qos: 0 })
-  })
-
-  test.each([
-    'bench pub --consumers 2',
-    'bench sub --size 10',
-    'bench pub --warmup 1',
-    'bench pub -n 0',
-    'bench nothing',
-  ])('%s is refused', async (line) => {
-    const { calls, exitCode } = await run(words(line))
-    expect([calls, exitCode]).toEqual([[], 64])
   })
 })
 
