@@ -1,6 +1,8 @@
 import { connect } from '@gomq/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BrokerProcess } from './support/broker-process.js'
+import { ClusterProcesses } from './support/cluster-processes.js'
+import { etcdMissing } from './support/etcd-process.js'
 import { GomqctlProcess, gomqctl } from './support/gomqctl.js'
 
 /** What the tests look at of a report. */
@@ -177,6 +179,20 @@ describe('bench latency', () => {
     expect(facts['acknowledged']).toMatch(/^synced: .*fsync/)
   })
 })
+
+test('in a cluster an acknowledgement is replicated, and how many brokers have it comes from their HTTP', async (context) => {
+  if (etcdMissing !== undefined) context.skip(etcdMissing)
+  await using cluster = await ClusterProcesses.start()
+  const leader = await cluster.leader()
+  const run = (httpUrl: string) => gomqctl(leader, ['--http', httpUrl, ...words('bench e2e -n 200 --json')])
+  const member = cluster.brokers.find((each) => each !== leader)!
+  expect(reportOf((await run(member.httpUrl)).stdout)).toMatchObject({
+    acknowledgement: { level: 'replicated', brokers: 3 },
+    received: { consumers: [{ received: 200, missing: 0, doubled: 0 }] },
+  })
+  // Another broker's HTTP knows nothing of this cluster.
+  expect(reportOf((await run(broker.httpUrl)).stdout).acknowledgement).toMatchObject({ brokers: null })
+}, 60_000)
 
 describe('Ctrl-C', () => {
   test('prints what was measured so far, removes the subscriptions, and ends with 130', async () => {
