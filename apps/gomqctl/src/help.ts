@@ -117,6 +117,55 @@ LAG: offsets behind the leader's log end. IN SYNC: has all that is acknowledged,
 EPOCH and HIGH WATERMARK are those of the cluster. If nothing goes on, stderr says why.
 Ends with 75 if nobody leads.
 `,
+  bench: `
+Examples:
+  gomqctl bench pub                                       acknowledged messages a second, for 10 s
+  gomqctl bench latency --rate 2000 --json
+
+QoS is 1 unless --qos says otherwise. Everything runs in one process and event loop: producers and
+consumers share a core, so that its limit may be what is measured; start several for more. Without
+--topic a fresh topic below bench/ is used, so that nothing of yours is touched. What is published
+stays in the broker's log until a policy lets it go. Nothing is retained; durable subscriptions are
+removed at the end. Ctrl-C prints what was measured so far.
+`,
+  'bench pub': `
+Examples:
+  gomqctl bench pub -n 100000 --size 1KiB
+  gomqctl bench pub --window 1                            each message waits for the one before
+  gomqctl bench pub --producers 4 --topics 10 --duration 30s --interval 1s
+
+An acknowledgement means what the broker says in it, which is printed: synced to its disk, or to
+those of all brokers in sync. With --qos 0 nobody acknowledges. Latencies count from the publish,
+with --rate from when it was to be. With --compression: payloads are random bytes, all the same.
+Stays in the broker's log: --messages times --size.
+`,
+  'bench sub': `
+Examples:
+  gomqctl -t 'orders/#' bench sub --from earliest         what is stored, to its end
+  gomqctl -t 'orders/#' bench sub --duration 30s          what comes
+
+Needs a topic, and leaves it as it is. --messages counts for each consumer. A stored topic is
+measured from the subscription on; what comes, from its first message.
+`,
+  'bench e2e': `
+Examples:
+  gomqctl bench e2e -n 100000 --consumers 3
+  gomqctl bench e2e --rate 5000 --duration 1m --json
+
+Consumers are durable subscriptions that acknowledge, with --qos 0 plain ones. Ends with 65 if a
+message is missing or comes twice at a consumer; --qos 0 may lose some, which is only printed.
+Without --rate latencies are those of a full window, mostly waiting.
+`,
+  'bench latency': `
+Examples:
+  gomqctl bench latency                                   1000 messages a second, for 10 s
+  gomqctl bench latency --rate 100 --size 10KiB --duration 1m
+
+Each message has its time, whatever became of those before it, and latencies count from that time:
+a stall of the broker shows in all messages that it delays. What is due within --duration is sent,
+however late. 'sent late by' says how late this process was itself, which is part of the latencies:
+about a millisecond, since a timer is no finer. --precise is, where cores are idle.
+`,
   context: `
 Examples:
   gomqctl context add prod -c mq.example:9000 --username bill --password-file ~/.mq

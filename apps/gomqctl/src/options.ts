@@ -77,14 +77,14 @@ export function withoutScheme(url: string): string {
 }
 
 /** The one topic name of a command that takes exactly one. @throws GomqError INVALID_ARGUMENT */
-export function oneTopic(options: Pick<GlobalOptions, 'topic'>): string {
+export function oneTopic(options: Pick<GlobalOptions, 'topic'>, command: string = 'pub'): string {
   const [topic, ...more] = options.topic
   if (topic === undefined)
     throw new GomqError('INVALID_ARGUMENT', 'no topic is given; name one with --topic or GOMQ_TOPIC')
   if (more.length > 0)
     throw new GomqError(
       'INVALID_ARGUMENT',
-      `pub takes one topic and ${more.length + 1} are given; publish to each by itself`,
+      `${command} takes one topic and ${more.length + 1} are given; publish to each by itself`,
     )
   const complaint = complaintOf(validateTopicName, topic)
   if (complaint !== undefined) throw new GomqError('INVALID_ARGUMENT', complaint)

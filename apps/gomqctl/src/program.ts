@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Argument, Command, Option } from 'commander'
+import type { BenchFlags, BenchKind } from './bench/bench-flags.js'
+import { addBenchCommands } from './bench-commands.js'
 import { commandFirst } from './command-first.js'
 import { descendantsOf, pathOf } from './command-tree.js'
+import { type BenchGlobals, bench } from './commands/bench.js'
 import { cluster } from './commands/cluster.js'
 import { completion, SHELLS, type Shell } from './commands/completion.js'
 import { type ContextOptions, type ContextRequest, context } from './commands/context.js'
@@ -38,6 +41,7 @@ export interface Actions {
   lists(name: ListName, globals: GlobalOptions): Promise<void>
   policy(request: PolicyRequest, globals: GlobalOptions): Promise<void>
   cluster(globals: GlobalOptions): Promise<void>
+  bench(kind: BenchKind, flags: BenchFlags, globals: BenchGlobals): Promise<void>
   version(globals: GlobalOptions, ownVersion: string): Promise<void>
   context(request: ContextRequest, options: ContextOptions): Promise<void>
   log(request: LogRequest, options: LogOptions): Promise<void>
@@ -52,7 +56,7 @@ export function ownVersion(): string {
 
 /** The command line. */
 export function buildProgram(
-  actions: Actions = { pub, sub, list, lists, policy, cluster, version, context, log, completion },
+  actions: Actions = { pub, sub, list, lists, policy, cluster, bench, version, context, log, completion },
 ): Command {
   const program = new Command('gomqctl')
   // Commands inherit these when they are made.
@@ -82,6 +86,12 @@ export function buildProgram(
     .command('cluster')
     .description('print the brokers of the cluster and how far each is, from the HTTP of any of them')
     .action(() => actions.cluster(globalsOf(program)))
+  addBenchCommands(program, (kind, flags) => {
+    const globals = globalsOf(program)
+    // What nobody stores or acknowledges is rarely what is to be measured.
+    const qos = program.getOptionValueSource('qos') === 'default' ? 1 : globals.qos
+    return actions.bench(kind, flags, { ...globals, qos, gomqctlVersion: ownVersion() })
+  })
   program
     .command('version')
     .description('print the version of gomqctl, and of the broker if one answers')

@@ -23,18 +23,8 @@ async function run(args: readonly string[]): Promise<Run> {
     async (...given: unknown[]) => {
       calls.push([name, ...given])
     }
-  const actions: Actions = {
-    pub: record('pub'),
-    sub: record('sub'),
-    list: record('list'),
-    lists: record('lists'),
-    policy: record('policy'),
-    cluster: record('cluster'),
-    version: record('version'),
-    context: record('context'),
-    log: record('log'),
-    completion: record('completion'),
-  }
+  const names = ['pub', 'sub', 'list', 'lists', 'policy', 'cluster', 'bench', 'version', 'context', 'log', 'completion']
+  const actions = Object.fromEntries(names.map((name) => [name, record(name)])) as unknown as Actions
   let stdout = ''
   let stderr = ''
   const program = buildProgram(actions)

@@ -76,7 +76,8 @@ function uptime(ms: number): string {
   return roundDurationText(Math.max(0, ms))
 }
 
-function isCluster(body: unknown): body is ClusterAnswer {
+/** Whether it is what `/v1/cluster` answers with. */
+export function isCluster(body: unknown): body is ClusterAnswer {
   if (typeof body !== 'object' || body === null) return false
   const { brokers, leaderId, trouble } = body as Partial<ClusterAnswer>
   const isText = (value: unknown) => value === null || typeof value === 'string'
