@@ -105,8 +105,9 @@ describe('a pub that is interrupted', () => {
   test('a second Ctrl-C does not wait for a broker that is gone', async () => {
     const gone = await BrokerProcess.start()
     using pub = new GomqctlProcess(gone, ['-t', 'A', '-q', '1', 'pub'])
+    using sub = new GomqctlProcess(gone, ['-t', 'A', 'sub', '--from', 'earliest'])
     pub.type('one\n')
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    await sub.printed(({ stdout }) => stdout === 'one\n')
     await gone[Symbol.asyncDispose]()
     await pub.printed(({ stderr }) => stderr.includes('the connection is lost'))
     pub.type('two\n')

@@ -10,7 +10,7 @@ const PRODUCERS = ['none', 'none', 'none'] as const
 const seed = Number(process.env['GOMQ_SEED'] ?? 20_261)
 
 test.each([
-  { qos: 1, rounds: isLong ? 200 : 50 },
+  { qos: 1, rounds: isLong ? 200 : 15 },
   { qos: 2, rounds: isLong ? 200 : 8 },
 ] as const)(
   'kill -9 at $rounds random moments under load of QoS $qos loses, doubles and reorders nothing that was acked, in the log and at a durable consumer',
