@@ -54,6 +54,8 @@ test(`with a heap of ${HEAP_MIB} MiB and publishers much faster than the consume
   isPublishing = false
   await consuming
   clearInterval(watch)
+  // While the broker is there to answer its last acknowledgements.
+  await consumer.close()
   console.log(
     `small heap: ${((each * PUBLISHERS * VALUE_BYTES) / MIB).toFixed(0)} MiB published in ${publishedMs} ms, the consumer ${behind} messages behind by then; ` +
       `broker RSS at most ${Math.max(rssMiB, broker.rssMaxMiB).toFixed(0)} MiB`,
