@@ -1,4 +1,5 @@
 import type { ControlRecord } from './control-record.js'
+import type { StateRows } from './state-rows.js'
 
 /**
  * What the broker keeps for a client id beyond its connections, beside the durable subscriptions: how long, and what is to be
@@ -58,16 +59,14 @@ export class Sessions {
       yield [s.clientId, s.expirySec, s.will, s.willDelaySec, s.closedAtMs, s.changedAt]
   }
 
-  /** Takes back what {@link entries} gave. */
-  restore(entry: readonly unknown[]): void {
-    const [clientId, expirySec, will, willDelaySec, closedAtMs, changedAt] = entry as [
-      string,
-      number,
-      Uint8Array | null,
-      number,
-      number | null,
-      number,
-    ]
+  /** Takes back the next of what {@link entries} gave. */
+  restore(rows: StateRows): void {
+    const clientId = rows.text()
+    const expirySec = rows.number()
+    const will = rows.bytesOrNull()
+    const willDelaySec = rows.number()
+    const closedAtMs = rows.numberOrNull()
+    const changedAt = rows.number()
     this.#put({ clientId, expirySec, will: will && Uint8Array.from(will), willDelaySec, closedAtMs, changedAt })
   }
 
