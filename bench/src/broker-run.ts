@@ -48,7 +48,7 @@ export class BrokerRun {
     dataDirectory: string,
     options: { readonly probe?: boolean; readonly args?: readonly string[] } = {},
   ): Promise<BrokerRun> {
-    const main = fileURLToPath(new URL('node/main.js', import.meta.resolve('@gomq/broker')))
+    const main = fileURLToPath(new URL('../bin/gomq.js', import.meta.resolve('@gomq/broker')))
     const probe = ['--expose-gc', '--import', new URL('./probe.js', import.meta.url).href]
     const nodeArgs = [...(process.env['GOMQ_BENCH_NODE_ARGS']?.split(' ') ?? []), ...(options.probe ? probe : [])]
     const args = ['--data-dir', dataDirectory, '--tcp', '127.0.0.1:0', '--http', '127.0.0.1:0', '--log-level', 'debug']
