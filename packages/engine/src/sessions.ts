@@ -38,7 +38,9 @@ export class Sessions {
   /** Applies the control record at `offset`; one that is older than the session's last change is ignored. */
   apply(record: ControlRecord, offset: number): void {
     if (record.kind === 'session') {
-      const { clientId, expirySec, will, willDelaySec } = record
+      const { clientId, expirySec, willDelaySec } = record
+      // The record's bytes are those of a batch, which is lent.
+      const will = record.will && Uint8Array.from(record.will)
       this.#put({ clientId, expirySec, will, willDelaySec, closedAtMs: null, changedAt: offset })
       return
     }

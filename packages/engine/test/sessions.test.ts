@@ -52,4 +52,11 @@ describe('sessions', () => {
     for (const entry of after(opened, lost).entries()) restored.restore(StateRows.of([entry]))
     expect(restored.get('a')).toEqual(after(opened, lost).get('a'))
   })
+
+  test('keeps a will of its own: the batch that said it is lent, and its memory is used again', () => {
+    const lent = Uint8Array.from(will)
+    const sessions = after({ ...opened, will: lent })
+    lent.fill(0)
+    expect(sessions.get('a')?.will).toEqual(will)
+  })
 })

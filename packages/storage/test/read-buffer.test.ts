@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { ReadBuffer } from '../src/read-buffer.js'
+
+test('memory is taken once and used again after a reset; what does not fit gets memory of its own', () => {
+  const buffer = new ReadBuffer(100)
+  const first = buffer.take(60)
+  const second = buffer.take(40)
+  const third = buffer.take(1)
+  expect([first, second, third].map((piece) => piece.byteLength)).toEqual([60, 40, 1])
+  expect(second.buffer).toBe(first.buffer)
+  expect([first.byteOffset, second.byteOffset]).toEqual([0, 60])
+  expect(third.buffer).not.toBe(first.buffer)
+  buffer.reset()
+  expect(buffer.take(100).buffer).toBe(first.buffer)
+  expect(buffer.take(101).byteLength).toBe(101)
+})
