@@ -14,7 +14,7 @@ export default defineConfig({
   external: ['etcd3'],
   platform: 'node',
   plugins: [licences()],
-  output: { dir: 'dist/program', format: 'esm', cleanDir: true },
+  output: { dir: 'dist/program', format: 'esm', chunkFileNames: '[name].js', cleanDir: true },
 })
 
 /** The licences of the libraries that are in the program: they ask to come along. */

@@ -21,6 +21,8 @@ export class BrokerRun {
   readonly httpAddress: string
   /** From the spawn of the process to its ready line. */
   readonly readyMs: number
+  /** The part of {@link readyMs} before the program does anything: Node starts and loads it. */
+  readonly loadMs: number
   readonly recovery: Recovery
   readonly #child: ChildProcess
   /** Lines of its log, parsed. */
@@ -37,6 +39,8 @@ export class BrokerRun {
     this.httpAddress = http
     this.readyMs = readyMs
     this.#lines = lines
+    const { startMs } = lines.find((line) => line['msg'] === 'ready') as { startMs: number }
+    this.loadMs = readyMs - startMs
     this.recovery = lines.find((line) => line['msg'] === 'the log is recovered') as unknown as Recovery
   }
 
