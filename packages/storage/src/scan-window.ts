@@ -17,6 +17,8 @@ interface NextChunk {
 export class ScanWindow {
   readonly #file: FileHandle
   readonly #fileBytes: number
+  /** Room in front of a chunk. */
+  readonly #carryBytes: number
   #view: Uint8Array = new Uint8Array(0)
   #viewAt = 0
   #next: NextChunk | undefined
@@ -28,6 +30,7 @@ export class ScanWindow {
   constructor(file: FileHandle, fileBytes: number) {
     this.#file = file
     this.#fileBytes = fileBytes
+    this.#carryBytes = Math.min(SCAN_CARRY_BYTES, fileBytes)
   }
 
   /** The file from `at` on, which never goes back: at least `bytesMin`, unless it ends before. Good until the next call. */
@@ -49,10 +52,10 @@ export class ScanWindow {
     const { buffer, count } = this.#next ?? this.#read(end)
     const bytes = await count
     const used = this.#used
-    if (carried.byteLength <= SCAN_CARRY_BYTES && bytesMin <= carried.byteLength + bytes) {
-      const from = SCAN_CARRY_BYTES - carried.byteLength
+    if (carried.byteLength <= this.#carryBytes && bytesMin <= carried.byteLength + bytes) {
+      const from = this.#carryBytes - carried.byteLength
       buffer.set(carried, from)
-      this.#view = buffer.subarray(from, SCAN_CARRY_BYTES + bytes)
+      this.#view = buffer.subarray(from, this.#carryBytes + bytes)
       this.#used = buffer
     } else {
       // A batch larger than a chunk has memory of its own.
@@ -70,9 +73,9 @@ export class ScanWindow {
 
   #read(at: number): NextChunk {
     const bytes = Math.min(SCAN_CHUNK_BYTES, this.#fileBytes - at)
-    const buffer = this.#free ?? new Uint8Array(SCAN_CARRY_BYTES + Math.min(SCAN_CHUNK_BYTES, this.#fileBytes))
+    const buffer = this.#free ?? new Uint8Array(this.#carryBytes + Math.min(SCAN_CHUNK_BYTES, this.#fileBytes))
     this.#free = undefined
-    const count = this.#file.read(buffer.subarray(SCAN_CARRY_BYTES, SCAN_CARRY_BYTES + bytes), at)
+    const count = this.#file.read(buffer.subarray(this.#carryBytes, this.#carryBytes + bytes), at)
     // Whoever moves on learns of it.
     count.catch(() => undefined)
     return { buffer, count }

@@ -29,7 +29,8 @@ describe('a replay', () => {
     const memory = new Set<ArrayBufferLike>()
     const seen: [number, number, string][] = []
     await log.replay(offset(0), (batch) => {
-      memory.add(batch.buffer)
+      // The first two steps of 4 MiB show how much is needed.
+      if (seen.length > BATCHES / 2) memory.add(batch.buffer)
       seen.push(described(batch))
     })
     expect(seen).toEqual(appended)

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest'
 import { ReadBuffer } from '../src/read-buffer.js'
 
-test('memory is taken once and used again after a reset; what does not fit gets memory of its own', () => {
+test('memory is kept from the second use on and used again after a reset; what does not fit gets memory of its own', () => {
   const buffer = new ReadBuffer(100)
+  buffer.reset()
+  expect(buffer.take(60).buffer.byteLength).toBe(60)
+  buffer.reset()
   const first = buffer.take(60)
   const second = buffer.take(40)
   const third = buffer.take(1)
