@@ -3,16 +3,16 @@ export class ReadBuffer {
   readonly #bytesMax: number
   #bytes = new Uint8Array(0)
   #used = 0
-  #isUsed = false
+  #wanted = 0
 
-  /** @param bytesMax  bytes that are kept, from the second use on: one that is used once costs nothing */
+  /** @param bytesMax  bytes that are kept at most; there are none before the first use has shown how many are needed */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
   }
 
   /** So many bytes, with anything in them; memory of their own where the buffer has not as much left. */
   take(bytes: number): Uint8Array {
-    this.#isUsed = true
+    this.#wanted += bytes
     if (this.#used + bytes > this.#bytes.byteLength) return new Uint8Array(bytes)
     this.#used += bytes
     return this.#bytes.subarray(this.#used - bytes, this.#used)
@@ -20,7 +20,9 @@ export class ReadBuffer {
 
   /** Nobody looks any more at what was taken. */
   reset(): void {
-    if (this.#isUsed && this.#bytes.byteLength === 0) this.#bytes = new Uint8Array(this.#bytesMax)
+    const wanted = Math.min(this.#wanted, this.#bytesMax)
+    if (wanted > this.#bytes.byteLength) this.#bytes = new Uint8Array(Math.min(2 * wanted, this.#bytesMax))
     this.#used = 0
+    this.#wanted = 0
   }
 }

@@ -17,3 +17,15 @@ test('memory is kept from the second use on and used again after a reset; what d
   expect(buffer.take(100).buffer).toBe(first.buffer)
   expect(buffer.take(101).byteLength).toBe(101)
 })
+
+test('it is as large as twice what was used, so that small reads cost little', () => {
+  const buffer = new ReadBuffer(100)
+  buffer.take(10)
+  buffer.reset()
+  expect(buffer.take(20).buffer.byteLength).toBe(20)
+  buffer.reset()
+  expect(buffer.take(15).buffer).toBe(buffer.take(5).buffer)
+  buffer.take(10)
+  buffer.reset()
+  expect(buffer.take(1).buffer.byteLength).toBe(60)
+})
