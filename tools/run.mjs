@@ -23,7 +23,7 @@ const commands = {
   start: () => {
     // With gomqctl, which a second terminal calls next.
     build(['--filter=@gomq/broker', '--filter=gomqctl'])
-    become([join(root, 'apps/broker/dist/node/main.js'), ...args])
+    become([join(root, 'apps/broker/bin/gomq.js'), ...args])
   },
   build: () => build([]),
   check,

@@ -21,6 +21,8 @@ export class BrokerRun {
   readonly httpAddress: string
   /** From the spawn of the process to its ready line. */
   readonly readyMs: number
+  /** The part of {@link readyMs} before the program does anything: Node starts and loads it. */
+  readonly loadMs: number
   readonly recovery: Recovery
   readonly #child: ChildProcess
   /** Lines of its log, parsed. */
@@ -37,6 +39,8 @@ export class BrokerRun {
     this.httpAddress = http
     this.readyMs = readyMs
     this.#lines = lines
+    const { startMs } = lines.find((line) => line['msg'] === 'ready') as { startMs: number }
+    this.loadMs = readyMs - startMs
     this.recovery = lines.find((line) => line['msg'] === 'the log is recovered') as unknown as Recovery
   }
 
@@ -48,7 +52,7 @@ export class BrokerRun {
     dataDirectory: string,
     options: { readonly probe?: boolean; readonly args?: readonly string[] } = {},
   ): Promise<BrokerRun> {
-    const main = fileURLToPath(new URL('node/main.js', import.meta.resolve('@gomq/broker')))
+    const main = fileURLToPath(new URL('../bin/gomq.js', import.meta.resolve('@gomq/broker')))
     const probe = ['--expose-gc', '--import', new URL('./probe.js', import.meta.url).href]
     const nodeArgs = [...(process.env['GOMQ_BENCH_NODE_ARGS']?.split(' ') ?? []), ...(options.probe ? probe : [])]
     const args = ['--data-dir', dataDirectory, '--tcp', '127.0.0.1:0', '--http', '127.0.0.1:0', '--log-level', 'debug']

@@ -59,10 +59,15 @@ function row(what: string, runs: readonly BrokerRun[]): Row {
     after: what,
     'ready ms': middle((run) => run.readyMs),
     'best ms': Math.round(Math.min(...runs.map((run) => run.readyMs))),
+    'load ms': middle((run) => run.loadMs),
     'segments ms': middle((run) => run.recovery.segmentsMs),
     'active ms': middle((run) => run.recovery.activeMs),
     'snapshot ms': middle((run) => run.recovery.snapshotMs),
     'replay ms': middle((run) => run.recovery.replayMs),
+    'rest ms': middle(
+      ({ readyMs, loadMs, recovery: { segmentsMs, activeMs, snapshotMs, replayMs } }) =>
+        readyMs - loadMs - segmentsMs - activeMs - snapshotMs - replayMs,
+    ),
     entries: middle((run) => run.recovery.snapshotEntries),
     'replayed MiB': middle((run) => run.recovery.replayedBytes / 2 ** 20),
   }

@@ -24,7 +24,7 @@ export class ServerProcess {
 
   /** GoMQ with its defaults: fdatasync before every ack. */
   static broker(workDirectory: string): Promise<ServerProcess> {
-    const main = fileURLToPath(new URL('node/main.js', import.meta.resolve('@gomq/broker')))
+    const main = fileURLToPath(new URL('../bin/gomq.js', import.meta.resolve('@gomq/broker')))
     return ServerProcess.#start(workDirectory, (data) => [
       main,
       '--data-dir',
@@ -43,7 +43,7 @@ export class ServerProcess {
 
   /** GoMQ with its defaults, at its HTTP address. */
   static brokerHttp(workDirectory: string): Promise<ServerProcess> {
-    const main = fileURLToPath(new URL('node/main.js', import.meta.resolve('@gomq/broker')))
+    const main = fileURLToPath(new URL('../bin/gomq.js', import.meta.resolve('@gomq/broker')))
     const args = ['--tcp', '127.0.0.1:0', '--http', '127.0.0.1:0']
     return ServerProcess.#start(workDirectory, (data) => [main, '--data-dir', data, ...args], 'http')
   }

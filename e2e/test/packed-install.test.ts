@@ -72,13 +72,18 @@ describe('packed tarballs', () => {
       const missing = ['package.json', 'README.md', 'LICENSE'].filter((path) => !paths.includes(path))
       expect(missing, name).toEqual([])
       const strange = paths.filter(
-        (path) => !/^(package\.json|README\.md|LICENSE|(bin|dist|src)\/.*\.(js|ts|map))$/.test(path),
+        (path) =>
+          !/^(package\.json|README\.md|LICENSE|dist\/program\/LICENCES\.txt|(bin|dist|src)\/.*\.(js|ts|map))$/.test(
+            path,
+          ),
       )
       expect(strange, name).toEqual([])
       expect(
         paths.some((path) => path.startsWith('dist/')),
         name,
       ).toBe(true)
+      // The libraries in the broker's program ask for their licences to come along.
+      expect(paths.includes('dist/program/LICENCES.txt'), name).toBe(paths.includes('bin/gomq.js'))
     }
   })
 

@@ -2,7 +2,6 @@ import {
   Attribute,
   attributesOf,
   baseOffsetOf,
-  decodeMsgpack,
   decodeRecord,
   encodeMsgpack,
   GomqError,
@@ -12,17 +11,21 @@ import {
   recordsStartOf,
   topicOf,
 } from '@gomq/protocol'
-import { decodeControlBatch, OWN_ELEMENTS_MAX } from './control-record.js'
+import { decodeControlBatch } from './control-record.js'
 import { DurableSubscriptions } from './durable-subscriptions.js'
 import { Policies } from './policies.js'
 import { Producers } from './producers.js'
 import { RetainedMessages } from './retained-messages.js'
 import { Sessions } from './sessions.js'
+import { elementsOf, packedRows, type Row, StateRows } from './state-rows.js'
 
-/** Kinds of state entries. On disk: msgpack [kind, entry, entry, ...] with each entry an array, but for retained messages [kind, topic, offset, topic, offset, ...]. */
-const KIND = { producer: 11, durable: 12, session: 13, retained: 14, policy: 15 } as const
+/** Kinds of state entries. On disk: msgpack blocks of {@link StateRows}, but for policies [kind, entry, entry, ...] with each entry an array. */
+const KIND = { producer: 21, durable: 22, session: 23, retained: 24, policy: 15 } as const
 
-/** Kinds of state entries that stand alone, [kind, ...entry]: read, not written any more. A version that knows only these refuses the others. */
+/** Kinds of [kind, entry, entry, ...], for retained messages [kind, topic, offset, topic, offset, ...]: read, not written any more. A version that knows only these refuses the others. */
+const KIND_OF_ARRAYS = { producer: 11, durable: 12, session: 13, retained: 14 } as const
+
+/** Kinds of state entries that stand alone, [kind, ...entry]: read, not written any more. */
 const KIND_ALONE = { producer: 1, durable: 2, session: 3, retained: 4 } as const
 
 /** State entries in one entry of a snapshot: together they are read several times as fast as alone, and written well within a slice of the walk. */
@@ -81,46 +84,37 @@ export class CommittedState {
    * @param perBlock  state entries of a kind in one entry of the snapshot
    */
   *entries(highWatermark: number, perBlock: number = ENTRIES_PER_BLOCK): Generator<Uint8Array> {
-    yield* blocks(KIND.producer, this.producers.entries(highWatermark), perBlock)
-    yield* blocks(KIND.durable, this.durables.entries(), perBlock)
-    yield* blocks(KIND.session, this.sessions.entries(), perBlock)
-    let block: unknown[] = [KIND.retained]
-    for (const [topic, offset] of this.retained.entries()) {
-      if (block.push(topic, offset) <= 2 * perBlock) continue
-      yield encodeMsgpack(block)
-      block = [KIND.retained]
-    }
-    if (block.length > 1) yield encodeMsgpack(block)
+    yield* packedRows(KIND.producer, this.producers.entries(highWatermark), perBlock)
+    yield* packedRows(KIND.durable, this.durables.entries(), perBlock)
+    yield* packedRows(KIND.session, this.sessions.entries(), perBlock)
+    yield* packedRows(KIND.retained, this.retained.entries(), perBlock)
     yield* blocks(KIND.policy, this.policies.entries(), perBlock)
   }
 
   /** Takes back one of {@link entries}. @returns how many state entries it holds @throws GomqError UNSUPPORTED_FORMAT */
   restore(bytes: Uint8Array): number {
-    const [kind, ...entries] = decodeMsgpack(bytes, OWN_ELEMENTS_MAX) as unknown[]
-    if (kind === KIND.retained || kind === KIND_ALONE.retained) {
-      for (let i = 0; i < entries.length; i += 2) this.retained.set(entries[i] as string, entries[i + 1] as Offset)
-      return entries.length / 2
+    const elements = elementsOf(bytes)
+    const kind = elements[0]
+    if (kind === KIND.policy) {
+      for (let i = 1; i < elements.length; i++) this.policies.restore(elements[i] as unknown[])
+      return elements.length - 1
     }
-    if (kind === KIND.producer) for (const entry of entries) this.producers.restore(entry as unknown[])
-    else if (kind === KIND.durable) for (const entry of entries) this.durables.restore(entry as unknown[])
-    else if (kind === KIND.session) for (const entry of entries) this.sessions.restore(entry as unknown[])
-    else if (kind === KIND.policy) for (const entry of entries) this.policies.restore(entry as unknown[])
-    else {
-      this.#restoreAlone(kind, entries)
-      return 1
-    }
-    return entries.length
+    const part = this.#partOf(kind)
+    const rows = isOf(KIND, kind) ? new StateRows(elements) : StateRows.of(rowsAsBefore(kind, elements.slice(1)))
+    for (let left = rows.count; left > 0; left--) part(rows)
+    return rows.count
   }
 
-  #restoreAlone(kind: unknown, entry: readonly unknown[]): void {
-    if (kind === KIND_ALONE.producer) this.producers.restore(entry)
-    else if (kind === KIND_ALONE.durable) this.durables.restore(entry)
-    else if (kind === KIND_ALONE.session) this.sessions.restore(entry)
-    else
-      throw new GomqError(
-        'UNSUPPORTED_FORMAT',
-        `the snapshot holds an entry of kind ${String(kind)}, which this version does not know; use the newer version that wrote it`,
-      )
+  /** Takes back the next row of a kind. @throws GomqError UNSUPPORTED_FORMAT */
+  #partOf(kind: unknown): (rows: StateRows) => void {
+    if (isKind('producer', kind)) return (rows) => this.producers.restore(rows)
+    if (isKind('durable', kind)) return (rows) => this.durables.restore(rows)
+    if (isKind('session', kind)) return (rows) => this.sessions.restore(rows)
+    if (isKind('retained', kind)) return (rows) => this.retained.set(rows.text(), rows.number() as Offset)
+    throw new GomqError(
+      'UNSUPPORTED_FORMAT',
+      `the snapshot holds an entry of kind ${String(kind)}, which this version does not know; use the newer version that wrote it`,
+    )
   }
 
   #applyControl(batch: Uint8Array): void {
@@ -155,6 +149,21 @@ export function isClearing(batch: Uint8Array): boolean {
     if (error instanceof GomqError && error.code === 'BAD_RECORD') return false
     throw error
   }
+}
+
+function isKind(part: keyof typeof KIND_ALONE, kind: unknown): boolean {
+  return kind === KIND[part] || kind === KIND_OF_ARRAYS[part] || kind === KIND_ALONE[part]
+}
+
+function isOf(kinds: Readonly<Record<string, number>>, kind: unknown): boolean {
+  return Object.values(kinds).includes(kind as number)
+}
+
+/** The rows of an entry as earlier versions wrote it. */
+function rowsAsBefore(kind: unknown, elements: readonly unknown[]): Row[] {
+  if (isOf(KIND_ALONE, kind)) return [elements]
+  if (kind !== KIND_OF_ARRAYS.retained) return elements as Row[]
+  return Array.from({ length: elements.length / 2 }, (_, i) => elements.slice(2 * i, 2 * i + 2))
 }
 
 function* blocks(kind: number, entries: Iterable<unknown[]>, perBlock: number): Generator<Uint8Array> {

@@ -1,4 +1,5 @@
 import type { ControlRecord } from './control-record.js'
+import type { StateRows } from './state-rows.js'
 
 /** A durable subscription as the committed log has it. */
 export interface DurableSubscription {
@@ -78,18 +79,15 @@ export class DurableSubscriptions {
     for (const s of this.values()) yield [s.clientId, s.name, s.filters, s.qos, s.position, s.unacked, s.changedAt]
   }
 
-  /** Takes back what {@link entries} gave. */
-  restore(entry: readonly unknown[]): void {
-    const [clientId, name, filters, qos, position, unacked, changedAt] = entry as [
-      string,
-      string,
-      string[],
-      number,
-      number,
-      number[],
-      number,
-    ]
-    this.#put({ clientId, name, filters, qos, position, unacked, changedAt })
+  /** Takes back the next of what {@link entries} gave. */
+  restore(rows: StateRows): void {
+    const clientId = rows.text()
+    const name = rows.text()
+    const filters = rows.texts()
+    const qos = rows.number()
+    const position = rows.number()
+    const unacked = rows.numbers()
+    this.#put({ clientId, name, filters, qos, position, unacked, changedAt: rows.number() })
   }
 
   #forgetClient(clientId: string, offset: number): void {

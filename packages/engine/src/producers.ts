@@ -10,6 +10,7 @@ import {
   recordCountOf,
 } from '@gomq/protocol'
 import { PRODUCER_IDLE_MS, PRODUCER_WINDOW_BATCHES } from './limits.js'
+import type { StateRows } from './state-rows.js'
 
 /** A batch in a producer's window. */
 interface WindowEntry {
@@ -121,7 +122,10 @@ export class Producers {
       producer.window = []
     }
     producer.nextSequence = (firstSequenceOf(batch) + count) >>> 0
-    producer.window.push({ firstSequence: firstSequenceOf(batch), baseOffset, endOffset: baseOffset + count })
+    const entry = { firstSequence: firstSequenceOf(batch), baseOffset, endOffset: baseOffset + count }
+    // Most producers have one batch: a list that grows from nothing has room for 17.
+    if (producer.window.length === 0) producer.window = [entry]
+    else producer.window.push(entry)
     trim(producer.window, highWatermark)
     producer.lastSeenMs = appendTimeMsOf(batch)
     producer.lastOffset = baseOffset
@@ -188,21 +192,22 @@ export class Producers {
     }
   }
 
-  /** Takes back what {@link entries} gave. */
-  restore(entry: readonly unknown[]): void {
-    const [id, epoch, nextSequence, lastSeenMs, lastOffset, flat] = entry as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number[],
-    ]
-    const window: WindowEntry[] = []
-    for (let i = 0; i < flat.length; i += 3)
-      window.push({ firstSequence: flat[i]!, baseOffset: flat[i + 1] as Offset, endOffset: flat[i + 2]! })
+  /** Takes back the next of what {@link entries} gave. */
+  restore(rows: StateRows): void {
+    const id = rows.number()
+    const epoch = rows.number()
+    const nextSequence = rows.number()
+    const lastSeenMs = rows.number()
+    const lastOffset = rows.number()
+    const length = rows.number() / 3
+    const window = [takeEntry(rows)]
+    while (window.length < length) window.push(takeEntry(rows))
     this.#producers.set(id, { epoch, nextSequence, window, lastSeenMs, lastOffset })
   }
+}
+
+function takeEntry(rows: StateRows): WindowEntry {
+  return { firstSequence: rows.number(), baseOffset: rows.number() as Offset, endOffset: rows.number() }
 }
 
 /** Sequence of the record that follows a batch, modulo 2^32. */

@@ -1,4 +1,5 @@
 import type { ControlRecord } from './control-record.js'
+import type { StateRows } from './state-rows.js'
 
 /**
  * What the broker keeps for a client id beyond its connections, beside the durable subscriptions: how long, and what is to be
@@ -37,7 +38,9 @@ export class Sessions {
   /** Applies the control record at `offset`; one that is older than the session's last change is ignored. */
   apply(record: ControlRecord, offset: number): void {
     if (record.kind === 'session') {
-      const { clientId, expirySec, will, willDelaySec } = record
+      const { clientId, expirySec, willDelaySec } = record
+      // The record's bytes are those of a batch, which is lent.
+      const will = record.will && Uint8Array.from(record.will)
       this.#put({ clientId, expirySec, will, willDelaySec, closedAtMs: null, changedAt: offset })
       return
     }
@@ -58,16 +61,14 @@ export class Sessions {
       yield [s.clientId, s.expirySec, s.will, s.willDelaySec, s.closedAtMs, s.changedAt]
   }
 
-  /** Takes back what {@link entries} gave. */
-  restore(entry: readonly unknown[]): void {
-    const [clientId, expirySec, will, willDelaySec, closedAtMs, changedAt] = entry as [
-      string,
-      number,
-      Uint8Array | null,
-      number,
-      number | null,
-      number,
-    ]
+  /** Takes back the next of what {@link entries} gave. */
+  restore(rows: StateRows): void {
+    const clientId = rows.text()
+    const expirySec = rows.number()
+    const will = rows.bytesOrNull()
+    const willDelaySec = rows.number()
+    const closedAtMs = rows.numberOrNull()
+    const changedAt = rows.number()
     this.#put({ clientId, expirySec, will: will && Uint8Array.from(will), willDelaySec, closedAtMs, changedAt })
   }
 

@@ -12,6 +12,7 @@ import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, test } from 'vitest'
 import { CommittedState } from '../src/committed-state.js'
 import { type ControlRecord, encodeControlBatch } from '../src/control-record.js'
+import { StateRows } from '../src/state-rows.js'
 import { expectGoldenBytes, goldenBytes } from './golden/golden-files.js'
 import { batchOf } from './support/client-batch.js'
 
@@ -100,9 +101,9 @@ describe('the committed state', () => {
     for (let i = 0; i < 40; i++) for (const batch of randomLog(random)) state.replay(batch)
     for (let i = 0; i < 1000; i++) state.retained.set(`t/${i % 7}/${i}`, i as Offset)
     for (let i = 0; i < 200; i++) {
-      state.sessions.restore([`s${i}`, 60, null, 0, null, i])
-      state.durables.restore([`s${i}`, 'n', ['a'], 1, 0, [], i])
-      state.producers.restore([100 + i, 0, 1, 0, i, [0, i, i + 1]])
+      state.sessions.restore(StateRows.of([[`s${i}`, 60, null, 0, null, i]]))
+      state.durables.restore(StateRows.of([[`s${i}`, 'n', ['a'], 1, 0, [], i]]))
+      state.producers.restore(StateRows.of([[100 + i, 0, 1, 0, i, [0, i, i + 1]]]))
     }
     const restored = new CommittedState()
     const counts = [...state.entries(Number.POSITIVE_INFINITY)].map((entry) => restored.restore(entry))
@@ -119,6 +120,49 @@ describe('the committed state', () => {
     expect(state.restore(encodeMsgpack([1, 8, 0, 1, 0, 3, [0, 3, 4]]))).toBe(1)
     expect(state.retained.offsetOf('a/b')).toBe(7)
     expect([state.sessions.count, state.durables.count, state.producers.count]).toEqual([1, 1, 1])
+  })
+
+  test('takes back blocks of arrays, as versions before the flat blocks wrote them', () => {
+    const state = new CommittedState()
+    expect(state.restore(encodeMsgpack([14, 'a/b', 7, 'c', 8]))).toBe(2)
+    expect(
+      state.restore(encodeMsgpack([13, ['c', 60, new Uint8Array([1]), 5, 77, 9], ['d', 0, null, 0, null, 9]])),
+    ).toBe(2)
+    expect(state.restore(encodeMsgpack([12, ['c', 'n', ['a', 'é/#'], 1, 5, [1, 2], 9]]))).toBe(1)
+    expect(state.restore(encodeMsgpack([11, [8, 0, 2, 0, 3, [0, 3, 4, 1, 5, 6]]]))).toBe(1)
+    const restored = new CommittedState()
+    for (const entry of state.entries(Number.POSITIVE_INFINITY)) restored.restore(entry)
+    for (const each of [state, restored]) {
+      expect([...each.retained.entries()]).toEqual([
+        ['a/b', 7],
+        ['c', 8],
+      ])
+      expect(each.sessions.get('c')).toEqual({
+        clientId: 'c',
+        expirySec: 60,
+        will: new Uint8Array([1]),
+        willDelaySec: 5,
+        closedAtMs: 77,
+        changedAt: 9,
+      })
+      expect(each.sessions.get('d')).toMatchObject({ will: null, closedAtMs: null })
+      expect(each.durables.get('c', 'n')).toMatchObject({ filters: ['a', 'é/#'], unacked: [1, 2], changedAt: 9 })
+      expect([...each.producers.entries(Number.POSITIVE_INFINITY)]).toEqual([[8, 0, 2, 0, 5, [0, 3, 4, 1, 5, 6]]])
+    }
+  })
+
+  test('has the bytes that were released', () => {
+    const state = new CommittedState()
+    state.retained.set('a/b', 7 as Offset)
+    state.retained.set('ü/🙂', 5_000_000_000 as Offset)
+    state.sessions.restore(StateRows.of([['c', 60, new Uint8Array([1, 2]), 5, null, 9]]))
+    state.durables.restore(StateRows.of([['c', 'n', ['a/+', '#'], 1, 5, [1, 2], 9]]))
+    state.producers.restore(StateRows.of([[8, 0, 1, 0, 3, [0, 3, 4]]]))
+    const entries = [...state.entries(Number.POSITIVE_INFINITY)]
+    expectGoldenBytes('snapshot-entries-2', encodeMsgpack(entries))
+    const restored = new CommittedState()
+    for (const entry of entries) restored.restore(entry)
+    expect(entriesOf(restored)).toEqual(entriesOf(state))
   })
 
   test('of a snapshot that a version without policies wrote is taken over as it was', () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PRODUCER_IDLE_MS, PRODUCER_WINDOW_BATCHES } from '../src/limits.js'
 import { Producers } from '../src/producers.js'
+import { StateRows } from '../src/state-rows.js'
 import { batchOf } from './support/client-batch.js'
 
 /** Producers, and the log that they were told of. */
@@ -27,7 +28,7 @@ class Bench {
   /** A copy by way of a snapshot. */
   restored(highWatermark: number): Producers {
     const producers = new Producers()
-    for (const entry of this.producers.entries(highWatermark)) producers.restore(structuredClone(entry))
+    for (const entry of this.producers.entries(highWatermark)) producers.restore(StateRows.of([entry]))
     return producers
   }
 }
@@ -107,7 +108,7 @@ describe('a batch of a producer is', () => {
 test('sequences go round after 2^32 - 1', () => {
   const bench = new Bench()
   const last = 0xffff_fffe
-  bench.producers.restore([7, 0, last, 1000, 0, [last - 1, 0, 1]])
+  bench.producers.restore(StateRows.of([[7, 0, last, 1000, 0, [last - 1, 0, 1]]]))
   bench.logEnd = 1
   const base = bench.append(7, last, 4)
   expect(bench.judge(7, 2)).toEqual({ kind: 'new' })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ControlRecord } from '../src/control-record.js'
 import { Sessions } from '../src/sessions.js'
+import { StateRows } from '../src/state-rows.js'
 
 const will = new Uint8Array([1, 2, 3])
 const opened: ControlRecord = { kind: 'session', clientId: 'a', expirySec: 60, will, willDelaySec: 5 }
@@ -48,7 +49,14 @@ describe('sessions', () => {
 
   test('a snapshot holds them', () => {
     const restored = new Sessions()
-    for (const entry of after(opened, lost).entries()) restored.restore(entry)
+    for (const entry of after(opened, lost).entries()) restored.restore(StateRows.of([entry]))
     expect(restored.get('a')).toEqual(after(opened, lost).get('a'))
+  })
+
+  test('keeps a will of its own: the batch that said it is lent, and its memory is used again', () => {
+    const lent = Uint8Array.from(will)
+    const sessions = after({ ...opened, will: lent })
+    lent.fill(0)
+    expect(sessions.get('a')?.will).toEqual(will)
   })
 })

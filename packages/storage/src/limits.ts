@@ -36,6 +36,9 @@ export const REPLAY_BYTES: number = 4 * 1024 * 1024
 /** Bytes read or copied at once when a segment is scanned or rewritten: 4 MiB. */
 export const SCAN_CHUNK_BYTES: number = 4 * 1024 * 1024
 
+/** Bytes of a batch that is not whole in one piece of a scan, carried over to the next: 1 MiB. A longer one is read again. */
+export const SCAN_CARRY_BYTES: number = 1024 * 1024
+
 /** Bytes of a cleaned segment gathered for one write: 1 MiB. */
 export const CLEANED_WRITE_BYTES: number = 1024 * 1024
 

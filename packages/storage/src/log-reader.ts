@@ -14,6 +14,7 @@ import { CONTROL_TOPIC, type SegmentIndex } from './format/segment-index.js'
 import type { IndexCache } from './index-cache.js'
 import { READ_RUN_BYTES_MAX } from './limits.js'
 import type { LogState } from './log-state.js'
+import type { ReadBuffer } from './read-buffer.js'
 import { corruptAt, type Segment, type SegmentView } from './segment.js'
 import type { SegmentFiles } from './segment-files.js'
 import type { TailCache } from './tail-cache.js'
@@ -28,6 +29,8 @@ export interface ReadRequest {
   readonly bytesMax: number
   /** Which topics are wanted; asked about each topic at least once. All of them, and control batches, by default. */
   readonly wants?: (topic: string) => boolean
+  /** Where batches from disk are put, in place of memory of their own: good as long as the caller has no other use for it. */
+  readonly buffer?: ReadBuffer
 }
 
 /** What was read. */
@@ -136,7 +139,7 @@ export class LogReader {
     const index = await this.#indexes.get(segment)
     const isWanted = wantedEntries(index, request.wants)
     const isOver = (entry: number) => entry >= index.count || index.offsetAt(entry) >= to
-    const batches: Uint8Array[] = []
+    const runs: Run[] = []
     let entry = index.entryFor(request.from)
     let bytes = 0
     while (!isOver(entry)) {
@@ -148,18 +151,18 @@ export class LogReader {
       let end = entry
       while (!isOver(end) && isWanted(end)) {
         const runBytes = index.positionAt(end + 1) - start
-        const isFirst = batches.length === 0 && end === entry
+        const isFirst = runs.length === 0 && end === entry
         if (!isFirst && bytes + runBytes > request.bytesMax) break
         if (end > entry && runBytes > READ_RUN_BYTES_MAX) break
         end++
       }
       if (end === entry) break
-      const run = await this.#readRun(segment, index, entry, end)
-      batches.push(...run)
+      runs.push({ from: entry, to: end })
       bytes += index.positionAt(end) - start
       entry = end
       if (bytes >= request.bytesMax) break
     }
+    const batches = await this.#readRuns(segment, index, runs, request.buffer)
     // Over a gap, but not over `to`, which may lie in it.
     const lookedTo = entry === 0 ? segment.baseOffset : index.endAt(entry - 1)
     const nextOffset = Math.max(lookedTo, Math.min(index.offsetAt(entry), to)) as Offset
@@ -167,21 +170,62 @@ export class LogReader {
     return { batches, nextOffset, isThinned: true, cleanedSegment: segment.view }
   }
 
-  /** Reads the entries from `from` to before `to` at once, and verifies each. */
-  async #readRun(segment: Segment, index: SegmentIndex, from: number, to: number): Promise<Uint8Array[]> {
-    const start = index.positionAt(from)
-    const run = new Uint8Array(index.positionAt(to) - start)
-    await this.#files.use(segment.path, (file) => file.read(run, start))
+  /** Reads runs of entries, each at once, and verifies them while the next one is read. */
+  async #readRuns(
+    segment: Segment,
+    index: SegmentIndex,
+    runs: readonly Run[],
+    buffer: ReadBuffer | undefined,
+  ): Promise<Uint8Array[]> {
+    const read = ({ from, to }: Run): Promise<Uint8Array> => {
+      const start = index.positionAt(from)
+      const bytes = index.positionAt(to) - start
+      const run = buffer?.take(bytes) ?? new Uint8Array(bytes)
+      const reading = this.#files
+        .use(segment.path, (file) => file.read(run, start))
+        .then((count) => run.subarray(0, count))
+      // It may be waited for later than it fails, or not at all.
+      reading.catch(() => undefined)
+      return reading
+    }
     const batches: Uint8Array[] = []
-    for (let entry = from; entry < to; entry++) {
-      const batch = run.subarray(index.positionAt(entry) - start, index.positionAt(entry + 1) - start)
-      if (!isBatchIntact(batch, this.#crc32) || baseOffsetOf(batch) !== index.offsetAt(entry)) {
-        const { message } = corruptAt(segment.path, index.positionAt(entry), index.offsetAt(entry))
-        throw new GomqError('CORRUPT_BATCH', message)
+    let next = runs[0] && read(runs[0])
+    try {
+      for (let i = 0; next !== undefined; i++) {
+        const bytes: Uint8Array = await next
+        next = runs[i + 1] && read(runs[i + 1]!)
+        takeVerified(segment, index, runs[i]!, bytes, this.#crc32, batches)
       }
-      batches.push(batch)
+    } finally {
+      await next?.catch(() => undefined)
     }
     return batches
+  }
+}
+
+/** Entries that lie one behind the other: from `from` to before `to`. */
+interface Run {
+  readonly from: number
+  readonly to: number
+}
+
+/** Adds the batches of a run to `batches`, each verified. @throws GomqError CORRUPT_BATCH */
+function takeVerified(
+  segment: Segment,
+  index: SegmentIndex,
+  { from, to }: Run,
+  run: Uint8Array,
+  crc32: Crc32,
+  batches: Uint8Array[],
+): void {
+  const start = index.positionAt(from)
+  for (let entry = from; entry < to; entry++) {
+    const batch = run.subarray(index.positionAt(entry) - start, index.positionAt(entry + 1) - start)
+    if (!isBatchIntact(batch, crc32) || baseOffsetOf(batch) !== index.offsetAt(entry)) {
+      const { message } = corruptAt(segment.path, index.positionAt(entry), index.offsetAt(entry))
+      throw new GomqError('CORRUPT_BATCH', message)
+    }
+    batches.push(batch)
   }
 }
 

@@ -19,11 +19,12 @@ import type { DirectoryLock } from './file-system.js'
 import type { EpochStart } from './format/epoch-start.js'
 import { IndexCache } from './index-cache.js'
 import { loadIndex } from './index-file.js'
-import { COLD_READS_MAX, OPEN_FILES_MAX, REPLAY_BYTES } from './limits.js'
+import { COLD_READS_MAX, OPEN_FILES_MAX } from './limits.js'
 import { advanceStart, replaceSegments, requireSnapshotFrom } from './log-cleaning.js'
 import type { LogContext } from './log-options.js'
 import type { LogParts } from './log-parts.js'
 import { LogReader, type ReadRequest, type ReadResult } from './log-reader.js'
+import { replayLog } from './log-replay.js'
 import { LogState } from './log-state.js'
 import { truncateLog } from './log-truncation.js'
 import { LogWriter } from './log-writer.js'
@@ -203,27 +204,15 @@ export class Log {
   }
 
   /**
-   * Visits every batch from `from` up to what is synced now, committed or not, control batches too: what recovery folds. A batch may be
-   * kept, which keeps a buffer of up to some MiB alive with it.
+   * Visits every batch from `from` up to what is synced now, committed or not, control batches too: what recovery folds. A batch is lent for
+   * the visit: its memory is used again, so that whoever keeps something of it copies.
    *
    * @param from  `logStartOffset <= from <= to`; inside a batch, that batch is visited first
    * @param to    where a batch begins, or the end, which is the default; not above `syncedOffset`
    * @throws as {@link read}, after the batches before were visited
    */
-  async replay(from: Offset, visit: (batch: Uint8Array) => void, to: Offset = this.syncedOffset): Promise<void> {
-    const read = (at: Offset) => {
-      const result = this.read({ from: at, to, bytesMax: REPLAY_BYTES })
-      // When a visit throws, nobody waits for the next step any more.
-      result.catch(() => undefined)
-      return result
-    }
-    let next: Promise<ReadResult> | undefined = read(from)
-    while (next !== undefined) {
-      const { batches, nextOffset }: ReadResult = await next
-      // The disk reads the next step while this one is folded.
-      next = nextOffset < to ? read(nextOffset) : undefined
-      for (const batch of batches) visit(batch)
-    }
+  replay(from: Offset, visit: (batch: Uint8Array) => void, to: Offset = this.syncedOffset): Promise<void> {
+    return replayLog(this, from, to, visit)
   }
 
   /**

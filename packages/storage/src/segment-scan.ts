@@ -12,6 +12,7 @@ import type { FileHandle } from './file-system.js'
 import type { CleanedHead } from './format/cleaned-head.js'
 import { SegmentIndex } from './format/segment-index.js'
 import { SCAN_CHUNK_BYTES } from './limits.js'
+import { ScanWindow } from './scan-window.js'
 
 /** Bytes of a record and its entry in the batch's table, at least. */
 const RECORD_BYTES_MIN = 9
@@ -43,28 +44,24 @@ export async function scanSegment(
 ): Promise<SegmentScan> {
   const fileBytes = await file.sizeBytes()
   const index = new SegmentIndex(baseOffset, head)
-  let chunk: Uint8Array = new Uint8Array(0)
-  let chunkAt = 0
-  /** The file from `at` on: at least `bytesMin`, unless it ends before. */
-  const read = async (at: number, bytesMin: number): Promise<Uint8Array> => {
-    if (at + bytesMin > chunkAt + chunk.byteLength && chunkAt + chunk.byteLength < fileBytes) {
-      const larger = new Uint8Array(Math.min(fileBytes - at, Math.max(SCAN_CHUNK_BYTES, bytesMin)))
-      chunk = larger.subarray(0, await file.read(larger, at))
-      chunkAt = at
-    }
-    return chunk.subarray(at - chunkAt)
-  }
+  const window = new ScanWindow(file, fileBytes)
   let at = index.bytes
   let synced = baseOffset
-  while (at < fileBytes) {
-    const header = await read(at, HEADER_BYTES)
-    // Only an intact header is believed about the length, before it decides how much is allocated.
-    if (!isHeaderIntact(header, crc32) || batchBytesOf(header) > fileBytes - at) break
-    const batch = (await read(at, batchBytesOf(header))).subarray(0, batchBytesOf(header))
-    if (!isBatchIntact(batch, crc32) || !index.follows(batch) || !index.fits(batch)) break
-    index.add(batch)
-    at += batch.byteLength
-    synced = syncedOffsetOf(batch)
+  try {
+    while (at < fileBytes) {
+      const header = await window.view(at, HEADER_BYTES)
+      // Only an intact header is believed about the length, before it decides how much is allocated.
+      if (!isHeaderIntact(header, crc32)) break
+      const batchBytes = batchBytesOf(header)
+      if (batchBytes > fileBytes - at) break
+      const batch = (await window.view(at, batchBytes)).subarray(0, batchBytes)
+      if (!isBatchIntact(batch, crc32) || !index.follows(batch) || !index.fits(batch)) break
+      index.add(batch)
+      at += batch.byteLength
+      synced = syncedOffsetOf(batch)
+    }
+  } finally {
+    await window.end()
   }
   return { index, goodBytes: at, fileBytes, syncedBytes: index.positionAt(index.entryFor(synced)) }
 }

@@ -115,7 +115,7 @@ describe('a torn tail', () => {
     appendBatches(other, 500)
     await settle()
     const foreign: Uint8Array[] = []
-    await other.replay(0 as Offset, (batch) => foreign.push(batch))
+    await other.replay(0 as Offset, (batch) => foreign.push(batch.slice()))
     const torn = Buffer.concat([files.get(ACTIVE)!, new Uint8Array(50), foreign.at(-1)!, foreign.at(-2)!])
     const { log: recovered } = await openSimLog(diskOf(new Map([...files, [ACTIVE, torn]])), LARGE)
     expect(recovered.logEndOffset).toBe(10)

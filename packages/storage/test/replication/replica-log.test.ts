@@ -110,7 +110,7 @@ describe('what a member appends', () => {
     for (const batch of sent) member.append(batch.slice())
     while (member.syncedOffset < member.logEndOffset) await settle()
     const stored: Uint8Array[] = []
-    await member.replay(offset(0), (batch) => stored.push(batch))
+    await member.replay(offset(0), (batch) => stored.push(batch.slice()))
     expect(stored.map(withoutOwnFields)).toEqual(sent.map(withoutOwnFields))
     const syncedAt = (batch: Uint8Array) => Buffer.from(batch).readBigUInt64LE(32)
     expect(stored.map(syncedAt)).not.toEqual(sent.map(syncedAt))

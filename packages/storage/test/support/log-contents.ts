@@ -26,7 +26,7 @@ export function appendBatches(
 /** Every batch on disk, as `[base, next, what the producer wrote]`. */
 export async function contentsOf(log: Log): Promise<[number, number, string][]> {
   const batches: Uint8Array[] = []
-  await log.replay(log.logStartOffset, (batch) => batches.push(batch))
+  await log.replay(log.logStartOffset, (batch) => batches.push(batch.slice()))
   return batches.map(described)
 }
 
