@@ -15,6 +15,9 @@ export const TAIL_CACHE_BYTES_DEFAULT: number = 32 * 1024 * 1024
 /** Bytes of loaded indexes of sealed segments by default: 64 MiB. Stops a reader of old data from filling the heap with indexes. */
 export const INDEX_CACHE_BYTES_DEFAULT: number = 64 * 1024 * 1024
 
+/** Bytes of an index file that are read or written at once: 256 KiB. Its checksum is computed in as many turns. */
+export const INDEX_PIECE_BYTES: number = 256 * 1024
+
 /** Segment files open for readers. Stops a long log from using up the process's file descriptors. */
 export const OPEN_FILES_MAX = 64
 
