@@ -85,8 +85,8 @@ export class CommittedState {
     yield* blocks(KIND.durable, this.durables.entries(), perBlock)
     yield* blocks(KIND.session, this.sessions.entries(), perBlock)
     let block: unknown[] = [KIND.retained]
-    for (const [topic, offset] of this.retained.entries()) {
-      if (block.push(topic, offset) <= 2 * perBlock) continue
+    for (const walk = this.retained.walk(); walk.next(); ) {
+      if (block.push(walk.topic, walk.offset) <= 2 * perBlock) continue
       yield encodeMsgpack(block)
       block = [KIND.retained]
     }
