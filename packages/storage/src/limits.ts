@@ -57,7 +57,13 @@ export const SNAPSHOTS_KEPT = 2
 /** Time that one slice of a snapshot's walk may take: 1 ms. Bounds how long messages wait for it. */
 export const SNAPSHOT_SLICE_MS = 1
 
-/** Bytes of a snapshot gathered for one write: 1 MiB. */
+/**
+ * Bytes of a snapshot gathered for one write while the state is walked over: 128 KiB. What waits to be written lives through a scavenge, and makes it
+ * longer.
+ */
+export const SNAPSHOT_WALK_FLUSH_BYTES: number = 128 * 1024
+
+/** Bytes of a snapshot that are copied at once: 1 MiB. */
 export const SNAPSHOT_FLUSH_BYTES: number = 1024 * 1024
 
 /** Bytes written with zeros ahead of the log's end at once by default: 1 MiB. Bounds how long a batch waits that comes meanwhile (a few ms). */
