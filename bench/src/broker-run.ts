@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { askProbe } from './idle-loop.js'
 import type { ProbeAnswer, ProbeRequest } from './probe.js'
 
 /** What the broker's log says about its recovery; times in ms. */
@@ -88,9 +89,7 @@ export class BrokerRun {
 
   /** Asks the probe. */
   async ask<K extends ProbeRequest['kind']>(kind: K): Promise<Extract<ProbeAnswer, { kind: K }>> {
-    this.#child.send({ kind })
-    const [answer] = await once(this.#child, 'message')
-    return answer
+    return askProbe(this.#child, kind)
   }
 
   /** Waits for a line of the broker's log, one that came already included. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { connect } from '@gomq/client'
 import { BrokerRun } from './broker-run.js'
 import { fillRetained, PATIENT } from './fill.js'
+import { IdleLoop, waitedMs } from './idle-loop.js'
 import type { Row, StateContext } from './state-context.js'
 
 /** Messages of 1 KiB a second while the pauses are measured. */
@@ -16,7 +17,8 @@ const INTERVAL = '1MiB'
 
 /**
  * Pauses of the broker's event loop under a moderate load: without a snapshot, while a snapshot of many entries is written, and while a new
- * subscriber gets as many retained messages.
+ * subscriber gets as many retained messages. Beside them those of an idle loop at the same time, which are the machine's, and how long the broker
+ * was ready to run and others ran in its place.
  */
 export async function snapshotPauses(context: StateContext): Promise<Row[]> {
   const directory = context.dataDirectory ?? mkdtempSync(join(context.workDirectory, 'pauses-'))
@@ -61,17 +63,22 @@ async function underLoad(
   interval: string,
   work: (broker: BrokerRun) => Promise<unknown>,
 ): Promise<Row> {
+  const idle = IdleLoop.start()
   const broker = await BrokerRun.start(directory, { probe: true, args: ['--snapshot-interval-bytes', interval] })
   try {
     const load = new AbortController()
     const loading = publishSteadily(broker.address, load.signal)
     // The compiler has seen the code by then; the watch begins before the first snapshot does.
     await sleep(interval === INTERVAL ? 0 : 2000)
+    await idle.watch()
     await broker.ask('watch')
+    const waitedBeforeMs = waitedMs(broker.pid)
     const startedMs = performance.now()
     await work(broker)
     const seconds = (performance.now() - startedMs) / 1000
     const pauses = await broker.ask('watched')
+    const waitedSec = (waitedMs(broker.pid) - waitedBeforeMs) / 1000
+    const machine = await idle.watched()
     load.abort()
     await loading
     const round = (ms: number) => Math.round(10 * ms) / 10
@@ -82,6 +89,9 @@ async function underLoad(
       'p99 ms': round(pauses.p99Ms),
       'p99.9 ms': round(pauses.p999Ms),
       'max ms': round(pauses.maxMs),
+      'idle p99 ms': round(machine.p99Ms),
+      'idle max ms': round(machine.maxMs),
+      'waited s': round(waitedSec),
       'gc count': pauses.gcCount,
       'gc max ms': round(pauses.gcMaxMs),
       'gc by kind': Object.entries(pauses.gcMaxMsByKind)
@@ -91,6 +101,7 @@ async function underLoad(
       'snapshot read ms': broker.recovery.snapshotMs,
     }
   } finally {
+    idle.end()
     await broker.stop()
   }
 }

@@ -35,6 +35,7 @@ export class BrokerProcess {
   #tcp = '127.0.0.1:0'
   #http = '127.0.0.1:0'
   #stderr = ''
+  #printed: string[] = []
   #ended: Promise<number | null> = Promise.resolve(null)
 
   private constructor(options: BrokerProcessOptions) {
@@ -88,6 +89,11 @@ export class BrokerProcess {
     return this.#stderr
   }
 
+  /** Lines that the broker, or Node with flags that make it talk, has printed. */
+  get printed(): readonly string[] {
+    return this.#printed
+  }
+
   /** Resident set now, in MiB. */
   get rssMiB(): number {
     const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))
@@ -120,6 +126,7 @@ export class BrokerProcess {
         READY_WITHIN_MS,
       )
       createInterface({ input: child.stdout! }).on('line', (line) => {
+        this.#printed.push(line)
         const match = /^gomq ready tcp=(\S+) http=(\S+)$/.exec(line)
         if (match === null) return
         this.#tcp = match[1]!

@@ -17,7 +17,7 @@ import { Policies } from './policies.js'
 import { Producers } from './producers.js'
 import { RetainedMessages } from './retained-messages.js'
 import { Sessions } from './sessions.js'
-import { elementsOf, packedRows, type Row, StateRows } from './state-rows.js'
+import { elementsOf, packedRows, type Row, RowPacker, StateRows } from './state-rows.js'
 
 /** Kinds of state entries. On disk: msgpack blocks of {@link StateRows}, but for policies [kind, entry, entry, ...] with each entry an array. */
 const KIND = { producer: 21, durable: 22, session: 23, retained: 24, policy: 15 } as const
@@ -87,7 +87,13 @@ export class CommittedState {
     yield* packedRows(KIND.producer, this.producers.entries(highWatermark), perBlock)
     yield* packedRows(KIND.durable, this.durables.entries(), perBlock)
     yield* packedRows(KIND.session, this.sessions.entries(), perBlock)
-    yield* packedRows(KIND.retained, this.retained.entries(), perBlock)
+    const retained = new RowPacker(KIND.retained)
+    for (const walk = this.retained.walk(); walk.next(); ) {
+      retained.add(walk.topic)
+      retained.add(walk.offset)
+      if (retained.endRow() >= perBlock) yield encodeMsgpack(retained.take())
+    }
+    if (retained.count > 0) yield encodeMsgpack(retained.take())
     yield* blocks(KIND.policy, this.policies.entries(), perBlock)
   }
 

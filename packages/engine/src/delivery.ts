@@ -22,6 +22,7 @@ import { OUTSTANDING_RANGES_MAX, READ_BYTES_MAX, SPARSE_READ_BYTES_MAX } from '.
 import type { EngineReadResult, Outbox } from './outbox.js'
 import { Passing } from './passing.js'
 import type { ReadableBatches } from './readable-batches.js'
+import { RetainedSearches } from './retained-searches.js'
 import type { Subscription } from './subscription.js'
 import { TopicTrie } from './topic-trie.js'
 
@@ -36,6 +37,8 @@ const MATCH_CACHE_ENTRIES_MAX = 1_000_000
 export class Delivery {
   /** The time of the input that is being carried out: what has expired by then is not delivered. */
   nowMs: number = 0
+  /** Finds what new subscriptions get first. */
+  readonly searches: RetainedSearches
   readonly #outbox: Outbox
   readonly #state: CommittedState
   readonly #readable: ReadableBatches | undefined
@@ -58,6 +61,7 @@ export class Delivery {
   }) {
     this.#outbox = init.outbox
     this.#state = init.state
+    this.searches = new RetainedSearches(init.outbox, init.state.retained)
     this.#readable = init.readable
     this.#passing = new Passing(init.outbox, init.state.policies)
     this.#logStartOffset = init.logStartOffset
@@ -133,17 +137,20 @@ export class Delivery {
 
   /** Goes on with a subscription that may have got credit, room or a position. */
   pump(subscription: Subscription): void {
-    if (subscription.state !== 'catchingUp' || subscription.readToken !== 0) return
+    if (subscription.state !== 'catchingUp' || subscription.readToken !== 0 || subscription.isSearching) return
     if (subscription.connection.isBlocked || !subscription.hasCredit) return this.#passing.tell(subscription)
     this.#skipAhead(subscription)
-    if (subscription.position >= this.#highWatermark) return this.#becomeTailing(subscription)
-    const redelivers = subscription.position < subscription.resumeAt
+    const { position, retainedTo, resumeAt } = subscription
+    if (retainedTo < resumeAt && retainedTo <= position)
+      return this.searches.find(subscription, this.nowMs, () => this.pump(subscription))
+    if (position >= this.#highWatermark) return this.#becomeTailing(subscription)
+    const redelivers = position < resumeAt
     if (!redelivers && subscription.unacked.count > OUTSTANDING_RANGES_MAX) return this.#passing.tell(subscription)
     const token = this.#nextToken++
     subscription.readToken = token
     this.#reads.set(token, subscription)
     this.#outbox.read(token, {
-      from: subscription.position,
+      from: position,
       bytesMax: redelivers ? SPARSE_READ_BYTES_MAX : READ_BYTES_MAX,
       wants: redelivers && subscription.readsAllTopics ? () => true : (topic) => subscription.wants(topic),
     })
@@ -169,7 +176,11 @@ export class Delivery {
 
   /** @returns whether there may be more to do; false: the subscription has no credit, or its connection takes no more */
   #take(subscription: Subscription, batches: readonly Uint8Array[], nextOffset: Offset, isThinned: boolean): boolean {
+    const { retainedTo, resumeAt } = subscription
+    // Nothing is passed over where it is not known yet what is wanted.
+    const end = retainedTo < resumeAt ? Math.min(nextOffset, retainedTo) : nextOffset
     for (const batch of batches) {
+      if (baseOffsetOf(batch) >= end) break
       if (isControl(batch) || nextOffsetOf(batch) <= subscription.position) continue
       const topic = topicOf(batch)
       const isWanted = subscription.wants(topic)
@@ -180,7 +191,7 @@ export class Delivery {
       else if (this.#state.isDead(topic, batch)) this.#passing.dead(subscription, batch)
       else if (!this.#deliver(subscription, batch)) return false
     }
-    this.#passing.gap(subscription, nextOffset, isThinned)
+    this.#passing.gap(subscription, end as Offset, isThinned)
     return true
   }
 
@@ -287,9 +298,9 @@ export class Delivery {
   }
 
   #skipDone(subscription: Subscription): void {
-    const { position, resumeAt, unacked } = subscription
-    if (position >= resumeAt) return
-    subscription.position = Math.min(unacked.firstFrom(position) ?? resumeAt, resumeAt) as Offset
+    const { position, retainedTo, resumeAt, unacked } = subscription
+    const end = Math.min(retainedTo, resumeAt)
+    if (position < end) subscription.position = Math.min(unacked.firstFrom(position) ?? end, end) as Offset
   }
 
   /** Whether the batch is a retained message that a new subscription was to get, and another took its place meanwhile. */

@@ -237,7 +237,7 @@ export class Engine {
   /** Those who waited had their turn: what the outbox's `wake` asked for goes on. */
   handleWake(nowMs: number): void {
     this.#context.delivery.nowMs = nowMs
-    this.#subscribing.handleWake(nowMs)
+    this.#context.delivery.searches.handleWake(nowMs)
   }
 
   /** The log begins at `offset` now; nothing below is read any more. Lower ones change nothing. */

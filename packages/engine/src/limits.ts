@@ -51,6 +51,12 @@ export const SESSIONS_MAX = 50_000
 /** Steps of the search for a new subscription's retained messages in one turn: well below 1 ms. Keeps a wildcard over a million topics from stopping everybody. */
 export const RETAINED_SEARCH_STEPS = 2_000
 
+/**
+ * Retained messages that are found at once for a subscription, the oldest first; the next ones when it has got these. 16 bytes each at most: bounds
+ * what one subscription allocates, however many topics there are.
+ */
+export const RETAINED_FOUND_AT_ONCE = 200_000
+
 /** Ranges of retained messages that a new durable subscription begins with. Bounds the records that keep its place. */
 export const RETAINED_PER_DURABLE_MAX = 100_000
 

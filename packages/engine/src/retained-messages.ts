@@ -1,5 +1,6 @@
 import type { Offset } from '@gomq/protocol'
-import { RetainedLevel, type RetainedNode } from './retained-tree.js'
+import { LevelCursor, RetainedLevel, type RetainedNode } from './retained-tree.js'
+import { RetainedWalk } from './retained-walk.js'
 
 /**
  * Where the retained message of each topic stands in the log: the last record with `retain`, unless it was empty. Committed state: a
@@ -86,61 +87,36 @@ export class RetainedMessages {
     yield enter(this.#root, names, 0, visits)
     while (visits.length > 0) {
       const { children, depth } = visits.at(-1)!
-      const { done, value } = children.next()
-      if (done) {
+      if (!children.next()) {
         visits.pop()
         continue
       }
-      const [name, node] = value
+      const { name, node } = children
       // A wildcard at the first level does not match topics that begin with `$`.
       if (isWildAtFirst && visits.length === 1 && name.startsWith('$')) yield undefined
       else yield enter(node, names, depth, visits)
     }
   }
 
-  /**
-   * The offset of every retained message, in no order; between two of them lie as many steps as a topic has levels. A live walk: what was
-   * retained before it began, and still is, is there, once; what becomes retained meanwhile may be missing.
-   */
+  /** The offset of every retained message: a {@link walk}. */
   *offsets(): Generator<Offset> {
-    const visits = [this.#root.children()]
-    while (visits.length > 0) {
-      const { done, value } = visits.at(-1)!.next()
-      if (done) {
-        visits.pop()
-        continue
-      }
-      const node = value[1]
-      if (node instanceof RetainedLevel) {
-        if (node.offset !== undefined) yield node.offset
-        visits.push(node.children())
-      } else yield node
-    }
+    for (const walk = this.walk(); walk.next(); ) yield walk.offset
   }
 
-  /** Every topic and its offset; a live walk, for snapshots. */
+  /** Every topic and its offset: a {@link walk}. */
   *entries(): Generator<readonly [topic: string, offset: Offset]> {
-    const visits = [{ children: this.#root.children(), prefix: '' }]
-    while (visits.length > 0) {
-      const { children, prefix } = visits.at(-1)!
-      const { done, value } = children.next()
-      if (done) {
-        visits.pop()
-        continue
-      }
-      const [name, node] = value
-      const topic = prefix + name
-      if (node instanceof RetainedLevel) {
-        if (node.offset !== undefined) yield [topic, node.offset]
-        visits.push({ children: node.children(), prefix: `${topic}/` })
-      } else yield [topic, node]
-    }
+    for (const walk = this.walk(); walk.next(); ) yield [walk.topic, walk.offset]
+  }
+
+  /** Goes over all of them; a live walk, which makes less for the collector to do than the others. */
+  walk(): RetainedWalk {
+    return new RetainedWalk(this.#root)
   }
 }
 
 /** A level whose children are being visited. */
 interface Visit {
-  readonly children: Iterator<readonly [name: string, node: RetainedNode]>
+  readonly children: LevelCursor
   /** Of the children, in the filter; that of `#` for all below it. */
   readonly depth: number
 }
@@ -157,8 +133,11 @@ function enter(node: RetainedNode, names: readonly string[], depth: number, visi
     if (here === undefined) return undefined
   }
   const isOpen = names[at] === '#'
-  if (here instanceof RetainedLevel && at < names.length)
-    visits.push({ children: here.children(), depth: isOpen ? at : at + 1 })
+  if (here instanceof RetainedLevel && at < names.length) {
+    const children = new LevelCursor()
+    here.begin(children)
+    visits.push({ children, depth: isOpen ? at : at + 1 })
+  }
   // `a/#` matches `a` itself [MQTT-4.7.1-2].
   if (at < names.length && !isOpen) return undefined
   return here instanceof RetainedLevel ? here.offset : here

@@ -69,15 +69,67 @@ export class RetainedLevel {
     }
   }
 
-  /**
-   * Children and their names. The walk may go on while they change: it shows every child that was there before and still is, where there
-   * are few perhaps as it was.
-   */
-  children(): Iterator<readonly [name: string, node: RetainedNode]> {
+  /** Lets `cursor` begin with the first child. */
+  begin(cursor: LevelCursor): void {
     const below = this.#below
-    if (below === undefined) return [].values()
-    if (this.#name !== undefined) return [[this.#name, below as RetainedNode] as const].values()
-    return below instanceof Map ? below.entries() : pairs(below as Listed).values()
+    if (this.#name !== undefined) cursor.begin(undefined, undefined, this.#name, below as RetainedNode)
+    else if (below instanceof Map) cursor.begin(undefined, below, undefined, undefined)
+    else cursor.begin(below as Listed | undefined, undefined, undefined, undefined)
+  }
+}
+
+/**
+ * Goes over the children of a level. The walk may go on while they change: it shows every child that was there before and still is, where there
+ * are few perhaps as it was. It is used again for other levels and makes no objects for children: with a million of them, the collector would have
+ * half a gigabyte to do.
+ */
+export class LevelCursor {
+  /** Of the child that {@link next} has come to. */
+  name: string = ''
+  node: RetainedNode = 0 as Offset
+  #listed: Listed | undefined
+  #at = 0
+  #map: ReadonlyMap<string, RetainedNode> | undefined
+  #names: Iterator<string> | undefined
+  #onlyName: string | undefined
+  #onlyNode: RetainedNode | undefined
+
+  /** Begins with a level whose children are in one of these. */
+  begin(
+    listed: Listed | undefined,
+    map: ReadonlyMap<string, RetainedNode> | undefined,
+    onlyName: string | undefined,
+    onlyNode: RetainedNode | undefined,
+  ): void {
+    this.#listed = listed
+    this.#at = 0
+    this.#map = map
+    this.#names = map?.keys()
+    this.#onlyName = onlyName
+    this.#onlyNode = onlyNode
+  }
+
+  /** Goes to the next child. @returns whether there is one */
+  next(): boolean {
+    if (this.#names !== undefined) {
+      const { done, value } = this.#names.next()
+      if (done) return false
+      this.name = value
+      this.node = this.#map!.get(value)!
+      return true
+    }
+    if (this.#onlyName !== undefined) {
+      this.name = this.#onlyName
+      this.node = this.#onlyNode!
+      this.#onlyName = undefined
+      return true
+    }
+    const listed = this.#listed
+    if (listed === undefined || this.#at >= listed.length) return false
+    this.name = listed[this.#at] as string
+    this.node = listed[this.#at + 1] as RetainedNode
+    this.#at += 2
+    return true
   }
 }
 

@@ -32,7 +32,12 @@ export class StateRows {
 
   /** The rows as they were before they were packed, to be read in the same way. */
   static of(rows: readonly Row[]): StateRows {
-    return new StateRows(pack(0, rows))
+    const packer = new RowPacker(0)
+    for (const row of rows) {
+      for (const value of row) packer.add(value)
+      packer.endRow()
+    }
+    return new StateRows(packer.take())
   }
 
   /** Text. */
@@ -79,33 +84,60 @@ export class StateRows {
 
 /** Packs rows of a kind, at most `perBlock` in each block of bytes; a live walk. */
 export function* packedRows(kind: number, rows: Iterable<Row>, perBlock: number): Generator<Uint8Array> {
-  let block: Row[] = []
+  const packer = new RowPacker(kind)
   for (const row of rows) {
-    if (block.push(row) < perBlock) continue
-    yield encodeMsgpack(pack(kind, block))
-    block = []
+    for (const value of row) packer.add(value)
+    if (packer.endRow() >= perBlock) yield encodeMsgpack(packer.take())
   }
-  if (block.length > 0) yield encodeMsgpack(pack(kind, block))
+  if (packer.count > 0) yield encodeMsgpack(packer.take())
+}
+
+/** Puts rows together, one value after the other, without an array for each. */
+export class RowPacker {
+  readonly #kind: number
+  #texts: string[] = []
+  #block: unknown[]
+  #count = 0
+
+  constructor(kind: number) {
+    this.#kind = kind
+    this.#block = [kind, 0, '']
+  }
+
+  /** Rows since the last {@link take}. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** The next value of the row: text, a number, null, bytes, or a list of text or of numbers. */
+  add(value: unknown): void {
+    if (typeof value === 'string') {
+      this.#block.push(value.length)
+      this.#texts.push(value)
+    } else if (Array.isArray(value)) {
+      this.#block.push(value.length)
+      for (const element of value) this.add(element)
+    } else this.#block.push(value)
+  }
+
+  /** The row is whole. @returns {@link count} */
+  endRow(): number {
+    return ++this.#count
+  }
+
+  /** The rows so far as one block, to be encoded; the next begins empty. */
+  take(): unknown[] {
+    const block = this.#block
+    block[1] = this.#count
+    block[2] = this.#texts.join('')
+    this.#block = [this.#kind, 0, '']
+    this.#texts = []
+    this.#count = 0
+    return block
+  }
 }
 
 /** The elements of any entry of a snapshot, our own, however long. @throws GomqError MALFORMED_FRAME */
 export function elementsOf(entry: Uint8Array): readonly unknown[] {
   return decodeMsgpack(entry, Number.POSITIVE_INFINITY) as unknown[]
-}
-
-function pack(kind: number, rows: readonly Row[]): unknown[] {
-  const texts: string[] = []
-  const block: unknown[] = [kind, rows.length, '']
-  const add = (value: unknown): void => {
-    if (typeof value === 'string') {
-      block.push(value.length)
-      texts.push(value)
-    } else if (Array.isArray(value)) {
-      block.push(value.length)
-      for (const element of value) add(element)
-    } else block.push(value)
-  }
-  for (const row of rows) for (const value of row) add(value)
-  block[2] = texts.join('')
-  return block
 }

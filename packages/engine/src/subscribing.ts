@@ -12,13 +12,7 @@ import type { Connection } from './connection.js'
 import type { Cursors } from './cursors.js'
 import type { DurableSubscription } from './durable-subscriptions.js'
 import type { EngineContext } from './engine-context.js'
-import {
-  DURABLE_PER_CLIENT_MAX,
-  FILTERS_PER_CONNECTION_MAX,
-  RETAINED_PER_DURABLE_MAX,
-  RETAINED_SEARCH_STEPS,
-} from './limits.js'
-import { RetainedSearch } from './retained-search.js'
+import { DURABLE_PER_CLIENT_MAX, FILTERS_PER_CONNECTION_MAX, RETAINED_PER_DURABLE_MAX } from './limits.js'
 import type { SessionKeeper } from './session-keeper.js'
 import { Subscription } from './subscription.js'
 
@@ -39,12 +33,6 @@ interface Opening {
   readonly askedFrom: Offset
 }
 
-/** A new subscription that waits for the retained messages it gets first to be found. */
-interface OpenSearch {
-  readonly opening: Opening
-  readonly search: RetainedSearch
-}
-
 /** Opens and closes subscriptions: what a connection asks for becomes a cursor over the log. */
 export class Subscribing {
   readonly #context: EngineContext
@@ -53,8 +41,6 @@ export class Subscribing {
   /** Durable subscriptions that a connection has, by client id and name. */
   readonly #attached = new Map<string, Subscription>()
   readonly #timeSearches = new Map<number, TimeSearch>()
-  /** Searches that were not over in one turn, the first of them under way. */
-  readonly #searches: OpenSearch[] = []
   #nextSearch = 1
 
   constructor(context: EngineContext, sessions: SessionKeeper, cursors: Cursors) {
@@ -109,16 +95,6 @@ export class Subscribing {
       // From the start again: what holds may have changed meanwhile.
       this.subscribe(connection, { ...packet, from: { kind: 'offset', offset: result.offset } }, nowMs)
     })
-  }
-
-  /** The others had their turn: the search under way goes on. */
-  handleWake(nowMs: number): void {
-    const first = this.#searches[0]
-    if (first === undefined) return
-    const isOver = first.opening.subscription.state !== 'waiting' || first.search.run(RETAINED_SEARCH_STEPS)
-    if (isOver) this.#searches.shift()
-    if (this.#searches.length > 0) this.#context.options.outbox.wake()
-    if (isOver) this.#found(first, nowMs)
   }
 
   /** The subscription with this number on the connection. @throws GomqError NO_SUCH_SUBSCRIPTION */
@@ -211,6 +187,7 @@ export class Subscribing {
       position,
       unacked: known?.unacked ?? [],
       isResumed: known !== undefined,
+      getsRetained: known === undefined && packet.retained,
       floorsAtStart: known === undefined && from.kind === 'earliest' ? this.#context.state.policies.floors : undefined,
     })
     connection.subscriptions.set(subscription.id, subscription)
@@ -222,33 +199,33 @@ export class Subscribing {
     else this.#stand(opening, nowMs)
   }
 
-  /** Looks for what is retained below the start of a new subscription [MQTT-3.3.1-6]; little of it at once, much in turns with the others. */
+  /** Looks for what is retained below the start of a new subscription [MQTT-3.3.1-6]: as much as it begins with; of a durable one, everything. */
   #search(opening: Opening, nowMs: number): void {
-    const { filters, resumeAt } = opening.subscription
-    const open = { opening, search: new RetainedSearch(this.#context.state.retained, filters, resumeAt) }
-    if (open.search.run(RETAINED_SEARCH_STEPS)) this.#found(open, nowMs)
-    else if (this.#searches.push(open) === 1) this.#context.options.outbox.wake()
+    this.#context.delivery.searches.find(opening.subscription, nowMs, (foundMs) => this.#found(opening, foundMs))
   }
 
-  #found({ opening, search }: OpenSearch, nowMs: number): void {
+  #found(opening: Opening, nowMs: number): void {
     const { subscription, requestId } = opening
-    const { connection, name } = subscription
+    const { connection, name, retainedTo, resumeAt, unacked } = subscription
     const refuse = (code: ErrorCode, message: string) =>
       this.#context.send(connection.id, { type: PacketType.ERROR, requestId, code, message })
     if (subscription.state !== 'waiting') {
       refuse('NO_SUCH_SUBSCRIPTION', ENDED_EARLY)
       return
     }
-    const ranges = search.ranges.length / 2
-    if (name !== null && ranges > RETAINED_PER_DURABLE_MAX) {
+    if (name !== null && unacked.count > RETAINED_PER_DURABLE_MAX) {
       this.#detach(this.#context.connections.get(connection.id)!, subscription)
       refuse(
         'LIMIT_EXCEEDED',
-        `the filters match about ${ranges} retained messages, and a durable subscription begins with ${RETAINED_PER_DURABLE_MAX} at most; narrow the filters, or subscribe without them or without a name`,
+        `the filters match ${unacked.count} retained messages or more, and a durable subscription begins with ${RETAINED_PER_DURABLE_MAX} at most; narrow the filters, or subscribe without them or without a name`,
       )
       return
     }
-    subscription.owe(search.ranges)
+    if (name !== null && retainedTo < resumeAt) {
+      this.#search(opening, nowMs)
+      return
+    }
+    subscription.goBack()
     this.#stand(opening, nowMs)
   }
 

@@ -34,6 +34,13 @@ export class Subscription {
    * subscriptions that keep acknowledgements, everything that was delivered and is not acknowledged.
    */
   readonly unacked: OffsetRanges = new OffsetRanges()
+  /**
+   * Of the retained messages that a new subscription is to get, those below have been found and stand in {@link unacked}. {@link resumeAt} at
+   * most, which means all of them.
+   */
+  retainedTo: Offset
+  /** Whether the next ones are being looked for: nothing is read meanwhile. */
+  isSearching: boolean = false
   /** Token of the read that is under way; 0: none. */
   readToken: number = 0
   /** Whether the cursor differs from what is persisted or being persisted. */
@@ -71,6 +78,7 @@ export class Subscription {
     position: Offset
     unacked: readonly number[]
     isResumed: boolean
+    getsRetained: boolean
     floorsAtStart?: Floors | undefined
   }) {
     this.connection = init.connection
@@ -85,12 +93,13 @@ export class Subscription {
     this.resumeAt = init.position
     this.persistedPosition = init.position
     this.position = init.position
-    this.owe(init.unacked)
+    this.retainedTo = init.getsRetained ? (0 as Offset) : init.position
+    for (let i = 0; i < init.unacked.length; i += 2) this.unacked.add(init.unacked[i]!, init.unacked[i + 1]!)
+    this.goBack()
   }
 
-  /** Also to be delivered below {@link resumeAt}: half-open ranges. Before it stands. */
-  owe(ranges: readonly number[]): void {
-    for (let i = 0; i < ranges.length; i += 2) this.unacked.add(ranges[i]!, ranges[i + 1]!)
+  /** Begins with what stands in {@link unacked}. Before it stands. */
+  goBack(): void {
     this.position = Math.min(this.position, this.unacked.min ?? this.position) as Offset
   }
 

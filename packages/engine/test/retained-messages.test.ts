@@ -1,4 +1,4 @@
-import { type Offset, offset, topicMatches } from '@gomq/protocol'
+import { type Offset, OffsetRanges, offset, topicMatches } from '@gomq/protocol'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { RetainedMessages } from '../src/retained-messages.js'
@@ -10,14 +10,36 @@ const filter = fc
   .tuple(fc.array(fc.oneof(name, fc.constant('+')), { maxLength: 4 }), fc.boolean())
   .map(([levels, isOpen]) => [...levels, ...(isOpen || levels.length === 0 ? ['#'] : [])].join('/') || '#')
 
-/** Offsets that a search finds, so many steps at a time. */
-function found(retained: RetainedMessages, filters: readonly string[], before: number, stepsAtOnce: number): Offset[] {
-  const search = new RetainedSearch(retained, filters, offset(before))
-  while (!search.run(stepsAtOnce));
+/** Offsets that searches find, one behind the other, so many offsets and steps at a time. */
+function found(
+  retained: RetainedMessages,
+  filters: readonly string[],
+  before: number,
+  stepsAtOnce: number,
+  max = 1000,
+): Offset[] {
+  const ranges = new OffsetRanges()
+  for (let from = offset(0); from < before; ) {
+    const known = countOf(ranges)
+    const search = new RetainedSearch(retained, { filters, from, before: offset(before), max }, ranges)
+    while (!search.run(stepsAtOnce));
+    expect(countOf(ranges) - known).toBeLessThanOrEqual(max)
+    if (search.foundTo < before) expect(countOf(ranges) - known).toBe(max)
+    from = search.foundTo
+  }
+  return offsetsIn(ranges)
+}
+
+function offsetsIn(ranges: OffsetRanges): Offset[] {
   const offsets: Offset[] = []
-  for (let i = 0; i < search.ranges.length; i += 2)
-    for (let at = search.ranges[i]!; at < search.ranges[i + 1]!; at++) offsets.push(offset(at))
+  const bounds = ranges.toArray()
+  for (let i = 0; i < bounds.length; i += 2)
+    for (let at = bounds[i]!; at < bounds[i + 1]!; at++) offsets.push(offset(at))
   return offsets
+}
+
+function countOf(ranges: OffsetRanges): number {
+  return offsetsIn(ranges).length
 }
 
 describe('retained messages', () => {
@@ -63,7 +85,8 @@ describe('retained messages', () => {
         fc.array(filter, { minLength: 1, maxLength: 3 }),
         fc.nat(40),
         fc.integer({ min: 1, max: 50 }),
-        (steps, filters, before, stepsAtOnce) => {
+        fc.integer({ min: 1, max: 8 }),
+        (steps, filters, before, stepsAtOnce, max) => {
           const retained = new RetainedMessages()
           const twin = new Map<string, Offset>()
           for (const [at, { topic, isClear }] of steps.entries()) {
@@ -79,7 +102,7 @@ describe('retained messages', () => {
             .filter(([name, at]) => at < before && filters.some((each) => topicMatches(each, name)))
             .map(([, at]) => at)
             .sort((a, b) => a - b)
-          expect(found(retained, filters, before, stepsAtOnce)).toEqual(expected)
+          expect(found(retained, filters, before, stepsAtOnce, max)).toEqual(expected)
           expect(retained.count).toBe(twin.size)
           expect(new Map(retained.entries())).toEqual(twin)
           for (const [name, at] of twin) expect(retained.offsetOf(name)).toBe(at)
@@ -87,6 +110,15 @@ describe('retained messages', () => {
       ),
       { numRuns: 2000 },
     )
+  })
+
+  test('a search among very many finds the oldest, in order and each once, and the next one goes on behind them', () => {
+    const retained = new RetainedMessages()
+    const topics = 50_000
+    // In an order that has nothing to do with that of the offsets.
+    for (let i = 0; i < topics; i++) retained.set(`t/${(i * 7919) % topics}`, offset(3 * i))
+    const expected = Array.from({ length: topics }, (_, i) => 3 * i)
+    expect(found(retained, ['t/+', '#'], 3 * topics, 2000, 9000)).toEqual(expected)
   })
 
   test('[MQTT-3.3.1-10] a cleared topic has no retained message, and clearing again changes nothing', () => {

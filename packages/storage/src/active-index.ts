@@ -44,7 +44,9 @@ export async function readActiveIndex(
     index.baseOffset === baseOffset &&
     index.endOffset === checkpoint?.syncedOffset &&
     index.bytes === (await file.sizeBytes())
-  return isOfThisEnd && (await isLastBatchOf(index, file, crc32)) ? index : undefined
+  if (!isOfThisEnd || !(await isLastBatchOf(index, file, crc32))) return undefined
+  index.prepareToAdd()
+  return index
 }
 
 /** Whether the segment ends with the batch that the index says. */

@@ -15,6 +15,9 @@ export const TAIL_CACHE_BYTES_DEFAULT: number = 32 * 1024 * 1024
 /** Bytes of loaded indexes of sealed segments by default: 64 MiB. Stops a reader of old data from filling the heap with indexes. */
 export const INDEX_CACHE_BYTES_DEFAULT: number = 64 * 1024 * 1024
 
+/** Bytes of an index file that are read or written at once: 256 KiB. Its checksum is computed in as many turns. */
+export const INDEX_PIECE_BYTES: number = 256 * 1024
+
 /** Segment files open for readers. Stops a long log from using up the process's file descriptors. */
 export const OPEN_FILES_MAX = 64
 
@@ -57,7 +60,13 @@ export const SNAPSHOTS_KEPT = 2
 /** Time that one slice of a snapshot's walk may take: 1 ms. Bounds how long messages wait for it. */
 export const SNAPSHOT_SLICE_MS = 1
 
-/** Bytes of a snapshot gathered for one write: 1 MiB. */
+/**
+ * Bytes of a snapshot gathered for one write while the state is walked over: 128 KiB. What waits to be written lives through a scavenge, and makes it
+ * longer.
+ */
+export const SNAPSHOT_WALK_FLUSH_BYTES: number = 128 * 1024
+
+/** Bytes of a snapshot that are copied at once: 1 MiB. */
 export const SNAPSHOT_FLUSH_BYTES: number = 1024 * 1024
 
 /** Bytes written with zeros ahead of the log's end at once by default: 1 MiB. Bounds how long a batch waits that comes meanwhile (a few ms). */

@@ -237,7 +237,7 @@ function wantedEntries(index: SegmentIndex, wants: ReadRequest['wants']): (entry
     const topic = index.topicAt(entry)
     let answer = answers.get(topic)
     if (answer === undefined) {
-      answer = wants(index.names[topic]!)
+      answer = wants(index.names.at(topic))
       answers.set(topic, answer)
     }
     return answer

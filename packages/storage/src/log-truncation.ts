@@ -13,6 +13,8 @@ export async function truncateLog(parts: LogParts, to: Offset): Promise<void> {
   const { context, state, tail, indexes, writer } = parts
   const { fs, folder } = context
   await checkBoundary(parts, to)
+  // An index that is being written is taken as it is then.
+  await writer.indexWrites
   await writer.checkpoint({ syncedOffset: to })
   const wasActive = state.active
   while (state.active.baseOffset > to || (state.active.baseOffset === to && isAppendable(state.segments.at(-2))))

@@ -2,11 +2,11 @@ import { type Crc32, GomqError, type Offset } from '@gomq/protocol'
 import { readActiveIndex } from './active-index.js'
 import type { Checkpoint } from './checkpoint.js'
 import { scanCleanedSegment } from './cleaned-segment-file.js'
-import { type FileHandle, type FileSystem, readFile, replaceFile } from './file-system.js'
+import { type FileHandle, type FileSystem, replaceFile } from './file-system.js'
 import type { CleanedHead } from './format/cleaned-head.js'
-import { SegmentIndex, type StoredSummary } from './format/segment-index.js'
-import { writeIndex } from './index-file.js'
-import { OPENED_AT_ONCE, SCAN_CHUNK_BYTES, SUMMARY_BYTES_MAX, SUMMARY_BYTES_USUAL } from './limits.js'
+import { SegmentIndex } from './format/segment-index.js'
+import { readSummary, writeIndex } from './index-file.js'
+import { OPENED_AT_ONCE, SCAN_CHUNK_BYTES } from './limits.js'
 import { emptyDirectory } from './replication/emptying.js'
 import { corruptAt, indexName, remedyOf, Segment, segmentName } from './segment.js'
 import { chooseSegments, type SegmentFile, segmentFilesOf } from './segment-choice.js'
@@ -147,7 +147,7 @@ async function openSealed(
   const file = await fs.open(path, 'read')
   try {
     if (head !== undefined && head.endOffset !== endOffset) throw gapBehind(path, head, endOffset)
-    const stored = await storedSummary(fs, `${folder}/${indexName(baseOffset, generation)}`, crc32)
+    const stored = await readSummary(fs, `${folder}/${indexName(baseOffset, generation)}`, crc32)
     if (
       stored !== undefined &&
       stored.cleaned?.generation === head?.generation &&
@@ -167,16 +167,6 @@ async function openSealed(
   } finally {
     await file.close()
   }
-}
-
-/** What the index file at `path` says at its beginning; undefined if there is none, or a damaged one. */
-async function storedSummary(fs: FileSystem, path: string, crc32: Crc32): Promise<StoredSummary | undefined> {
-  for (const bytesMax of [SUMMARY_BYTES_USUAL, SUMMARY_BYTES_MAX]) {
-    const beginning = await readFile(fs, path, bytesMax)
-    const stored = beginning && SegmentIndex.decodeSummary(beginning, crc32)
-    if (stored !== undefined || beginning === undefined || beginning.byteLength < bytesMax) return stored
-  }
-  return undefined
 }
 
 /** The index of a segment as it was appended, which must be whole up to where the next one begins. */

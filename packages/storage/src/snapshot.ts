@@ -1,7 +1,7 @@
 import { type Crc32, concatBytes, GomqError, type Offset, readU32, writeU32 } from '@gomq/protocol'
 import { type FileHandle, type FileSystem, readFile, replaceFile } from './file-system.js'
 import { encodeSealed, readSealed, valueOfVersion } from './format/sealed-record.js'
-import { SNAPSHOT_FLUSH_BYTES, SNAPSHOT_SLICE_MS, SNAPSHOTS_KEPT } from './limits.js'
+import { SNAPSHOT_SLICE_MS, SNAPSHOT_WALK_FLUSH_BYTES, SNAPSHOTS_KEPT } from './limits.js'
 
 /** First bytes of a snapshot, "GMQS". */
 export const SNAPSHOT_MAGIC = 0x53514d47
@@ -183,7 +183,7 @@ async function writeEntries(file: FileHandle, source: SnapshotLocation & Snapsho
     chunks.push(head, entry)
     bytes += entry.byteLength + SNAPSHOT_ENTRY_HEAD_BYTES
     count++
-    if (bytes >= SNAPSHOT_FLUSH_BYTES) await flush()
+    if (bytes >= SNAPSHOT_WALK_FLUSH_BYTES) await flush()
     if (nowMs === undefined ? count % SLICE_ENTRIES === 0 : nowMs() >= sliceEndMs) {
       await pause()
       sliceEndMs = (nowMs?.() ?? 0) + SNAPSHOT_SLICE_MS

@@ -3,6 +3,7 @@ import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { FileSystem } from '../src/file-system.js'
+import { SNAPSHOT_WALK_FLUSH_BYTES } from '../src/limits.js'
 import { loadSnapshot, type SnapshotSource, writeSnapshot } from '../src/snapshot.js'
 import { SimDisk } from '../src/testing/sim-disk.js'
 import { faultyFiles, systemError } from './support/faulty-files.js'
@@ -103,6 +104,18 @@ describe('a snapshot', () => {
       expect(slices.length).toBeGreaterThan(100)
       expect((await load())!.entries).toHaveLength(3_000)
     }
+  })
+
+  test('little of it waits to be written at a time, whatever its size', async () => {
+    const entries = Array.from({ length: 2_000 }, (_, i) => bytesOf(i & 255, 1_000))
+    const written: number[] = []
+    const fs = faultyFiles(disk.mount(), (call, _path, [chunks]) => {
+      if (call !== 'writev') return
+      written.push((chunks as readonly Uint8Array[]).reduce((sum, chunk) => sum + chunk.byteLength, 0))
+    })
+    await write(5, { entries }, fs)
+    expect(Math.max(...written)).toBeLessThan(SNAPSHOT_WALK_FLUSH_BYTES + 1_100)
+    expect((await load())?.entries).toHaveLength(2_000)
   })
 
   test('a crash at any operation leaves the older one whole, or the new one', async () => {

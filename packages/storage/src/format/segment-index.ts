@@ -15,9 +15,11 @@ import {
   topicOf,
   writeU32,
 } from '@gomq/protocol'
+import { INDEX_PIECE_BYTES } from '../limits.js'
 import { type EpochStart, epochStartsOf, flatEpochStarts } from './epoch-start.js'
 import { encodeSealed, readSealed } from './sealed-record.js'
-import { decodeTopicNames, encodeTopicNames } from './topic-names.js'
+import { StoredNames } from './stored-names.js'
+import { GrowingNames, type TopicNames } from './topic-names.js'
 
 /** What a sealed segment's index says without being loaded. */
 export interface SegmentSummary {
@@ -58,12 +60,22 @@ export interface StoredSummary {
   readonly summaryBytes: number
 }
 
+/** An index file as it is written. */
+export interface EncodedIndex {
+  /** Where the body begins. */
+  readonly bodyPosition: number
+  readonly body: Iterable<Uint8Array>
+  /** What stands before the body with this checksum. */
+  headFor(bodyCrc: number): Uint8Array
+}
+
+/** Between the summary and the body of an index file: the checksum of the body. */
+export const INDEX_CRC_BYTES = 4
+
 const MAGIC = 0x58514d47 // "GMQX"
 const VERSION = 1
 const INITIAL_ENTRIES = 256
 const U32_MAX = 0xffff_ffff
-/** What a name takes beside its characters: string, slot in the list, entry in the map. */
-const NAME_OVERHEAD_BYTES = 96
 
 /** Topic number of control batches. */
 export const CONTROL_TOPIC = 0
@@ -91,9 +103,7 @@ export class SegmentIndex {
   #times = new Uint32Array(INITIAL_ENTRIES)
   /** Last offset deltas; undefined where each batch ends at the next one's base. */
   #deltas: Uint32Array<ArrayBuffer> | undefined
-  #names: string[] = ['']
-  #nameBytes = NAME_OVERHEAD_BYTES
-  #numbers = new Map<string, number>()
+  #names: GrowingNames | StoredNames = new GrowingNames()
   #firstTimeMs = 0
   #lastTimeMs = 0
   #nextOffset: Offset
@@ -131,13 +141,13 @@ export class SegmentIndex {
     return this.#bytes
   }
   /** Topics by number; {@link CONTROL_TOPIC} has the empty name. */
-  get names(): readonly string[] {
+  get names(): TopicNames {
     return this.#names
   }
 
   /** Bytes of memory that the index takes, about. */
   get memoryBytes(): number {
-    return this.#offsets.length * (this.#deltas === undefined ? 16 : 20) + this.#nameBytes
+    return this.#offsets.length * (this.#deltas === undefined ? 16 : 20) + this.#names.memoryBytes
   }
 
   /** What is kept when the index is not loaded. */
@@ -189,7 +199,7 @@ export class SegmentIndex {
     if (at === 0) this.#firstTimeMs = timeMs
     this.#offsets[at] = baseOffsetOf(batch) - this.baseOffset
     this.#positions[at] = this.#bytes
-    this.#topics[at] = isControl(batch) ? CONTROL_TOPIC : this.#number(topicOf(batch))
+    this.#topics[at] = isControl(batch) ? CONTROL_TOPIC : this.#growingNames().numberOf(topicOf(batch))
     this.#times[at] = timeMs - this.#firstTimeMs
     if (this.#deltas !== undefined) this.#deltas[at] = lastOffsetDeltaOf(batch)
     this.#lastTimeMs = timeMs
@@ -257,8 +267,11 @@ export class SegmentIndex {
     this.#epochStarts = this.#epochStarts.filter((start) => start.startOffset < this.#nextOffset)
   }
 
-  /** The index file of a sealed segment, in pieces. */
-  encode(crc32: Crc32): Uint8Array[] {
+  /**
+   * The index file of a sealed segment: what stands at its head, and behind it, from `bodyPosition` on, the body in pieces that are short work each.
+   * Nothing is added meanwhile.
+   */
+  encode(crc32: Crc32): EncodedIndex {
     const { baseOffset, endOffset, bytes, firstTimeMs, lastTimeMs, epochStarts } = this.summary
     const summary = encodeSealed(
       MAGIC,
@@ -275,15 +288,24 @@ export class SegmentIndex {
       ],
       crc32,
     )
+    return {
+      bodyPosition: summary.byteLength + INDEX_CRC_BYTES,
+      body: this.#body(),
+      headFor: (bodyCrc) => {
+        const crc = new Uint8Array(INDEX_CRC_BYTES)
+        writeU32(crc, 0, bodyCrc)
+        return concatBytes([summary, crc])
+      },
+    }
+  }
+
+  *#body(): Generator<Uint8Array> {
     const deltas = this.#deltas === undefined ? [] : [this.#deltas]
-    const columns = [this.#offsets, this.#positions, this.#topics, this.#times, ...deltas].map(
-      (column) => new Uint8Array(column.buffer, column.byteOffset, this.#count * 4),
-    )
-    const names = encodeTopicNames(this.#names)
-    const body = concatBytes([...columns, names])
-    const crc = new Uint8Array(4)
-    writeU32(crc, 0, crc32(body))
-    return [summary, crc, body]
+    for (const column of [this.#offsets, this.#positions, this.#topics, this.#times, ...deltas]) {
+      const bytes = new Uint8Array(column.buffer, column.byteOffset, this.#count * 4)
+      for (let at = 0; at < bytes.byteLength; at += INDEX_PIECE_BYTES) yield bytes.subarray(at, at + INDEX_PIECE_BYTES)
+    }
+    yield* this.#names.encode()
   }
 
   /** The summary at the head of an index file; undefined if it is damaged or of another version, so that the index is rebuilt. */
@@ -308,23 +330,29 @@ export class SegmentIndex {
   /** A whole index file; undefined if it is damaged or of another version. */
   static decode(bytes: Uint8Array, crc32: Crc32): SegmentIndex | undefined {
     const head = SegmentIndex.decodeSummary(bytes, crc32)
-    if (head === undefined) return undefined
-    const { summary, count, cleaned, summaryBytes } = head
+    if (head === undefined || bytes.byteLength < head.summaryBytes + INDEX_CRC_BYTES) return undefined
+    // A copy, so that the columns lie where numbers may.
+    const body = plainBytes(bytes).slice(head.summaryBytes + INDEX_CRC_BYTES)
+    return crc32(body) === readU32(bytes, head.summaryBytes) ? SegmentIndex.fromBody(head, body) : undefined
+  }
+
+  /**
+   * The index of which the file's summary is `head`. Short work, however many batches and topics it has.
+   * @param body  what follows the checksum, which holds, at the start of a buffer of its own; it is kept
+   * @returns undefined if it is shorter than the summary says
+   */
+  static fromBody({ summary, count, cleaned }: StoredSummary, body: Uint8Array<ArrayBuffer>): SegmentIndex | undefined {
     const columns = cleaned === undefined ? 4 : 5
-    if (bytes.byteLength < summaryBytes + 4 + 4 * columns * count) return undefined
-    const body = plainBytes(bytes).subarray(summaryBytes + 4)
-    if (crc32(body) !== readU32(bytes, summaryBytes)) return undefined
+    if (body.byteLength < 4 * columns * count) return undefined
     const index = new SegmentIndex(summary.baseOffset, cleaned)
-    const column = (n: number) => new Uint32Array(body.slice(n * 4 * count, (n + 1) * 4 * count).buffer)
+    const column = (n: number) => new Uint32Array(body.buffer, n * 4 * count, count)
     index.#count = count
     index.#offsets = column(0)
     index.#positions = column(1)
     index.#topics = column(2)
     index.#times = column(3)
     if (cleaned !== undefined) index.#deltas = column(4)
-    index.#names = []
-    index.#nameBytes = 0
-    for (const name of decodeTopicNames(body.subarray(4 * columns * count))) index.#addName(name)
+    index.#names = new StoredNames(body.subarray(4 * columns * count))
     index.#firstTimeMs = summary.firstTimeMs
     index.#lastTimeMs = summary.lastTimeMs
     index.#nextOffset =
@@ -334,21 +362,19 @@ export class SegmentIndex {
     return index
   }
 
-  #number(topic: string): number {
-    return this.#numbers.get(topic) ?? this.#addName(topic)
+  /** Gets an index that was read ready for {@link add}, which does it otherwise: with a million topics it takes a second. */
+  prepareToAdd(): void {
+    this.#growingNames()
   }
 
-  #addName(topic: string): number {
-    const number = this.#names.length
-    this.#names.push(topic)
-    this.#numbers.set(topic, number)
-    this.#nameBytes += NAME_OVERHEAD_BYTES + 2 * topic.length
-    return number
+  #growingNames(): GrowingNames {
+    if (this.#names instanceof StoredNames) this.#names = new GrowingNames(this.#names)
+    return this.#names
   }
 
   #grow(): void {
     const grown = (column: Uint32Array<ArrayBuffer>) => {
-      const larger = new Uint32Array(column.length * 2)
+      const larger = new Uint32Array(Math.max(INITIAL_ENTRIES, column.length * 2))
       larger.set(column)
       return larger
     }

@@ -169,7 +169,7 @@ function damagedRange(piece: Extract<SegmentPiece, { kind: 'damage' }>, index: S
     if (index.offsetAt(entry) < fromOffset) continue
     batches++
     const topic = index.topicAt(entry)
-    if (topic !== CONTROL_TOPIC && topics.size < TOPICS_MAX) topics.add(index.names[topic]!)
+    if (topic !== CONTROL_TOPIC && topics.size < TOPICS_MAX) topics.add(index.names.at(topic))
   }
   return { ...range, batches, topics: [...topics] }
 }
@@ -204,7 +204,7 @@ class IndexAgreement {
       entry < index.count &&
       index.offsetAt(entry) === baseOffsetOf(batch) &&
       index.positionAt(entry) === position &&
-      index.names[index.topicAt(entry)] === (isControl(batch) ? '' : topicOf(batch)) &&
+      index.names.at(index.topicAt(entry)) === (isControl(batch) ? '' : topicOf(batch)) &&
       index.entryForTime(this.#timeMs) === this.#firstOfTime
   }
 }

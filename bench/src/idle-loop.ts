@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { ProbeAnswer, ProbeRequest } from './probe.js'
+
+/** Asks the probe in a process that was started with it. */
+export async function askProbe<K extends ProbeRequest['kind']>(
+  child: ChildProcess,
+  kind: K,
+): Promise<Extract<ProbeAnswer, { kind: K }>> {
+  child.send({ kind })
+  const [answer] = await once(child, 'message')
+  return answer
+}
+
+/** A process that does nothing, beside one that is measured: the pauses of its event loop are the machine's, and nobody else's. */
+export class IdleLoop {
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  /** Starts it. It ends with {@link end}, or with this process. */
+  static start(): IdleLoop {
+    const probe = ['--import', new URL('./probe.js', import.meta.url).href]
+    const code = "process.once('disconnect', () => process.exit()); setInterval(() => {}, 1e9)"
+    return new IdleLoop(
+      spawn(process.execPath, [...probe, '--eval', code], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }),
+    )
+  }
+
+  /** Its pauses count from now on. */
+  async watch(): Promise<void> {
+    await askProbe(this.#child, 'watch')
+  }
+
+  /** Its pauses since {@link watch}. */
+  watched(): Promise<Extract<ProbeAnswer, { kind: 'watched' }>> {
+    return askProbe(this.#child, 'watched')
+  }
+
+  end(): void {
+    this.#child.kill('SIGKILL')
+  }
+}
+
+/** Milliseconds that the first thread of a process was ready to run, and others ran in its place. Linux alone tells; elsewhere NaN. */
+export function waitedMs(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6
+  } catch {
+    return Number.NaN
+  }
+}

@@ -1,0 +1,39 @@
+import { concatBytes } from '@gomq/protocol'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { StoredNames } from '../../src/format/stored-names.js'
+import { GrowingNames } from '../../src/format/topic-names.js'
+
+const stored = (names: Iterable<string>) => new StoredNames(concatBytes([...new GrowingNames(names).encode()]))
+
+test('stored names are the names that were written, of any length, and are written as they were', () => {
+  const name = fc.oneof(fc.string({ unit: 'binary', maxLength: 40 }), fc.constantFrom('x'.repeat(31), 'x'.repeat(32)))
+  const long = fc.constantFrom('y'.repeat(255), 'y'.repeat(256), 'z'.repeat(65_535))
+  fc.assert(
+    fc.property(fc.array(fc.oneof({ arbitrary: name, weight: 20 }, long), { maxLength: 40 }), (names) => {
+      const known = stored(names)
+      expect(known.count).toBe(names.length)
+      expect([...known]).toEqual(names)
+      expect(names.map((_, number) => known.at(number))).toEqual(names)
+      expect(new StoredNames(concatBytes([...known.encode()])).count).toBe(names.length)
+    }),
+    { numRuns: 30 },
+  )
+})
+
+test('a name that is asked for opens the piece it stands in and no other', () => {
+  const names = stored(Array.from({ length: 100_000 }, (_, i) => `topic/${i}`))
+  const before = names.memoryBytes
+  expect(names.at(70_003)).toBe('topic/70003')
+  const opened = names.memoryBytes - before
+  expect(opened).toBeGreaterThan(0)
+  expect(opened).toBeLessThanOrEqual(4 * 5_000)
+  for (let i = 70_000; i < 70_010; i++) expect(names.at(i)).toBe(`topic/${i}`)
+  expect(names.memoryBytes - before).toBe(opened)
+})
+
+test('growing names keep their numbers, also those that were read', () => {
+  const grown = new GrowingNames(stored(['', 'a', 'b']))
+  expect([grown.numberOf('b'), grown.numberOf('c'), grown.numberOf('a'), grown.count]).toEqual([2, 3, 1, 4])
+  expect([...grown]).toEqual(['', 'a', 'b', 'c'])
+})
