@@ -3,6 +3,7 @@ import { crc32 } from '@gomq/protocol/node'
 import { settle } from './node/settle.js'
 import { CLUSTER_PLANTS, PLANTS } from './plant.js'
 import { type SimulationResult, simulate } from './simulation.js'
+import { Tally } from './tally.js'
 
 const { values } = parseArgs({
   options: {
@@ -29,7 +30,8 @@ if (![first, count, steps, brokers].every(Number.isSafeInteger)) {
   process.exit(64)
 }
 
-const totals: Record<string, number> = {}
+const totals = new Tally()
+const faults = new Tally()
 let failures = 0
 for (let seed = first; seed < first + count; seed++) {
   const traceLinesMax = values.trace ? Number.MAX_SAFE_INTEGER : 60
@@ -43,7 +45,8 @@ for (let seed = first; seed < first + count; seed++) {
     isGoverned: !values.ungoverned,
     traceLinesMax,
   })
-  for (const [name, value] of Object.entries(result.counts)) totals[name] = (totals[name] ?? 0) + value
+  for (const [name, value] of Object.entries(result.counts)) totals.add(name, value)
+  for (const [name, value] of Object.entries(result.faults)) faults.add(name, value)
   if (values.trace) process.stdout.write(`${result.trace.join('\n')}\n`)
   if (result.violations.length > 0) {
     failures++
@@ -52,7 +55,10 @@ for (let seed = first; seed < first + count; seed++) {
   if (process.stderr.isTTY) process.stderr.write(`\r${progress(seed - first + 1, count)} `)
 }
 if (process.stderr.isTTY) process.stderr.write('\n')
-process.stdout.write(`${count} seeds, ${failures} failed ${JSON.stringify(totals)}\n`)
+process.stdout.write(
+  `${count} seeds, ${failures} failed, ${count * steps} program steps ${JSON.stringify(totals.counts)}\n`,
+)
+process.stdout.write(`faults ${JSON.stringify(faults.counts)}\n`)
 process.exitCode = failures > 0 ? 1 : 0
 
 function printFailure({ seed, violations, trace }: SimulationResult, isTraced: boolean): void {

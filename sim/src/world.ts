@@ -4,6 +4,7 @@ import type { Witness } from './cluster/witness.js'
 import type { History } from './history.js'
 import type { Network } from './network.js'
 import type { Plant } from './plant.js'
+import type { Tally } from './tally.js'
 import type { Trace } from './trace.js'
 import type { VirtualClock } from './virtual-clock.js'
 
@@ -14,6 +15,8 @@ export interface World {
   readonly network: Network
   readonly trace: Trace
   readonly history: History
+  /** How often each fault struck something. */
+  readonly faults: Tally
   readonly crc32: Crc32
   /** Where clients find brokers. */
   readonly addresses: readonly string[]
