@@ -38,8 +38,8 @@ export class CommittedEpochs {
   }
 
   /** The first offset below `to` at which a log holds what another epoch than the committed one has written; undefined if there is none. */
-  partsAt({ logStartOffset, epochStarts }: LogMarks, to: number): number | undefined {
-    const end = Math.min(to, this.#endOffset)
+  partsAt({ logStartOffset, logEndOffset, epochStarts }: LogMarks, to: number): number | undefined {
+    const end = Math.min(to, logEndOffset, this.#endOffset)
     let first: number | undefined
     const compareAt = (offset: number) => {
       if (offset < logStartOffset || offset >= end || (first !== undefined && first <= offset)) return
