@@ -23,7 +23,8 @@ class Process {
     this.fs = new FaultyFileSystem(disk.mount(), world.clock, world.random, pace)
     this.scheduler = {
       nowMs: () => world.clock.nowMs(),
-      schedule: (delayMs, run) => world.clock.schedule(delayMs, () => this.isAlive && run()),
+      // To the whole millisecond, as what is stamped with the time holds no fractions.
+      schedule: (delayMs, run) => world.clock.schedule(Math.round(delayMs), () => this.isAlive && run()),
     }
   }
 }

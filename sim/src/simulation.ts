@@ -1,3 +1,4 @@
+import { VirtualClock } from '@gomq/cluster/testing'
 import type { Crc32, Offset } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { BrokerMachine, SOLO_ADDRESS } from './broker-machine.js'
@@ -14,7 +15,6 @@ import type { Site } from './site.js'
 import { Subscriber, type SubscriberPlan } from './subscriber.js'
 import { Tally } from './tally.js'
 import { Trace } from './trace.js'
-import { VirtualClock } from './virtual-clock.js'
 import type { World } from './world.js'
 
 /** Virtual time of one step. */

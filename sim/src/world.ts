@@ -1,3 +1,4 @@
+import type { VirtualClock } from '@gomq/cluster/testing'
 import type { Crc32 } from '@gomq/protocol'
 import type { SeededRandom } from '@gomq/protocol/testing'
 import type { Witness } from './cluster/witness.js'
@@ -6,7 +7,6 @@ import type { Network } from './network.js'
 import type { Plant } from './plant.js'
 import type { Tally } from './tally.js'
 import type { Trace } from './trace.js'
-import type { VirtualClock } from './virtual-clock.js'
 
 /** What all actors of a run share. */
 export interface World {

@@ -1,9 +1,9 @@
-import { MemoryNetwork, SimCoordinator } from '@gomq/cluster/testing'
+import { MemoryNetwork, SimCoordinator, VirtualClock } from '@gomq/cluster/testing'
 import type { Offset } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, it } from 'vitest'
 import { type Disk, Node } from './support/node.js'
-import { ProcessClock, VirtualClock } from './support/virtual-clock.js'
+import { ProcessClock } from './support/process-clock.js'
 
 /** A cluster in virtual time. */
 function world() {

@@ -6,8 +6,10 @@ import type { Vulnerable } from './vulnerable.js'
 /** How long the others cannot ask for leadership: one that may have it needs a few hundred ms. */
 const ALONE_MS = 2_000
 
-/** Longer than a member may lag, so that it is out of the in-sync set by then. */
-const LEFT_BEHIND_MS_MIN = 4_000
+/** Longer than a member may lag before the in-sync set goes on without it. */
+const LEFT_BEHIND_MS_MAX = 8_000
+/** How often is looked whether it has, and what the others then have to commit something. */
+const LOOK_MS = 250
 
 /** Faults in several moves that chance alone would hardly make: who leads is arranged, so that a rule that guards an election has something to refuse. */
 export const ELECTION_FAULTS: readonly {
@@ -16,8 +18,8 @@ export const ELECTION_FAULTS: readonly {
   /** @returns whether it could begin */
   readonly strike: (world: World, cluster: Vulnerable) => boolean
 }[] = [
-  { name: 'leader deposed unawares', weight: 4, strike: deposeUnawares },
-  { name: 'left behind and alone', weight: 4, strike: leaveBehind },
+  { name: 'leader deposed unawares', weight: 5, strike: deposeUnawares },
+  { name: 'left behind and alone', weight: 7, strike: leaveBehind },
 ]
 
 /**
@@ -45,16 +47,20 @@ function leaveBehind(world: World, cluster: Vulnerable): boolean {
   const members = cluster.machines.filter((machine) => machine !== leader && isInSync(cluster, machine))
   if (leader === undefined || members.length < cluster.machines.length / 2) return false
   const member = world.random.pick(members)
-  const durationMs = LEFT_BEHIND_MS_MIN + world.random.below(4_000)
   for (const other of cluster.machines) {
     if (other === member) continue
-    cut(world, cluster.network, member.id, other.id, durationMs)
-    cut(world, cluster.network, other.id, member.id, durationMs)
+    cut(world, cluster.network, member.id, other.id, LEFT_BEHIND_MS_MAX)
+    cut(world, cluster.network, other.id, member.id, LEFT_BEHIND_MS_MAX)
   }
-  world.clock.schedule(durationMs, () => {
-    if (world.isFaulty && !isInSync(cluster, member) && offerLeadership(world, cluster, member))
+  const untilMs = world.clock.nowMs() + LEFT_BEHIND_MS_MAX
+  const look = (wasOut: boolean) => {
+    if (!world.isFaulty || world.clock.nowMs() > untilMs) return
+    const isOut = !isInSync(cluster, member)
+    if (wasOut && isOut && offerLeadership(world, cluster, member))
       world.faults.add('leadership offered to one left behind')
-  })
+    else world.clock.schedule(LOOK_MS, () => look(isOut))
+  }
+  look(false)
   return true
 }
 

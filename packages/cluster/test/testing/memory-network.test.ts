@@ -1,9 +1,8 @@
 import type { Link, LinkHandler, ReplicaMessage } from '@gomq/cluster'
-import { MemoryNetwork } from '@gomq/cluster/testing'
+import { MemoryNetwork, VirtualClock } from '@gomq/cluster/testing'
 import type { Offset } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { expect, it } from 'vitest'
-import { VirtualClock } from '../support/virtual-clock.js'
 
 function end() {
   const heard: (number | 'closed')[] = []
