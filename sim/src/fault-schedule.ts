@@ -65,6 +65,7 @@ export function done(_struck: unknown): true {
 
 /** Lets faults happen until the world is healed. */
 export function scheduleFaults(world: World, source: FaultSource, targets: FaultTargets): void {
+  if (source.faults.length === 0) return
   world.clock.schedule(1 + world.random.below(2 * source.faultIntervalMs), () => {
     if (!world.isFaulty) return
     const fault = pickFault(world, source.faults)

@@ -14,6 +14,7 @@ const { values } = parseArgs({
     brokers: { type: 'string', default: '1' },
     steps: { type: 'string', default: '400' },
     ungoverned: { type: 'boolean', default: false },
+    faults: { type: 'string' },
     plant: { type: 'string' },
     plants: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
@@ -24,10 +25,11 @@ const first = Number(values.seed ?? values.from)
 const count = values.seed === undefined ? Number(values.seeds) : 1
 const steps = Number(values.steps)
 const brokers = Number(values.brokers)
+const faults = values.faults?.split(',')
 const plant = [...PLANTS, ...CLUSTER_PLANTS].find((name) => name === values.plant) ?? null
 if (![first, count, steps, brokers].every(Number.isSafeInteger)) {
   process.stderr.write(
-    'usage: npm run sim -- [--seed N | --seeds COUNT --from N] [--steps N] [--brokers N] [--plant NAME | --plants] [--ungoverned] [--trace]\n',
+    'usage: npm run sim -- [--seed N | --seeds COUNT --from N] [--steps N] [--brokers N] [--faults NAME,...] [--plant NAME | --plants] [--ungoverned] [--trace]\n',
   )
   process.exit(64)
 }
@@ -37,7 +39,7 @@ else await runSeeds()
 
 async function runSeeds(): Promise<void> {
   const totals = new Tally()
-  const faults = new Tally()
+  const struck = new Tally()
   let failures = 0
   for (let seed = first; seed < first + count; seed++) {
     const traceLinesMax = values.trace ? Number.MAX_SAFE_INTEGER : 60
@@ -49,10 +51,11 @@ async function runSeeds(): Promise<void> {
       plant,
       settle,
       isGoverned: !values.ungoverned,
+      faults,
       traceLinesMax,
     })
     for (const [name, value] of Object.entries(result.counts)) totals.add(name, value)
-    for (const [name, value] of Object.entries(result.faults)) faults.add(name, value)
+    for (const [name, value] of Object.entries(result.faults)) struck.add(name, value)
     if (values.trace) process.stdout.write(`${result.trace.join('\n')}\n`)
     if (result.violations.length > 0) {
       failures++
@@ -64,7 +67,7 @@ async function runSeeds(): Promise<void> {
   process.stdout.write(
     `${count} seeds, ${failures} failed, ${count * steps} program steps ${JSON.stringify(totals.counts)}\n`,
   )
-  process.stdout.write(`faults ${JSON.stringify(faults.counts)}\n`)
+  process.stdout.write(`faults ${JSON.stringify(struck.counts)}\n`)
   process.exitCode = failures > 0 ? 1 : 0
 }
 

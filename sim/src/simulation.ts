@@ -5,7 +5,7 @@ import { BrokerMachine, SOLO_ADDRESS } from './broker-machine.js'
 import { check, type Violation, willValue } from './checker.js'
 import { Cluster, clusterAddresses } from './cluster/cluster.js'
 import { Witness } from './cluster/witness.js'
-import { type FaultTargets, scheduleFaults } from './fault-schedule.js'
+import { type Fault, type FaultTargets, scheduleFaults } from './fault-schedule.js'
 import { History } from './history.js'
 import { Network } from './network.js'
 import { Operator } from './operator.js'
@@ -36,6 +36,8 @@ export interface SimulationOptions {
   readonly plant?: Plant | null
   /** Whether an operator gives policies to topics; true by default. */
   readonly isGoverned?: boolean
+  /** Names of the faults that happen; all by default. */
+  readonly faults?: readonly string[] | undefined
   /** Whether the time with faults ends, and the run with it, when an invariant breaks. */
   readonly stopsWhenCaught?: boolean
   /** Lines of the trace to keep. */
@@ -106,7 +108,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const subscribers = planSubscribers(world).map((plan) => new Subscriber(plan, world))
   const targets: FaultTargets = { publishers, subscribers }
   const operator = isGoverned ? new Operator(world, site, new SeededRandom(seed + 1_000_003)) : undefined
-  scheduleFaults(world, site, targets)
+  const mayHappen = ({ name }: Fault) => options.faults?.includes(name) ?? true
+  scheduleFaults(world, { faults: site.faults.filter(mayHappen), faultIntervalMs: site.faultIntervalMs }, targets)
   faultsFromMs = clock.nowMs()
   await run(steps * STEP_MS, () => stopsWhenCaught && caught !== undefined)
   if (stopsWhenCaught && caught !== undefined) return result()
