@@ -87,8 +87,11 @@ async function printPlants(): Promise<void> {
 
 function printFailure({ seed, violations, trace }: SimulationResult, isTraced: boolean): void {
   process.stdout.write(`seed ${seed} failed\n`)
-  for (const { invariant, detail } of violations.slice(0, 10)) process.stdout.write(`  ${invariant}: ${detail}\n`)
-  if (violations.length > 10) process.stdout.write(`  and ${violations.length - 10} more\n`)
+  for (const broken of new Set(violations.map(({ invariant }) => invariant))) {
+    const details = violations.filter(({ invariant }) => invariant === broken).map(({ detail }) => detail)
+    for (const detail of details.slice(0, 3)) process.stdout.write(`  ${broken}: ${detail}\n`)
+    if (details.length > 3) process.stdout.write(`  ${broken}: and ${details.length - 3} times more\n`)
+  }
   if (!isTraced) process.stdout.write(`${trace.slice(-40).join('\n')}\n`)
 }
 
