@@ -10,6 +10,20 @@ type Strike = (world: World, cluster: Vulnerable, machine: ClusterMachine) => bo
 /** What strikes any machine, or, half of the time, the one that leads. */
 const MACHINE_FAULTS: readonly { readonly name: string; readonly weight: number; readonly strike: Strike }[] = [
   { name: 'crash', weight: 4, strike: (world, _, machine) => done(machine.crash(restartMs(world))) },
+  {
+    name: 'crash behind writes',
+    weight: 4,
+    // Syncs are quick: without that few power failures would find anything that a disk could lose.
+    strike: (world, _, machine) => {
+      const { pace } = machine
+      pace.syncMsMax = 3_000
+      world.clock.schedule(100 + world.random.below(600), () => {
+        pace.syncMsMax = 5
+        if (world.isFaulty) machine.crash(restartMs(world))
+      })
+      return true
+    },
+  },
   { name: 'kill', weight: 4, strike: (world, _, machine) => machine.kill(restartMs(world)) },
   { name: 'stop', weight: 3, strike: (_world, _, machine) => machine.stop() },
   {
