@@ -3,7 +3,7 @@ import { GomqError, InvariantError } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { SimDisk } from '@gomq/storage/testing'
 import { brokerParts } from './broker-parts.js'
-import { CLIENT_FAULTS, type Fault } from './fault-schedule.js'
+import { CLIENT_FAULTS, done, type Fault } from './fault-schedule.js'
 import { type DiskPace, FaultyFileSystem } from './faulty-file-system.js'
 import type { Site } from './site.js'
 import type { World } from './world.js'
@@ -23,7 +23,8 @@ class Process {
     this.fs = new FaultyFileSystem(disk.mount(), world.clock, world.random, pace)
     this.scheduler = {
       nowMs: () => world.clock.nowMs(),
-      schedule: (delayMs, run) => world.clock.schedule(delayMs, () => this.isAlive && run()),
+      // To the whole millisecond, as what is stamped with the time holds no fractions.
+      schedule: (delayMs, run) => world.clock.schedule(Math.round(delayMs), () => this.isAlive && run()),
     }
   }
 }
@@ -58,7 +59,7 @@ export class BrokerMachine implements Site {
   crash(): void {
     this.#world.trace.add('broker', 'power fails')
     this.#die()
-    this.disk.crash()
+    this.#world.faults.add('unsynced writes lost', this.disk.crash())
     this.#startLater()
   }
 
@@ -69,11 +70,11 @@ export class BrokerMachine implements Site {
     this.#startLater()
   }
 
-  /** The process stops in order and is started again. */
-  stop(): void {
+  /** The process stops in order and is started again. @returns whether there is one that could */
+  stop(): boolean {
     const broker = this.serving
     const process = this.#process
-    if (broker === undefined) return
+    if (broker === undefined) return false
     this.#isStopping = true
     this.#world.trace.add('broker', 'stops')
     this.#world.network.listen(SOLO_ADDRESS, undefined)
@@ -89,6 +90,7 @@ export class BrokerMachine implements Site {
     )
     // A supervisor kills what does not stop.
     this.#world.clock.schedule(5_000, () => finish('is killed, since it does not stop'))
+    return true
   }
 
   heal(): void {
@@ -99,6 +101,10 @@ export class BrokerMachine implements Site {
 
   changeHands(): void {
     // There is nobody else.
+  }
+
+  inspect(): void {
+    // All that one broker alone promises is in what clients see.
   }
 
   async verify(): Promise<void> {
@@ -172,8 +178,8 @@ export class BrokerMachine implements Site {
 
 function faultsOf(machine: BrokerMachine): readonly Fault[] {
   return [
-    { name: 'crash', weight: 2, strike: () => machine.crash() },
-    { name: 'kill', weight: 2, strike: () => machine.kill() },
+    { name: 'crash', weight: 2, strike: () => done(machine.crash()) },
+    { name: 'kill', weight: 2, strike: () => done(machine.kill()) },
     { name: 'stop', weight: 2, strike: () => machine.stop() },
     ...CLIENT_FAULTS,
     {
@@ -182,12 +188,13 @@ function faultsOf(machine: BrokerMachine): readonly Fault[] {
       strike: ({ random, clock }) => {
         machine.pace.syncMsMax = 50 + random.below(300)
         clock.schedule(1_000, () => (machine.pace.syncMsMax = 5))
+        return true
       },
     },
     {
       name: 'sync-error',
       weight: 1,
-      strike: (world) => void (machine.disk.faults.syncsUntilError = 1 + world.random.below(3)),
+      strike: (world) => done((machine.disk.faults.syncsUntilError = 1 + world.random.below(3))),
     },
     {
       name: 'disk-full',
@@ -198,6 +205,7 @@ function faultsOf(machine: BrokerMachine): readonly Fault[] {
         // Little enough that the log itself runs out of room, or so much that the reserve is touched first.
         faults.bytesMax -= machine.disk.freeBytes() - random.below(random.chance(0.5) ? 2_000 : 60_000)
         clock.schedule(500 + random.below(4_000), () => (faults.bytesMax = undefined))
+        return true
       },
     },
   ]

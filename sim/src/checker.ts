@@ -201,7 +201,8 @@ function maxOf(offsets: ReadonlySet<number>): number {
   return max
 }
 
-const WILL = 'will:'
+/** How values of wills begin. */
+export const WILL = 'will:'
 
 /** The value of the will of a process. */
 export function willValue(name: string): string {

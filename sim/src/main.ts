@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util'
 import { crc32 } from '@gomq/protocol/node'
 import { settle } from './node/settle.js'
 import { CLUSTER_PLANTS, PLANTS } from './plant.js'
+import { hunt } from './plant-hunt.js'
 import { type SimulationResult, simulate } from './simulation.js'
+import { Tally } from './tally.js'
 
 const { values } = parseArgs({
   options: {
@@ -12,7 +14,9 @@ const { values } = parseArgs({
     brokers: { type: 'string', default: '1' },
     steps: { type: 'string', default: '400' },
     ungoverned: { type: 'boolean', default: false },
+    faults: { type: 'string' },
     plant: { type: 'string' },
+    plants: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
   },
 })
@@ -21,48 +25,77 @@ const first = Number(values.seed ?? values.from)
 const count = values.seed === undefined ? Number(values.seeds) : 1
 const steps = Number(values.steps)
 const brokers = Number(values.brokers)
+const faults = values.faults?.split(',')
 const plant = [...PLANTS, ...CLUSTER_PLANTS].find((name) => name === values.plant) ?? null
 if (![first, count, steps, brokers].every(Number.isSafeInteger)) {
   process.stderr.write(
-    'usage: npm run sim -- [--seed N | --seeds COUNT --from N] [--steps N] [--brokers N] [--plant NAME] [--ungoverned] [--trace]\n',
+    'usage: npm run sim -- [--seed N | --seeds COUNT --from N] [--steps N] [--brokers N] [--faults NAME,...] [--plant NAME | --plants] [--ungoverned] [--trace]\n',
   )
   process.exit(64)
 }
 
-const totals: Record<string, number> = {}
-let failures = 0
-for (let seed = first; seed < first + count; seed++) {
-  const traceLinesMax = values.trace ? Number.MAX_SAFE_INTEGER : 60
-  const result = await simulate({
-    seed,
-    steps,
-    brokers,
-    crc32,
-    plant,
-    settle,
-    isGoverned: !values.ungoverned,
-    traceLinesMax,
-  })
-  for (const [name, value] of Object.entries(result.counts)) totals[name] = (totals[name] ?? 0) + value
-  if (values.trace) process.stdout.write(`${result.trace.join('\n')}\n`)
-  if (result.violations.length > 0) {
-    failures++
-    printFailure(result, values.trace)
+if (values.plants) await printPlants()
+else await runSeeds()
+
+async function runSeeds(): Promise<void> {
+  const totals = new Tally()
+  const struck = new Tally()
+  let failures = 0
+  for (let seed = first; seed < first + count; seed++) {
+    const traceLinesMax = values.trace ? Number.MAX_SAFE_INTEGER : 60
+    const result = await simulate({
+      seed,
+      steps,
+      brokers,
+      crc32,
+      plant,
+      settle,
+      isGoverned: !values.ungoverned,
+      faults,
+      traceLinesMax,
+    })
+    for (const [name, value] of Object.entries(result.counts)) totals.add(name, value)
+    for (const [name, value] of Object.entries(result.faults)) struck.add(name, value)
+    if (values.trace) process.stdout.write(`${result.trace.join('\n')}\n`)
+    if (result.violations.length > 0) {
+      failures++
+      printFailure(result, values.trace)
+    }
+    if (process.stderr.isTTY) process.stderr.write(`\r${progress(seed - first + 1, count, failures)} `)
   }
-  if (process.stderr.isTTY) process.stderr.write(`\r${progress(seed - first + 1, count)} `)
+  if (process.stderr.isTTY) process.stderr.write('\n')
+  process.stdout.write(
+    `${count} seeds, ${failures} failed, ${count * steps} program steps ${JSON.stringify(totals.counts)}\n`,
+  )
+  process.stdout.write(`faults ${JSON.stringify(struck.counts)}\n`)
+  process.exitCode = failures > 0 ? 1 : 0
 }
-if (process.stderr.isTTY) process.stderr.write('\n')
-process.stdout.write(`${count} seeds, ${failures} failed ${JSON.stringify(totals)}\n`)
-process.exitCode = failures > 0 ? 1 : 0
+
+/** A table in Markdown: for each bug of a cluster the first seed that catches it. */
+async function printPlants(): Promise<void> {
+  process.stdout.write('| Planted bug | Seed | Step | Events | What broke |\n|---|---|---|---|---|\n')
+  for (const name of CLUSTER_PLANTS) {
+    const found = await hunt(name, count, { seed: first, steps, brokers: Math.max(3, brokers), crc32, settle })
+    const cells =
+      found === undefined
+        ? [`not in ${count} seeds`, '', '', '']
+        : [found.seed, found.caught.step, found.caught.events, found.caught.invariant]
+    process.stdout.write(`| ${[`\`${name}\``, ...cells].join(' | ')} |\n`)
+    if (found === undefined) process.exitCode = 1
+  }
+}
 
 function printFailure({ seed, violations, trace }: SimulationResult, isTraced: boolean): void {
   process.stdout.write(`seed ${seed} failed\n`)
-  for (const { invariant, detail } of violations.slice(0, 10)) process.stdout.write(`  ${invariant}: ${detail}\n`)
-  if (violations.length > 10) process.stdout.write(`  and ${violations.length - 10} more\n`)
+  for (const broken of new Set(violations.map(({ invariant }) => invariant))) {
+    const details = violations.filter(({ invariant }) => invariant === broken).map(({ detail }) => detail)
+    for (const detail of details.slice(0, 3)) process.stdout.write(`  ${broken}: ${detail}\n`)
+    if (details.length > 3) process.stdout.write(`  ${broken}: and ${details.length - 3} times more\n`)
+  }
   if (!isTraced) process.stdout.write(`${trace.slice(-40).join('\n')}\n`)
 }
 
-function progress(done: number, of: number): string {
+function progress(done: number, of: number, failures: number): string {
   const filled = Math.round((30 * done) / of)
   return `[${'#'.repeat(filled)}${'.'.repeat(30 - filled)}] ${done}/${of} seeds, ${failures} failed`
 }

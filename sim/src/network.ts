@@ -1,6 +1,6 @@
 import type { Wire, WireHandler } from '@gomq/broker'
+import type { VirtualClock } from '@gomq/cluster/testing'
 import type { SeededRandom } from '@gomq/protocol/testing'
-import type { VirtualClock } from './virtual-clock.js'
 
 /** Latency of a chunk. */
 const LATENCY_MS_MAX = 5

@@ -144,6 +144,7 @@ export class Publisher {
     const waiter = {
       resolve: ({ offset }: { readonly offset: number }) => {
         call.offset = offset
+        this.#world.witness?.deliveries.handleAcknowledged(name, offset)
         settle('ok', `at ${offset}`)
       },
       reject: (error: GomqError) => settle(UNKNOWN.has(error.code) ? 'info' : 'fail', error.code),

@@ -1,10 +1,11 @@
+import { VirtualClock } from '@gomq/cluster/testing'
 import type { Crc32, Offset } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { BrokerMachine, SOLO_ADDRESS } from './broker-machine.js'
 import { check, type Violation, willValue } from './checker.js'
 import { Cluster, clusterAddresses } from './cluster/cluster.js'
 import { Witness } from './cluster/witness.js'
-import { type FaultTargets, scheduleFaults } from './fault-schedule.js'
+import { type Fault, type FaultTargets, scheduleFaults } from './fault-schedule.js'
 import { History } from './history.js'
 import { Network } from './network.js'
 import { Operator } from './operator.js'
@@ -12,8 +13,8 @@ import type { Plant } from './plant.js'
 import { Publisher } from './publisher.js'
 import type { Site } from './site.js'
 import { Subscriber, type SubscriberPlan } from './subscriber.js'
+import { Tally } from './tally.js'
 import { Trace } from './trace.js'
-import { VirtualClock } from './virtual-clock.js'
 import type { World } from './world.js'
 
 /** Virtual time of one step. */
@@ -35,6 +36,10 @@ export interface SimulationOptions {
   readonly plant?: Plant | null
   /** Whether an operator gives policies to topics; true by default. */
   readonly isGoverned?: boolean
+  /** Names of the faults that happen; all by default. */
+  readonly faults?: readonly string[] | undefined
+  /** Whether the time with faults ends, and the run with it, when an invariant breaks. */
+  readonly stopsWhenCaught?: boolean
   /** Lines of the trace to keep. */
   readonly traceLinesMax?: number
   /** Resolves when all promises that can go on have done so. */
@@ -45,6 +50,10 @@ export interface SimulationOptions {
 export interface SimulationResult {
   readonly seed: number
   readonly violations: readonly Violation[]
+  /** What broke first: in which step of the time with faults, and after how many events. */
+  readonly caught: { readonly invariant: string; readonly step: number; readonly events: number } | undefined
+  /** How often each fault struck something. */
+  readonly faults: Readonly<Record<string, number>>
   readonly traceHash: number
   readonly trace: readonly string[]
   /** Publishes by outcome, messages delivered and stored, ... */
@@ -53,24 +62,34 @@ export interface SimulationResult {
 
 /** Runs broker, clients, network and disk of one seed: with faults, then without, then holds all that was seen to the promises. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const { seed, steps, crc32, brokers = 1, plant = null, isGoverned = true, traceLinesMax = 60, settle } = options
+  const { seed, steps, crc32, settle } = options
+  const { brokers = 1, plant = null, isGoverned = true, stopsWhenCaught = false, traceLinesMax = 60 } = options
   const random = new SeededRandom(seed)
   const clock = new VirtualClock(START_MS)
   const trace = new Trace(() => clock.nowMs() - START_MS, traceLinesMax)
   const history = new History()
+  const faults = new Tally()
   const violations: Violation[] = []
+  let faultsFromMs = START_MS
+  let caught: SimulationResult['caught']
   const network = new Network(clock, random)
-  const report = (invariant: string, detail: string) => void violations.push({ invariant, detail })
-  const witness = brokers > 1 ? new Witness(report, crc32, Math.floor(brokers / 2) + 1) : null
+  const report = (invariant: string, detail: string) => {
+    const step = Math.max(0, Math.ceil((clock.nowMs() - faultsFromMs) / STEP_MS))
+    caught ??= { invariant, step, events: clock.events }
+    violations.push({ invariant, detail })
+  }
+  const witness = brokers > 1 ? new Witness(report, crc32, Math.floor(brokers / 2) + 1, () => clock.nowMs()) : null
   const addresses = brokers > 1 ? clusterAddresses(brokers) : [SOLO_ADDRESS]
   const shared = { addresses, witness, plant, isGoverned, isFaulty: true, report }
-  const world: World = { ...shared, clock, random, network, trace, history, crc32 }
+  const world: World = { ...shared, clock, random, network, trace, history, faults, crc32 }
+  const site: Site = brokers > 1 ? new Cluster(world, seed) : new BrokerMachine(world)
 
-  /** Lets virtual time pass, or stops as soon as `isDone`. */
+  /** Lets virtual time pass, or stops as soon as `isDone`. After each event, and what it sets going at once, all is inspected. */
   const run = async (durationMs: number, isDone: () => boolean = () => false): Promise<boolean> => {
     const untilMs = clock.nowMs() + durationMs
     for (;;) {
       await settle()
+      site.inspect()
       if (isDone()) return true
       const next = clock.takeNext(untilMs)
       if (next === undefined) return isDone()
@@ -78,14 +97,22 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     }
   }
 
-  const site = brokers > 1 ? new Cluster(world, seed) : new BrokerMachine(world)
+  const result = (): SimulationResult => {
+    const { events } = clock
+    const { reigns = 0, compared = 0, inspections = 0 } = witness ?? {}
+    const counts = { ...countsOf(history), events, inspections, reigns, compared }
+    return { seed, violations, caught, faults: faults.counts, traceHash: trace.hash, trace: trace.lines, counts }
+  }
   await run(site.startMs, () => site.serving !== undefined)
   const publishers = Array.from({ length: 2 + random.below(3) }, (_, i) => new Publisher(`p${i}`, world))
   const subscribers = planSubscribers(world).map((plan) => new Subscriber(plan, world))
   const targets: FaultTargets = { publishers, subscribers }
   const operator = isGoverned ? new Operator(world, site, new SeededRandom(seed + 1_000_003)) : undefined
-  scheduleFaults(world, site, targets)
-  await run(steps * STEP_MS)
+  const mayHappen = ({ name }: Fault) => options.faults?.includes(name) ?? true
+  scheduleFaults(world, { faults: site.faults.filter(mayHappen), faultIntervalMs: site.faultIntervalMs }, targets)
+  faultsFromMs = clock.nowMs()
+  await run(steps * STEP_MS, () => stopsWhenCaught && caught !== undefined)
+  if (stopsWhenCaught && caught !== undefined) return result()
 
   trace.add('world', 'heals')
   world.isFaulty = false
@@ -111,14 +138,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   if (!(await run(HEAL_MS, () => isVerified))) report('service resumes', 'a log cannot be read to its end')
   history.endMs = clock.nowMs()
   // A cluster whose brokers are cut off from each other takes no publishes, for as long as that lasts.
-  violations.push(...check(history, brokers > 1 ? 0 : undefined))
-  const counts = {
-    ...countsOf(history),
-    events: clock.events,
-    reigns: witness?.reigns ?? 0,
-    compared: witness?.compared ?? 0,
-  }
-  return { seed, violations, traceHash: trace.hash, trace: trace.lines, counts }
+  for (const { invariant, detail } of check(history, brokers > 1 ? 0 : undefined)) report(invariant, detail)
+  return result()
 }
 
 type Run = (durationMs: number, isDone?: () => boolean) => Promise<boolean>

@@ -17,6 +17,8 @@ export interface Site {
   changeHands(): void
   /** Whether all parts are well, some time after the last fault. */
   readonly isWell: boolean
+  /** One event is over: reports what must hold at any moment and does not. Called some 10,000 times a second. */
+  inspect(): void
   /** Reports what only the machines show, at the end. */
   verify(): Promise<void>
 }

@@ -111,7 +111,7 @@ export class Subscriber {
       const offsets = this.#offsetsOf(packet)
       world.trace.add(name, `was sent ${offsets.join(' ')} ${world.clock.nowMs() - sentMs} ms ago`)
       world.history.arrive(life, offsets, sentMs)
-      world.witness?.handleDelivered(name, offsets)
+      world.witness?.deliveries.handleSent(name, offsets, sentMs)
     }
     this.#process = process
     this.#life = life
@@ -174,6 +174,7 @@ export class Subscriber {
         const value = headers?.['id']?.toString() ?? new TextDecoder().decode(bytes)
         this.#world.trace.add(process.name, `got ${value} at ${offset} of ${topic}`)
         life.delivered.push({ offset, topic, value })
+        this.#world.witness?.deliveries.handleRead(process.name, offset, value)
         if (offset >= 0 && random.chance(this.plan.ackShare)) unacked.push(offset)
       }
       if (!this.#isDraining && random.chance(0.6)) this.#ackSome(process, state, life, unacked)

@@ -1,11 +1,12 @@
+import type { VirtualClock } from '@gomq/cluster/testing'
 import type { Crc32 } from '@gomq/protocol'
 import type { SeededRandom } from '@gomq/protocol/testing'
 import type { Witness } from './cluster/witness.js'
 import type { History } from './history.js'
 import type { Network } from './network.js'
 import type { Plant } from './plant.js'
+import type { Tally } from './tally.js'
 import type { Trace } from './trace.js'
-import type { VirtualClock } from './virtual-clock.js'
 
 /** What all actors of a run share. */
 export interface World {
@@ -14,6 +15,8 @@ export interface World {
   readonly network: Network
   readonly trace: Trace
   readonly history: History
+  /** How often each fault struck something. */
+  readonly faults: Tally
   readonly crc32: Crc32
   /** Where clients find brokers. */
   readonly addresses: readonly string[]

@@ -15,6 +15,7 @@ import type { World } from '../world.js'
 import type { ClusterPorts } from './cluster-ports.js'
 import { plantedCoordinator, plantedTransport } from './planted-ports.js'
 import { ProcessClock } from './process-clock.js'
+import type { Copy } from './witness.js'
 
 const LEASE_MS = 5_000
 const LAG_MS = 3_000
@@ -37,7 +38,11 @@ export class BrokerLife {
   readonly client: SimCoordinatorClient
   broker: Broker | undefined
   log: Log | undefined
+  /** Its log, once it is open. */
+  copy: Copy | undefined
   isStopping = false
+  /** Until when it does not reach the coordinator. */
+  cutOffUntilMs = 0
   readonly #world: World
   readonly #ports: ClusterPorts
   readonly #host: Host
@@ -72,6 +77,7 @@ export class BrokerLife {
     const { crc32, random, plant } = this.#world
     const { id } = this.#host
     this.log = log
+    this.copy = { name: id, marks: log }
     this.#host.storeId = log.storeId
     const replicated = replicaLog(log)
     const emptied: ReplicaLog = Object.create(replicated, {
@@ -117,7 +123,7 @@ export class BrokerLife {
       handleLeading: (epoch) => {
         this.#epoch = epoch
         trace.add(id, `leads epoch ${epoch}, high watermark ${log.highWatermark} of ${log.logEndOffset}`)
-        witness!.handleLeading(id, epoch, log.logEndOffset)
+        witness!.handleLeading(id, epoch, log)
         handler.handleLeading(epoch)
       },
       handleFollowing: (leader) => {
@@ -139,8 +145,8 @@ export class BrokerLife {
           witness!.handleCommitted({
             id,
             epoch: this.#epoch,
+            marks: log,
             highWatermark,
-            copies: this.#ports.copiesOf(highWatermark),
             hasLostTime: this.clock.hasLostTime,
           })
         handler.handleCommitted(highWatermark)

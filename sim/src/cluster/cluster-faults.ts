@@ -1,26 +1,29 @@
-import type { MemoryNetwork, SimCoordinator } from '@gomq/cluster/testing'
-import { CLIENT_FAULTS, type Fault } from '../fault-schedule.js'
+import { CLIENT_FAULTS, done, type Fault } from '../fault-schedule.js'
 import type { World } from '../world.js'
 import type { ClusterMachine } from './cluster-machine.js'
+import { ELECTION_FAULTS } from './election-faults.js'
+import { cut, cutCoordinator } from './outages.js'
+import type { Vulnerable } from './vulnerable.js'
 
-/** What faults of a cluster strike. */
-export interface Vulnerable {
-  readonly machines: readonly ClusterMachine[]
-  /** The machine whose broker serves, if one does. */
-  readonly leader: ClusterMachine | undefined
-  readonly network: MemoryNetwork
-  readonly coordinator: SimCoordinator
-  /** Whether a disk may be lost now: at most f are at once, each until its machine is in sync again with another. */
-  mayWipe(machine: ClusterMachine): boolean
-  /** Lets the coordinator keep leases for longer. */
-  stopLeaseClock(durationMs: number): void
-}
-
-type Strike = (world: World, cluster: Vulnerable, machine: ClusterMachine) => void
+type Strike = (world: World, cluster: Vulnerable, machine: ClusterMachine) => boolean
 
 /** What strikes any machine, or, half of the time, the one that leads. */
 const MACHINE_FAULTS: readonly { readonly name: string; readonly weight: number; readonly strike: Strike }[] = [
-  { name: 'crash', weight: 4, strike: (world, _, machine) => machine.crash(restartMs(world)) },
+  { name: 'crash', weight: 4, strike: (world, _, machine) => done(machine.crash(restartMs(world))) },
+  {
+    name: 'crash behind writes',
+    weight: 4,
+    // Syncs are quick: without that few power failures would find anything that a disk could lose.
+    strike: (world, _, machine) => {
+      const { pace } = machine
+      pace.syncMsMax = 3_000
+      world.clock.schedule(100 + world.random.below(600), () => {
+        pace.syncMsMax = 5
+        if (world.isFaulty) machine.crash(restartMs(world))
+      })
+      return true
+    },
+  },
   { name: 'kill', weight: 4, strike: (world, _, machine) => machine.kill(restartMs(world)) },
   { name: 'stop', weight: 3, strike: (_world, _, machine) => machine.stop() },
   {
@@ -32,11 +35,12 @@ const MACHINE_FAULTS: readonly { readonly name: string; readonly weight: number;
     name: 'partition',
     weight: 4,
     strike: (world, cluster, machine) => {
-      for (const other of cluster.machines) {
-        if (other === machine || !world.random.chance(0.7)) continue
-        cut(world, cluster, machine.id, other.id)
-        cut(world, cluster, other.id, machine.id)
+      const others = cluster.machines.filter((other) => other !== machine && world.random.chance(0.7))
+      for (const other of others) {
+        cut(world, cluster.network, machine.id, other.id, durationMs(world))
+        cut(world, cluster.network, other.id, machine.id, durationMs(world))
       }
+      return others.length > 0
     },
   },
   {
@@ -44,18 +48,22 @@ const MACHINE_FAULTS: readonly { readonly name: string; readonly weight: number;
     weight: 4,
     strike: (world, cluster, machine) => {
       const other = world.random.pick(cluster.machines)
-      if (other === machine) return
-      if (world.random.chance(0.5)) cut(world, cluster, machine.id, other.id)
-      else cut(world, cluster, other.id, machine.id)
+      if (other === machine) return false
+      const [from, to] = world.random.chance(0.5) ? [machine, other] : [other, machine]
+      return done(cut(world, cluster.network, from.id, to.id, durationMs(world)))
     },
   },
-  { name: 'coordinator cut', weight: 4, strike: (world, _, machine) => cutCoordinator(world, machine) },
+  {
+    name: 'coordinator cut',
+    weight: 4,
+    strike: (world, _, machine) => cutCoordinator(world, machine, durationMs(world)),
+  },
   {
     name: 'bad coordinator',
     weight: 4,
     strike: (world, _, machine) => {
       const faults = machine.life?.client.faults
-      if (faults === undefined) return
+      if (faults === undefined) return false
       const { random } = world
       Object.assign(faults, {
         lostReplies: random.pick([0, 0.2, 0.6]),
@@ -66,14 +74,13 @@ const MACHINE_FAULTS: readonly { readonly name: string; readonly weight: number;
       world.clock.schedule(2 * durationMs(world), () =>
         Object.assign(faults, { lostReplies: 0, lostRequests: 0, lateRequests: 0, delayMsMax: 5 }),
       )
+      return true
     },
   },
   {
     name: 'wipe',
     weight: 3,
-    strike: (world, cluster, machine) => {
-      if (cluster.mayWipe(machine)) machine.crash(restartMs(world), true)
-    },
+    strike: (world, cluster, machine) => cluster.mayWipe(machine) && done(machine.crash(restartMs(world), true)),
   },
   {
     name: 'slow disk',
@@ -81,19 +88,22 @@ const MACHINE_FAULTS: readonly { readonly name: string; readonly weight: number;
     strike: (world, _, { pace }) => {
       pace.syncMsMax = world.random.pick([100, 1_000, 5_000])
       world.clock.schedule(durationMs(world), () => (pace.syncMsMax = 5))
+      return true
     },
   },
   {
     name: 'sync error',
     weight: 2,
-    strike: (world, _, { disk }) => void (disk.faults.syncsUntilError = 1 + world.random.below(3)),
+    strike: (world, _, { disk }) => done((disk.faults.syncsUntilError = 1 + world.random.below(3))),
   },
   {
     name: 'clock jump',
-    weight: 1,
-    // Policies count by the calendar.
+    weight: 2,
+    // A process takes the calendar up when it starts. Policies count by it.
     strike: (world, _, machine) => {
-      if (!world.isGoverned) machine.wallOffsetMs = (world.random.next() - 0.5) * 7_200_000
+      if (world.isGoverned) return false
+      machine.wallOffsetMs = (world.random.next() - 0.5) * 7_200_000
+      return machine.kill(restartMs(world))
     },
   },
 ]
@@ -106,21 +116,27 @@ export function clusterFaults(cluster: Vulnerable): readonly Fault[] {
     strike: (world: World) => {
       const { leader, machines } = cluster
       const isLeader = world.random.chance(0.5)
-      strike(world, cluster, isLeader && leader !== undefined ? leader : world.random.pick(machines))
+      return strike(world, cluster, isLeader && leader !== undefined ? leader : world.random.pick(machines))
     },
   }))
   return [
     ...faults,
+    ...ELECTION_FAULTS.map(({ name, weight, strike }) => ({
+      name,
+      weight,
+      strike: (world: World) => strike(world, cluster),
+    })),
     ...CLIENT_FAULTS.map((fault) => ({ ...fault, weight: fault.weight / 2 })),
     {
       name: 'all crash',
       weight: 1,
-      strike: (world) => cluster.machines.forEach((machine) => void machine.crash(restartMs(world))),
+      strike: (world) => done(cluster.machines.forEach((machine) => void machine.crash(restartMs(world)))),
     },
     {
       name: 'coordinator down',
       weight: 1,
-      strike: (world) => cluster.machines.forEach((machine) => void cutCoordinator(world, machine)),
+      strike: (world) =>
+        cluster.machines.filter((machine) => cutCoordinator(world, machine, durationMs(world))).length > 0,
     },
     {
       name: 'lease revoked early',
@@ -128,7 +144,7 @@ export function clusterFaults(cluster: Vulnerable): readonly Fault[] {
       strike: () => {
         const { store } = cluster.coordinator
         const { leader } = store.view()
-        if (leader !== undefined) store.removeLeader(leader.createRevision)
+        return leader !== undefined && store.removeLeader(leader.createRevision)
       },
     },
     { name: 'leases revoked late', weight: 2, strike: (world) => cluster.stopLeaseClock(durationMs(world)) },
@@ -138,21 +154,19 @@ export function clusterFaults(cluster: Vulnerable): readonly Fault[] {
       strike: ({ random, clock }) => {
         cluster.network.delayMsMax = random.pick([50, 300])
         clock.schedule(random.below(4_000), () => (cluster.network.delayMsMax = 3))
+        return true
+      },
+    },
+    {
+      name: 'lossy network',
+      weight: 2,
+      strike: ({ random, clock }) => {
+        cluster.network.lossRate = random.pick([0.01, 0.1, 0.4])
+        clock.schedule(random.below(4_000), () => (cluster.network.lossRate = 0))
+        return true
       },
     },
   ]
-}
-
-function cut(world: World, { network }: Vulnerable, from: string, to: string): void {
-  network.cut(from, to)
-  world.clock.schedule(durationMs(world), () => network.heal(from, to))
-}
-
-function cutCoordinator(world: World, machine: ClusterMachine): void {
-  const faults = machine.life?.client.faults
-  if (faults === undefined) return
-  faults.isUnreachable = true
-  world.clock.schedule(durationMs(world), () => (faults.isUnreachable = false))
 }
 
 function restartMs({ random }: World): number {

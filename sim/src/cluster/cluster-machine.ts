@@ -8,9 +8,13 @@ import { type DiskPace, FaultyFileSystem } from '../faulty-file-system.js'
 import type { World } from '../world.js'
 import { BrokerLife } from './broker-life.js'
 import type { ClusterPorts } from './cluster-ports.js'
+import type { LogMarks } from './committed-epochs.js'
+import type { Copy } from './witness.js'
 
 /** Longer than a handover and a leave may take. */
 const STOP_MS_MAX = 20_000
+
+const NOTHING: LogMarks = { logStartOffset: 0, highWatermark: 0, syncedOffset: 0, logEndOffset: 0, epochStarts: [] }
 
 /** A machine of a cluster, with its disk and calendar, on which a broker's process runs, dies and is started again. */
 export class ClusterMachine {
@@ -23,9 +27,10 @@ export class ClusterMachine {
   disks = 0
   /** Of the disk, once it has one. */
   storeId = ''
-  /** How far disks that are gone were synced. */
-  readonly #ghosts: number[] = []
-  #syncedOffset = 0
+  /** What disks that are gone held. */
+  readonly #lost: Copy[] = []
+  /** What the disk holds while no broker has opened its log. */
+  #left: Copy
   readonly #world: World
   readonly #ports: ClusterPorts
   #life: BrokerLife | undefined
@@ -36,6 +41,7 @@ export class ClusterMachine {
     this.#ports = ports
     this.id = id
     this.pace = { syncMsMax: 5, ignoresSyncs: world.plant === 'unsynced-acks' }
+    this.#left = this.#nothing()
     this.#newDisk()
     this.start()
   }
@@ -51,32 +57,34 @@ export class ClusterMachine {
     return life === undefined || life.clock.isPaused ? undefined : life.broker
   }
 
-  /** Whether one of its disks has everything below synced. */
-  hasSynced(offset: number): boolean {
-    return Math.max(this.#life?.log?.syncedOffset ?? this.#syncedOffset, ...this.#ghosts) >= offset
+  /** Adds all disks that it has had, as they are now or were at the end. */
+  addCopies(copies: Copy[]): void {
+    copies.push(this.#life?.copy ?? this.#left, ...this.#lost)
   }
 
   /** The power fails, and nothing answers there until the machine is back. @param isWiped  whether it comes back with an empty disk */
   crash(restartMs: number, isWiped = false): void {
     this.#world.trace.add(this.id, isWiped ? 'power fails, and the disk is lost' : 'power fails')
     this.#die()
-    this.disk.crash()
+    this.#world.faults.add('unsynced writes lost', this.disk.crash())
     this.#ports.network.setDown(this.id, true)
     if (isWiped) this.#newDisk()
     this.#startLater(restartMs)
   }
 
-  /** The process is killed; the system and its cache live on. */
-  kill(restartMs: number): void {
+  /** The process is killed; the system and its cache live on. @returns whether there is one */
+  kill(restartMs: number): boolean {
+    if (this.#life === undefined) return false
     this.#world.trace.add(this.id, 'process is killed')
     this.#die()
     this.#startLater(restartMs)
+    return true
   }
 
-  /** The process stops in order and is started again. */
-  stop(): void {
+  /** The process stops in order and is started again. @returns whether there is one that can */
+  stop(): boolean {
     const life = this.#life
-    if (life?.broker === undefined || life.isStopping || life.clock.isPaused) return
+    if (life?.broker === undefined || life.isStopping || life.clock.isPaused) return false
     life.isStopping = true
     this.#world.trace.add(this.id, 'stops')
     this.#world.network.listen(this.id, undefined)
@@ -92,15 +100,17 @@ export class ClusterMachine {
     )
     // A supervisor kills what does not stop.
     this.#world.clock.schedule(STOP_MS_MAX, () => finish('is killed, since it does not stop'))
+    return true
   }
 
-  /** The process stands still for a while. */
-  pause(durationMs: number, stopsTime: boolean): void {
+  /** The process stands still for a while. @returns whether there is one that can */
+  pause(durationMs: number, stopsTime: boolean): boolean {
     const life = this.#life
-    if (life === undefined || life.clock.isPaused) return
+    if (life === undefined || life.clock.isPaused) return false
     this.#world.trace.add(this.id, `stands still for ${durationMs} ms${stopsTime ? ', and so does its clock' : ''}`)
     life.clock.pause(stopsTime)
     this.#world.clock.schedule(durationMs, () => life.clock.resume())
+    return true
   }
 
   /** Ends what lasts; a machine that is down starts. */
@@ -160,17 +170,21 @@ export class ClusterMachine {
   }
 
   #newDisk(): void {
-    if (this.disks > 0) this.#ghosts.push(this.#syncedOffset)
+    if (this.disks > 0) this.#lost.push(this.#left)
     this.disk = new SimDisk(new SeededRandom(this.#world.random.below(0x7fff_ffff)))
     this.disks++
     this.storeId = ''
-    this.#syncedOffset = 0
+    this.#left = this.#nothing()
+  }
+
+  #nothing(): Copy {
+    return { name: this.id, marks: NOTHING }
   }
 
   #die(): void {
     const life = this.#life
     this.#life = undefined
-    if (life?.log !== undefined) this.#syncedOffset = life.log.syncedOffset
+    if (life?.copy !== undefined) this.#left = { name: this.id, marks: marksOf(life.copy.marks) }
     life?.end()
     this.#world.network.listen(this.id, undefined)
     this.#world.network.cutAll(this.id)
@@ -199,4 +213,9 @@ export class ClusterMachine {
       this.#startLater(150)
     })
   }
+}
+
+/** As they are now. What was not synced may be gone. */
+function marksOf({ logStartOffset, highWatermark, syncedOffset, epochStarts }: LogMarks): LogMarks {
+  return { logStartOffset, highWatermark, syncedOffset, logEndOffset: syncedOffset, epochStarts: [...epochStarts] }
 }

@@ -7,8 +7,6 @@ export interface ClusterPorts {
   readonly coordinator: SimCoordinator
   /** n. */
   readonly count: number
-  /** Disks that have everything below synced. */
-  copiesOf(offset: number): number
   /** The stores of all brokers. */
   replicas(): NonNullable<ClusterView['inSync']>['members']
 }

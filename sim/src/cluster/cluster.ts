@@ -5,9 +5,11 @@ import { SeededRandom } from '@gomq/protocol/testing'
 import type { Fault } from '../fault-schedule.js'
 import type { Site } from '../site.js'
 import type { World } from '../world.js'
-import { clusterFaults, type Vulnerable } from './cluster-faults.js'
+import { clusterFaults } from './cluster-faults.js'
 import { ClusterMachine } from './cluster-machine.js'
 import type { ClusterPorts } from './cluster-ports.js'
+import type { Vulnerable } from './vulnerable.js'
+import type { Copy } from './witness.js'
 
 /** Where the brokers of a cluster are found. */
 export function clusterAddresses(count: number): string[] {
@@ -25,6 +27,8 @@ export class Cluster implements Site, Vulnerable {
   /** The coordinator's clock stands still: leases last longer than they were granted for. */
   isLeaseClockStopped = false
   readonly #world: World
+  /** Used again at each event. */
+  readonly #copies: Copy[] = []
   #leaseClockLostMs = 0
   #leaseClockStoppedMs = 0
 
@@ -49,7 +53,6 @@ export class Cluster implements Site, Vulnerable {
       network,
       coordinator,
       count: world.addresses.length,
-      copiesOf: (offset) => machines.filter((machine) => machine.hasSynced(offset)).length,
       replicas: () => machines.map(({ id, storeId }) => ({ id, storeId })),
     }
     for (const id of world.addresses) machines.push(new ClusterMachine(world, ports, id))
@@ -92,16 +95,19 @@ export class Cluster implements Site, Vulnerable {
     return members.length > 0 && isWhole(machine) && lost < Math.floor((this.machines.length - 1) / 2)
   }
 
-  stopLeaseClock(durationMs: number): void {
-    if (this.isLeaseClockStopped) return
+  stopLeaseClock(durationMs: number): boolean {
+    if (this.isLeaseClockStopped) return false
     this.#leaseClockStoppedMs = this.#leaseClockMs()
     this.isLeaseClockStopped = true
     this.#world.clock.schedule(durationMs, () => this.#resumeLeaseClock())
+    return true
   }
 
   heal(): void {
     this.network.healAll()
     this.network.delayMsMax = 3
+    this.network.lossRate = 0
+    this.#world.faults.add('messages lost', this.network.lost)
     this.#resumeLeaseClock()
     for (const machine of this.machines) {
       machine.heal()
@@ -115,6 +121,12 @@ export class Cluster implements Site, Vulnerable {
     const { leader } = this
     if (this.#world.random.chance(0.5)) leader?.stop()
     else leader?.crash(1_000)
+  }
+
+  inspect(): void {
+    this.#copies.length = 0
+    for (const machine of this.machines) machine.addCopies(this.#copies)
+    this.#world.witness!.inspect(this.#copies)
   }
 
   async verify(): Promise<void> {

@@ -1,13 +1,5 @@
-import type {
-  ClusterView,
-  Coordinator,
-  Link,
-  LinkHandler,
-  Replica,
-  ReplicaMessage,
-  Transport,
-  WriteOutcome,
-} from '@gomq/cluster'
+import type { ClusterView, Coordinator, Replica, Transport } from '@gomq/cluster'
+import { changedTransport, changedViews, sameMessage } from '@gomq/cluster/testing'
 import type { Epoch } from '@gomq/protocol'
 import type { Log } from '@gomq/storage'
 import type { Plant } from '../plant.js'
@@ -27,16 +19,16 @@ export interface Planted {
 export function plantedTransport(transport: Transport, planted: Planted): Transport {
   const { plant, log } = planted
   if (plant === 'early-confirmations')
-    return rewriting(transport, same, (message) =>
+    return changedTransport(transport, sameMessage, (message) =>
       message.kind === 'synced' ? { ...message, offset: log.logEndOffset } : message,
     )
   if (plant === 'no-epoch-check')
-    return rewriting(transport, (message) => {
+    return changedTransport(transport, (message) => {
       const known = planted.epoch()
       return message.kind === 'hello' && message.epoch < known ? { ...message, epoch: known } : message
     })
   if (plant === 'no-truncation')
-    return rewriting(transport, (message) =>
+    return changedTransport(transport, (message) =>
       message.kind === 'welcome' ? { ...message, epochStarts: log.epochStarts } : message,
     )
   return transport
@@ -53,66 +45,12 @@ export function plantedCoordinator(coordinator: Coordinator, { plant, id, log, r
       if (view.leader !== undefined || last === undefined || view.inSync === undefined) return view
       return { ...view, inSync: { ...last, modRevision: view.inSync.modRevision } }
     }
-    return lying(coordinator, remembered)
+    return changedViews(coordinator, remembered)
   }
   if (plant === 'unclean-election')
-    return lying(coordinator, (view) => {
+    return changedViews(coordinator, (view) => {
       if (view.inSync === undefined || view.leader !== undefined) return view
       return { ...view, inSync: { ...view.inSync, members: replicas() } }
     })
   return coordinator
-}
-
-function same(message: ReplicaMessage): ReplicaMessage {
-  return message
-}
-
-/** Each message that arrives, and each that leaves, is changed. */
-function rewriting(
-  transport: Transport,
-  change: (message: ReplicaMessage) => ReplicaMessage,
-  changeSent: (message: ReplicaMessage) => ReplicaMessage = same,
-): Transport {
-  const handlerOf =
-    (accept: (link: Link) => LinkHandler) =>
-    (link: Link): LinkHandler => {
-      const changed: Link = {
-        remote: link.remote,
-        pendingBytes: 0,
-        send: (message) => link.send(changeSent(message)),
-        close: () => link.close(),
-      }
-      const handler = accept(changed)
-      return {
-        handleMessage: (message) => handler.handleMessage(change(message)),
-        handleDrained: () => handler.handleDrained(),
-        handleClosed: () => handler.handleClosed(),
-      }
-    }
-  return {
-    listen: (accept) => transport.listen(handlerOf(accept)),
-    open: (address, accept, onFailed) => transport.open(address, handlerOf(accept), onFailed),
-    close: () => transport.close(),
-  }
-}
-
-/** Each view is changed. */
-function lying(coordinator: Coordinator, change: (view: ClusterView) => ClusterView): Coordinator {
-  const outcome = async (write: Promise<WriteOutcome>): Promise<WriteOutcome> => {
-    const result = await write
-    return result.kind === 'unknown' ? result : { ...result, view: change(result.view) }
-  }
-  return {
-    read: async () => change(await coordinator.read()),
-    register: (broker, ttlMs) => coordinator.register(broker, ttlMs),
-    keepAlive: (lease) => coordinator.keepAlive(lease),
-    revoke: (lease) => coordinator.revoke(lease),
-    form: (cluster, members) => outcome(coordinator.form(cluster, members)),
-    campaign: (request) => outcome(coordinator.campaign(request)),
-    changeInSync: (request) => outcome(coordinator.changeInSync(request)),
-    appoint: (request) => outcome(coordinator.appoint(request)),
-    removeLeader: (revision) => outcome(coordinator.removeLeader(revision)),
-    watch: (onChange) => coordinator.watch(onChange),
-    close: () => coordinator.close(),
-  }
 }

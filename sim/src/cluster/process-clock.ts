@@ -1,6 +1,6 @@
 import type { Scheduler } from '@gomq/broker'
 import type { Clock, ScheduledCall } from '@gomq/cluster'
-import type { VirtualClock } from '../virtual-clock.js'
+import type { VirtualClock } from '@gomq/cluster/testing'
 
 /**
  * Time as one process sees it. The process can stand still while the world goes on, and its monotonic clock with it or not (a machine that was
@@ -36,8 +36,10 @@ export class ProcessClock implements Scheduler, Clock {
     return this.monotonicMs() + this.#wallOffsetMs
   }
 
+  /** To the whole millisecond, as what is stamped with the time holds no fractions. */
   schedule(delayMs: number, run: () => void): ScheduledCall {
-    const dueMs = this.monotonicMs() + Math.max(0, Math.round(delayMs))
+    const wholeMs = Math.max(0, Math.round(delayMs))
+    const dueMs = this.monotonicMs() + wholeMs
     let timer: ScheduledCall | undefined
     let isCancelled = false
     const call = () => {
@@ -47,7 +49,7 @@ export class ProcessClock implements Scheduler, Clock {
       else run()
     }
     const fire = () => this.deliver(call)
-    timer = this.#world.schedule(delayMs, fire)
+    timer = this.#world.schedule(wholeMs, fire)
     return {
       cancel: () => {
         isCancelled = true

@@ -59,7 +59,9 @@ export class MemberProgress {
   get link(): LinkId | undefined {
     return this.#link
   }
-  /** What it has confirmed in this epoch (R4). It never falls: what is confirmed is on its disk, and only a later leader could cut it. */
+  /**
+   * What it has confirmed in this epoch (R4). While it counts it never falls: what is confirmed is on its disk, and only a later leader could cut it.
+   */
   get syncedOffset(): Offset {
     return this.#synced
   }
@@ -124,14 +126,19 @@ export class MemberProgress {
 
   /**
    * The member has said what it has; it is told where to go on. A copy that counts is never emptied: if nothing fits, or it has less than it
-   * had confirmed, its disk has lost what it promised (F23), and the answer is the reason why it must stop.
+   * had confirmed, its disk has lost what it promised (F23), and the answer is the reason why it must stop. One that does not count owes nothing, and is
+   * filled again from where it is: its process may have ended while its log was being filled, which throws that away.
    *
    * @param counts  whether it is in the in-sync set, or being added or removed
    */
   handleWelcome(welcome: Welcome, counts: boolean): string | undefined {
     const alignment = alignmentOf(this.#log, welcome, counts)
     // One that fell behind the log's start while it caught up has lost nothing, and begins anew.
-    if (welcome.logEndOffset < this.#synced || alignment.offset < this.#synced)
+    const hasLess = welcome.logEndOffset < this.#synced || alignment.offset < this.#synced
+    if (hasLess && !counts) {
+      this.#synced = 0 as Offset
+      this.#hasConfirmed = false
+    } else if (hasLess)
       return `the log ends at ${welcome.logEndOffset}, or differs from ${alignment.offset} on, but ${this.#synced} was confirmed in this epoch`
     if (counts && (alignment.kind === 'reset' || alignment.offset < this.#log.highWatermark))
       return `the log of ${welcome.id} fits only up to ${alignment.offset}, below what has committed, ${this.#log.highWatermark}, though it is in sync`

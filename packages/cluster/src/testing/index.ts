@@ -1,5 +1,7 @@
+export * from './changed-ports.js'
 export * from './coordinator-store.js'
 export * from './memory-network.js'
 export * from './memory-replica-log.js'
 export * from './memory-stores.js'
 export * from './sim-coordinator.js'
+export * from './virtual-clock.js'

@@ -15,6 +15,10 @@ interface Listener {
 export class MemoryNetwork {
   /** Time that a message takes, ms, at most. Messages of a link stay in order. */
   delayMsMax = 3
+  /** Probability that a message is lost, and its link with it: the sender's host gives the connection up. */
+  lossRate = 0
+  /** Messages that were lost. */
+  lost = 0
   readonly clock: Clock
   readonly random: Random
   readonly #listeners: Map<string, Listener> = new Map()
@@ -82,6 +86,13 @@ export class MemoryNetwork {
   }
 
   /** @internal */
+  loses(): boolean {
+    const isLost = this.lossRate > 0 && this.random.next() < this.lossRate
+    if (isLost) this.lost++
+    return isLost
+  }
+
+  /** @internal */
   add(end: LinkEnd): void {
     this.#ends.add(end)
   }
@@ -107,6 +118,8 @@ class LinkEnd implements Link {
   #early: (ReplicaMessage | 'closed')[] = []
   #queue: { readonly atMs: number; readonly what: ReplicaMessage | 'closed' }[] = []
   #isClosed = false
+  /** Whether a message was lost: nothing that is sent later arrives. */
+  #isBroken = false
 
   constructor(network: MemoryNetwork, local: string, remote: string, clock: Clock) {
     this.#network = network
@@ -132,7 +145,10 @@ class LinkEnd implements Link {
   }
 
   send(message: ReplicaMessage): void {
-    if (!this.#isClosed) this.#put(copyOf(message))
+    if (this.#isClosed || this.#isBroken) return
+    this.#isBroken = this.#network.loses()
+    if (this.#isBroken) this.#clock.schedule(0, () => this.close())
+    else this.#put(copyOf(message))
   }
 
   close(): void {

@@ -124,21 +124,37 @@ describe('what commits', () => {
   })
 })
 
-describe('a member whose disk has lost what it had confirmed', () => {
-  it('[F23] is told to stop', () => {
-    const { leadership, follow, take } = lead()
-    follow(b, 30)
-    leadership.handleLinkClosed(take('openLink').find(({ address }) => address === 'b')!.link)
+describe('a member that has less than it had confirmed', () => {
+  /** It comes back over another link, and its log ends at `end`. @returns the link */
+  function comeBack({ leadership, take }: ReturnType<typeof lead>, copy: typeof a, end: number) {
+    leadership.handleLinkClosed(take('openLink').find(({ address }) => address === copy.id)!.link)
     leadership.handleTick(250)
     const link = take('openLink').at(-1)!.link
     leadership.handleLinkOpened(link, 250)
-    const marks = { logStartOffset: 0 as Offset, logEndOffset: 20 as Offset, highWatermark: 0 as Offset }
+    const marks = { logStartOffset: 0 as Offset, logEndOffset: end as Offset, highWatermark: 0 as Offset }
     const rest = { epochStarts: [{ epoch: 3 as Epoch, startOffset: 0 as Offset }], appliedOffset: 0 as Offset }
-    leadership.handleMessage(link, { kind: 'welcome', ...b, ...marks, ...rest }, 250)
-    expect(take('send').at(-1)).toMatchObject({
+    leadership.handleMessage(link, { kind: 'welcome', ...copy, ...marks, ...rest }, 250)
+    return link
+  }
+
+  it('[F23] is told to stop if it is in sync: its disk has lost what others count on', () => {
+    const leader = lead()
+    leader.follow(b, 30)
+    const link = comeBack(leader, b, 20)
+    expect(leader.take('send').at(-1)).toMatchObject({
       link,
       message: { kind: 'refuse', reason: /ends at 20.*30 was confirmed/ },
     })
+  })
+
+  it('is filled again if it is not in sync: it was stopped while its log was being filled', () => {
+    const leader = lead()
+    leader.follow(c, 20)
+    const link = comeBack(leader, c, 0)
+    expect(leader.take('send').at(-1)).toMatchObject({ link, message: { kind: 'cut', offset: 0 } })
+    leader.leadership.handleMessage(link, { kind: 'synced', offset: 0 as Offset }, 250)
+    expect(leader.leadership.syncedOf(c)).toBe(0)
+    expect(leader.take('changeInSync')).toEqual([])
   })
 })
 

@@ -1,13 +1,11 @@
-import type {
-  ClusterView,
-  Coordinator,
-  Link,
-  LinkHandler,
-  ReplicaMessage,
-  Transport,
-  WriteOutcome,
-} from '@gomq/cluster'
-import type { MemoryReplicaLog, SimCoordinator } from '@gomq/cluster/testing'
+import type { Coordinator, Transport } from '@gomq/cluster'
+import {
+  changedCoordinator,
+  changedTransport,
+  changedViews,
+  type MemoryReplicaLog,
+  type SimCoordinator,
+} from '@gomq/cluster/testing'
 import type { Offset } from '@gomq/protocol'
 import { InSyncSet } from '../../src/core/in-sync-set.js'
 import { LeaderLease } from '../../src/core/lease.js'
@@ -36,7 +34,7 @@ export interface Plant {
 export const PLANTS: { readonly [rule: string]: Plant } = {
   'R3 off: members take older epochs': {
     transport: (transport, node) =>
-      rewriting(transport, (message) => {
+      changedTransport(transport, (message) => {
         const known = node().replication.status.epoch
         return message.kind === 'hello' && message.epoch < known ? { ...message, epoch: known } : message
       }),
@@ -54,13 +52,13 @@ export const PLANTS: { readonly [rule: string]: Plant } = {
   },
   'R6 off: the set may shrink below f + 1': {
     coordinator: (coordinator) =>
-      lying(coordinator, (view) =>
+      changedViews(coordinator, (view) =>
         view.cluster === undefined ? view : { ...view, cluster: { ...view.cluster, replicas: 1 } },
       ),
   },
   'R7 off: the set is written whoever leads': {
     coordinator: (coordinator, { coordinator: { store } }) =>
-      wrap(coordinator, {
+      changedCoordinator(coordinator, {
         changeInSync: (request) => {
           const { leader, inSync } = store.view()
           return coordinator.changeInSync({
@@ -104,7 +102,7 @@ export const PLANTS: { readonly [rule: string]: Plant } = {
   },
   'R13 off: members cut at their high watermark': {
     transport: (transport) =>
-      rewriting(transport, (message) => {
+      changedTransport(transport, (message) => {
         if (message.kind !== 'welcome') return message
         const end = message.highWatermark
         const epochStarts = message.epochStarts.filter(({ startOffset }) => startOffset < end)
@@ -113,7 +111,7 @@ export const PLANTS: { readonly [rule: string]: Plant } = {
   },
   'R13 off: histories are compared by their length': {
     transport: (transport, node) =>
-      rewriting(transport, (message) =>
+      changedTransport(transport, (message) =>
         message.kind === 'welcome' ? { ...message, epochStarts: node().log.epochStarts } : message,
       ),
   },
@@ -122,7 +120,7 @@ export const PLANTS: { readonly [rule: string]: Plant } = {
   },
   'R19 off: anybody may be elected': {
     coordinator: (coordinator, world) =>
-      lying(coordinator, (view) => {
+      changedViews(coordinator, (view) => {
         // It lies only to who is registered and not in the set: to each client the same, as all of them are members of it then.
         if (view.inSync === undefined || view.leader !== undefined) return view
         const members = world.places.map(({ id, disk }) => ({ id, storeId: disk.log.storeId }))
@@ -174,57 +172,5 @@ function unsynced(lies: (node: Node) => boolean): NonNullable<Plant['log']> {
       }
     }
     return log
-  }
-}
-
-/** Each message that arrives is changed. */
-function rewriting(transport: Transport, change: (message: ReplicaMessage) => ReplicaMessage): Transport {
-  const handlerOf =
-    (accept: (link: Link) => LinkHandler) =>
-    (link: Link): LinkHandler => {
-      const handler = accept(link)
-      return {
-        handleMessage: (message) => handler.handleMessage(change(message)),
-        handleDrained: () => handler.handleDrained(),
-        handleClosed: () => handler.handleClosed(),
-      }
-    }
-  return {
-    listen: (accept) => transport.listen(handlerOf(accept)),
-    open: (address, accept, onFailed) => transport.open(address, handlerOf(accept), onFailed),
-    close: () => transport.close(),
-  }
-}
-
-/** Each view is changed. */
-function lying(coordinator: Coordinator, change: (view: ClusterView) => ClusterView): Coordinator {
-  const outcome = async (write: Promise<WriteOutcome>): Promise<WriteOutcome> => {
-    const result = await write
-    return result.kind === 'unknown' ? result : { ...result, view: change(result.view) }
-  }
-  return wrap(coordinator, {
-    read: async () => change(await coordinator.read()),
-    form: (cluster, members) => outcome(coordinator.form(cluster, members)),
-    campaign: (request) => outcome(coordinator.campaign(request)),
-    changeInSync: (request) => outcome(coordinator.changeInSync(request)),
-    appoint: (request) => outcome(coordinator.appoint(request)),
-    removeLeader: (revision) => outcome(coordinator.removeLeader(revision)),
-  })
-}
-
-function wrap(coordinator: Coordinator, changes: Partial<Coordinator>): Coordinator {
-  return {
-    read: () => coordinator.read(),
-    register: (broker, ttlMs) => coordinator.register(broker, ttlMs),
-    keepAlive: (lease) => coordinator.keepAlive(lease),
-    revoke: (lease) => coordinator.revoke(lease),
-    form: (cluster, members) => coordinator.form(cluster, members),
-    campaign: (request) => coordinator.campaign(request),
-    changeInSync: (request) => coordinator.changeInSync(request),
-    appoint: (request) => coordinator.appoint(request),
-    removeLeader: (revision) => coordinator.removeLeader(revision),
-    watch: (onChange) => coordinator.watch(onChange),
-    close: () => coordinator.close(),
-    ...changes,
   }
 }

@@ -1,9 +1,15 @@
-import { MemoryNetwork, type MemoryTransport, SimCoordinator, type SimCoordinatorClient } from '@gomq/cluster/testing'
+import {
+  MemoryNetwork,
+  type MemoryTransport,
+  SimCoordinator,
+  type SimCoordinatorClient,
+  VirtualClock,
+} from '@gomq/cluster/testing'
 import type { Offset } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { type Disk, Node } from '../support/node.js'
+import { ProcessClock } from '../support/process-clock.js'
 import { messageOf } from '../support/test-batch.js'
-import { ProcessClock, VirtualClock } from '../support/virtual-clock.js'
 import { Checker, type Copy } from './checker.js'
 import type { Plant } from './plants.js'
 
@@ -85,7 +91,7 @@ export class World {
     if (this.#failure === undefined) this.#guard(() => this.#checkProgress())
     const faults = Object.values(this.counts).reduce((sum, count) => sum + count, 0)
     const { ackedCount, reigns } = this.checker
-    return { failure: this.#failure, steps: this.clock.steps, acked: ackedCount, faults, reigns }
+    return { failure: this.#failure, steps: this.clock.events, acked: ackedCount, faults, reigns }
   }
 
   /** The process of a broker starts. */

@@ -9,8 +9,8 @@ import {
 import { MemoryRecordStore, MemoryReplicaLog, MemorySnapshotStore, type StoredLog } from '@gomq/cluster/testing'
 import { type Epoch, nextOffsetOf, type Offset, type Random } from '@gomq/protocol'
 import type { SeededRandom } from '@gomq/protocol/testing'
+import type { ProcessClock } from './process-clock.js'
 import { testBatch } from './test-batch.js'
-import type { ProcessClock } from './virtual-clock.js'
 
 /** What survives a crash. */
 export interface Disk {

@@ -1,9 +1,9 @@
 import type { ClusterReplicationOptions } from '@gomq/cluster'
-import { MemoryNetwork, SimCoordinator } from '@gomq/cluster/testing'
+import { MemoryNetwork, SimCoordinator, VirtualClock } from '@gomq/cluster/testing'
 import type { Offset } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { type Disk, Node } from './node.js'
-import { ProcessClock, VirtualClock } from './virtual-clock.js'
+import { ProcessClock } from './process-clock.js'
 
 /** A cluster in virtual time. */
 export function world() {

@@ -1,9 +1,8 @@
 import type { Link, LinkHandler, ReplicaMessage } from '@gomq/cluster'
-import { MemoryNetwork } from '@gomq/cluster/testing'
+import { MemoryNetwork, VirtualClock } from '@gomq/cluster/testing'
 import type { Offset } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { expect, it } from 'vitest'
-import { VirtualClock } from '../support/virtual-clock.js'
 
 function end() {
   const heard: (number | 'closed')[] = []
@@ -78,4 +77,15 @@ it('a process that has ended is refused, a host that is down or cut off only fai
   expect(failures).toEqual(['refused'])
   await clock.run(1000)
   expect(failures).toEqual(['refused', 'failed'])
+})
+
+it('a message that is lost takes its link with it: what was sent before arrives, and nothing later', async () => {
+  const { clock, network, near, far } = await pair()
+  near.link().send(message(1))
+  network.lossRate = 1
+  near.link().send(message(2))
+  network.lossRate = 0
+  near.link().send(message(3))
+  await clock.run(100)
+  expect([near.heard, far.heard, network.lost]).toEqual([['closed'], [1, 'closed'], 1])
 })

@@ -1,8 +1,7 @@
-import { SimCoordinator } from '@gomq/cluster/testing'
+import { SimCoordinator, VirtualClock } from '@gomq/cluster/testing'
 import type { Epoch } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, it } from 'vitest'
-import { VirtualClock } from '../support/virtual-clock.js'
 
 const addresses = { tcp: '', http: '', replication: '' }
 const a = { id: 'a', storeId: 'a1' }

@@ -50,8 +50,8 @@ export class SimDisk {
     this.#random = random
   }
 
-  /** The power fails: unsynced state is lost in part, everything open is dead. */
-  crash(): void {
+  /** The power fails: unsynced state is lost in part, everything open is dead. @returns sectors and changes of size that are lost */
+  crash(): number {
     this.#life++
     this.locks.clear()
     this.openHandles = 0
@@ -63,7 +63,9 @@ export class SimDisk {
       directory.seen = new Map(directory.durable)
       for (const file of directory.seen.values()) files.add(file)
     }
-    for (const file of files) file.crash(this.#random)
+    let lost = 0
+    for (const file of files) lost += file.crash(this.#random)
+    return lost
   }
 
   /** Flips one random bit of a file that is there; for tests of damage. */

@@ -41,19 +41,23 @@ export class SimFile {
     this.#unsynced = []
   }
 
-  /** Keeps what was synced and any part of the rest: sectors of writes and changes of size, each for itself. */
-  crash(random: Random): void {
+  /** Keeps what was synced and any part of the rest: sectors of writes and changes of size, each for itself. @returns how many it loses */
+  crash(random: Random): number {
     const keepAll = random.next() < 0.2
+    let lost = 0
     for (const change of this.#unsynced) {
       if (change.kind === 'size') {
         if (keepAll || random.next() < 0.5) apply(this.#durable, change)
+        else lost++
         continue
       }
       for (const sector of sectorsOf(change.position, change.bytes))
         if (keepAll || random.next() < 0.6) apply(this.#durable, sector)
+        else lost++
     }
     this.#seen = new FileImage(this.#durable.bytes)
     this.#unsynced = []
+    return lost
   }
 
   flipBit(position: number, bit: number): void {

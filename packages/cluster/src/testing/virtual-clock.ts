@@ -1,4 +1,4 @@
-import type { Scheduler, Timer } from '@gomq/broker'
+import type { Clock, ScheduledCall } from '../clock.js'
 
 interface Event {
   readonly atMs: number
@@ -7,7 +7,7 @@ interface Event {
 }
 
 /** Virtual time: a queue of calls, in order of time, then of their making. Nothing passes but what {@link VirtualClock.takeNext} takes. */
-export class VirtualClock implements Scheduler {
+export class VirtualClock implements Clock {
   /** A binary heap by (atMs, order). */
   readonly #heap: Event[] = []
   /** Calls that were taken. */
@@ -15,23 +15,42 @@ export class VirtualClock implements Scheduler {
   #nowMs: number
   #orders = 0
 
-  constructor(startMs: number) {
+  constructor(startMs: number = 0) {
     this.#nowMs = startMs
   }
 
+  /** The time, for those who count from 1970: the same as {@link monotonicMs}. */
   nowMs(): number {
     return this.#nowMs
   }
 
-  schedule(delayMs: number, run: () => void): Timer {
-    const event: Event = { atMs: this.#nowMs + Math.max(0, Math.round(delayMs)), order: this.#orders++, run }
+  monotonicMs(): number {
+    return this.#nowMs
+  }
+
+  schedule(delayMs: number, run: () => void): ScheduledCall {
+    const event: Event = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#orders++, run }
     this.#push(event)
     return { cancel: () => (event.run = undefined) }
   }
 
   /** Resolves `delayMs` from now. */
   sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.schedule(delayMs, resolve))
+    return new Promise((resolve) => void this.schedule(delayMs, resolve))
+  }
+
+  /** Lets time pass up to `untilMs`; after each call what it has set going runs to its next wait, if that takes promises alone. */
+  async runTo(untilMs: number): Promise<void> {
+    await settle()
+    for (let next = this.takeNext(untilMs); next !== undefined; next = this.takeNext(untilMs)) {
+      next()
+      await settle()
+    }
+  }
+
+  /** Lets `ms` pass, as {@link runTo} does. */
+  run(ms: number): Promise<void> {
+    return this.runTo(this.#nowMs + ms)
   }
 
   /** Moves time to the next call and returns it; undefined when there is none up to `untilMs` (time then stands there). */
@@ -75,6 +94,11 @@ export class VirtualClock implements Scheduler {
     }
     heap[at] = last
   }
+}
+
+/** More turns than any chain of promises takes that waits for nothing else. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 16; turn++) await undefined
 }
 
 function isBefore(a: Event, b: Event): boolean {
