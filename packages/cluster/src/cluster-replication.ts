@@ -89,13 +89,15 @@ export class ClusterReplication implements Replication {
     this.#start().catch((error) => this.#fail(error))
   }
 
+  /** The log has more that is written: members get it while it is being synced here. */
+  handleWritten(): void {
+    if (this.#replica?.leadership !== undefined) this.#input((replica) => replica.handleWritten())
+  }
+
   /** The log has more on disk. */
   handleSynced(_syncedOffset: Offset): void {
     this.#input((replica, nowMs) => replica.handleSynced(nowMs))
   }
-
-  /** The leader has appended. What is sent is what is synced: {@link handleSynced}. */
-  handleAppended(): void {}
 
   /** Whether this broker leads and its lease stands at this moment (R17). */
   mayAcknowledge(): boolean {

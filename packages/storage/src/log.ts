@@ -36,7 +36,7 @@ import { Turns } from './turns.js'
 /**
  * The commit log: record batches in order, each with its offsets, in segment files of one data directory. Made by `openLog`.
  *
- *     logStartOffset <= highWatermark <= syncedOffset <= logEndOffset
+ *     logStartOffset <= highWatermark <= syncedOffset <= writtenOffset <= logEndOffset
  *
  * One caller appends; any number read. Batches are opaque: only their headers are looked at.
  */
@@ -45,7 +45,6 @@ export class Log {
   readonly #parts: LogParts
   readonly #state: LogState
   readonly #writer: LogWriter
-  readonly #reader: LogReader
   readonly #tornTail: TornTail | undefined
   /** While appends are held back: a truncation, for example. */
   #rebuilding: Promise<void> | undefined
@@ -66,11 +65,11 @@ export class Log {
       files.use(segment.path, (file) => loadIndex(fs, folder, segment, file, crc32)),
     )
     const writer = new LogWriter(context, state, tail, indexes, recovered.activeFile)
-    const coldReads = new ColdReads(COLD_READS_MAX)
     this.#state = state
     this.#writer = writer
-    this.#parts = { context, state, tail, indexes, files, writer, coldReads }
-    this.#reader = new LogReader({ ...this.#parts, crc32, checkAlive: () => this.#checkAlive() })
+    const shared = { state, tail, indexes, files, coldReads: new ColdReads(COLD_READS_MAX) }
+    const reader = new LogReader({ ...shared, crc32, checkAlive: () => this.#checkAlive() })
+    this.#parts = { ...shared, context, writer, reader }
   }
 
   /** Identity of this copy of the log, made at random with the directory: 1 to 11 characters, 0-9 and a-z. */
@@ -89,6 +88,10 @@ export class Log {
   get syncedOffset(): Offset {
     return this.#state.syncedOffset
   }
+  /** Everything below is in the file, and its sync has begun; what members may get. */
+  get writtenOffset(): Offset {
+    return this.#state.writtenOffset
+  }
   /** Offset that the next batch gets. */
   get logEndOffset(): Offset {
     return this.#state.logEndOffset
@@ -105,7 +108,6 @@ export class Log {
   get tornTail(): TornTail | undefined {
     return this.#tornTail
   }
-
   /** The sealed segments, oldest first: all but the active one. */
   get sealedSegments(): readonly SegmentView[] {
     return this.#state.segments.slice(0, -1).map((segment) => segment.view)
@@ -199,7 +201,7 @@ export class Log {
    * @throws GomqError CLOSED, or the one of `onFailure`
    */
   read(request: ReadRequest): Promise<ReadResult> {
-    return this.#reader.read(request)
+    return this.#parts.reader.read(request)
   }
 
   /**
@@ -234,7 +236,7 @@ export class Log {
    */
   async offsetForTime(timeMs: number): Promise<Offset> {
     this.#checkAlive()
-    return this.#reader.offsetForTime(timeMs)
+    return this.#parts.reader.offsetForTime(timeMs)
   }
 
   /**
@@ -278,9 +280,7 @@ export class Log {
   rebuild(heldTo: Offset, work: (parts: LogParts) => Promise<void>): Promise<void> {
     this.#checkAlive()
     invariant(this.#rebuilding === undefined, 'the log is being truncated already')
-    this.#rebuilding = this.#rebuild(heldTo, work).finally(() => {
-      this.#rebuilding = undefined
-    })
+    this.#rebuilding = this.#rebuild(heldTo, work).finally(() => void (this.#rebuilding = undefined))
     return this.#rebuilding
   }
 

@@ -24,7 +24,7 @@ export class TailCache {
     this.#bytesMax = bytesMax
   }
 
-  /** Offset from which everything up to the synced end of the log is here; undefined when empty. */
+  /** Offset from which everything up to the written end of the log is here; undefined when empty. */
   get startOffset(): Offset | undefined {
     const first = this.#batches[this.#first]
     return first === undefined ? undefined : baseOffsetOf(first)

@@ -58,6 +58,11 @@ export class BrokerLife {
     this.#transport = ports.network.transport(host.id, this.clock)
   }
 
+  /** Whether it leads, as far as it knows. */
+  get isLeading(): boolean {
+    return this.#epoch !== undefined
+  }
+
   /** The process is gone. */
   end(): void {
     this.#isOver = true

@@ -3,6 +3,9 @@ import { CLIENT_FAULTS, type Fault } from '../fault-schedule.js'
 import type { World } from '../world.js'
 import type { ClusterMachine } from './cluster-machine.js'
 
+/** What the trace says when a leader's power fails while a member has more on its disk. */
+const BEHIND = 'is behind a member'
+
 /** What faults of a cluster strike. */
 export interface Vulnerable {
   readonly machines: readonly ClusterMachine[]
@@ -113,6 +116,13 @@ export function clusterFaults(cluster: Vulnerable): readonly Fault[] {
     ...faults,
     ...CLIENT_FAULTS.map((fault) => ({ ...fault, weight: fault.weight / 2 })),
     {
+      name: 'power fails behind a member',
+      weight: 4,
+      strike: (world) => {
+        if (cluster.leader !== undefined) crashBehind(world, cluster.leader, cluster.machines)
+      },
+    },
+    {
       name: 'all crash',
       weight: 1,
       strike: (world) => cluster.machines.forEach((machine) => void machine.crash(restartMs(world))),
@@ -141,6 +151,19 @@ export function clusterFaults(cluster: Vulnerable): readonly Fault[] {
       },
     },
   ]
+}
+
+/** Between sending and syncing: the leader's power fails when a member has more on its disk than the leader. */
+function crashBehind(world: World, leader: ClusterMachine, machines: readonly ClusterMachine[], tries = 400): void {
+  leader.pace.syncMsMax = 300
+  const { life } = leader
+  const isBehind = machines.some((other) => (other.life?.log?.syncedOffset ?? 0) > (life?.log?.syncedOffset ?? 0))
+  if (life?.isLeading && isBehind) {
+    leader.pace.syncMsMax = 5
+    world.trace.add(leader.id, BEHIND)
+    leader.crash(restartMs(world))
+  } else if (tries === 0 || !world.isFaulty) leader.pace.syncMsMax = 5
+  else world.clock.schedule(3, () => crashBehind(world, leader, machines, tries - 1))
 }
 
 function cut(world: World, { network }: Vulnerable, from: string, to: string): void {

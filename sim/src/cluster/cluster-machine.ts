@@ -35,7 +35,14 @@ export class ClusterMachine {
     this.#world = world
     this.#ports = ports
     this.id = id
-    this.pace = { syncMsMax: 5, ignoresSyncs: world.plant === 'unsynced-acks' }
+    const ignoresSyncs = () =>
+      world.plant === 'unsynced-acks' || (world.plant === 'unsynced-leader' && this.#life?.isLeading === true)
+    this.pace = {
+      syncMsMax: 5,
+      get ignoresSyncs() {
+        return ignoresSyncs()
+      },
+    }
     this.#newDisk()
     this.start()
   }

@@ -21,6 +21,7 @@ function newLog() {
     logStartOffset: 0 as Offset,
     highWatermark: 10 as Offset,
     syncedOffset: 30 as Offset,
+    writtenOffset: 30 as Offset,
     logEndOffset: 30 as Offset,
     epochStarts: [{ epoch: 1 as Epoch, startOffset: 0 as Offset }],
     snapshotNeededFrom: 0 as Offset,

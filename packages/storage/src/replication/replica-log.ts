@@ -11,6 +11,8 @@ export interface ReplicatedLog {
   readonly logStartOffset: Offset
   readonly highWatermark: Offset
   readonly syncedOffset: Offset
+  /** Everything below is in the file, final, and synced or being synced. */
+  readonly writtenOffset: Offset
   readonly logEndOffset: Offset
   /** Oldest first. */
   readonly epochStarts: readonly EpochStart[]
@@ -56,6 +58,9 @@ export function replicaLog(log: Log): ReplicatedLog {
     },
     get syncedOffset() {
       return log.syncedOffset
+    },
+    get writtenOffset() {
+      return log.writtenOffset
     },
     get logEndOffset() {
       return log.logEndOffset

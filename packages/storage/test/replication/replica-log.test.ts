@@ -57,6 +57,43 @@ const outline = async (log: Awaited<ReturnType<typeof openLog>>) => ({
 })
 
 describe('reading for a member', () => {
+  test('gives what is written while it is being synced, and nothing that is not: a full disk may hold it up', async () => {
+    const held: (() => void)[] = []
+    const said: string[] = []
+    const fs = faultyFiles(disk.mount(), (call, path) => {
+      if (call === 'sync' && path.endsWith('.log')) return new Promise<void>((resolve) => held.push(resolve))
+    })
+    const opening = openSimLog(disk, {
+      fs,
+      onWritten: (end) => said.push(`written ${end}`),
+      onSynced: (end) => said.push(`synced ${end}`),
+      pause: () => new Promise<void>(() => undefined),
+    })
+    const release = async () => {
+      await settle()
+      for (const go of held.splice(0)) go()
+      await settle()
+    }
+    await release()
+    await release()
+    const { log } = await opening
+    const replicated = replicaLog(log)
+    appendBatches(log, 2)
+    await settle()
+    expect([said, replicated.syncedOffset, replicated.writtenOffset]).toEqual([['written 2'], 0, 2])
+    expect(await replicated.readForMember(offset(0), 10_000)).toMatchObject({ nextOffset: 2 })
+    await expect(log.read({ from: offset(0), to: offset(2), bytesMax: 1 })).rejects.toThrow('above what is on disk')
+    await release()
+    await release()
+    expect([said, replicated.syncedOffset]).toEqual([['written 2', 'synced 2', 'written 4', 'synced 4'], 4])
+    disk.faults.bytesMax = Number.MAX_SAFE_INTEGER
+    disk.faults.bytesMax -= disk.freeBytes()
+    appendBatches(log, 1)
+    await release()
+    expect([replicated.writtenOffset, replicated.logEndOffset]).toEqual([4, 6])
+    expect(await replicated.readForMember(offset(4), 10_000)).toMatchObject({ batches: [], nextOffset: 4 })
+  })
+
   test('gives whole batches from any of them on, one at least, up to what is synced and not committed', async () => {
     for (const tailCacheBytes of [0, 100_000]) {
       const own = new SimDisk(new SeededRandom(2))
