@@ -38,8 +38,6 @@ export interface ClusterReplicationOptions {
   readonly handler: ReplicationHandler
   /** Where the broker's state goes on: what it has folded. 0 if there is none. */
   appliedOffset(): Offset
-  /** Whether both checksums of a batch that came from a leader are right. */
-  isIntact(batch: Uint8Array): boolean
 }
 
 /**
@@ -135,8 +133,8 @@ export class ClusterReplication implements Replication {
     const { id, replicas, lagMs, leaseMs, log, records, transport, coordinator, clock } = this.#options
     const record = await records.load()
     if (this.#isOver) return
-    const { appliedOffset, isIntact } = this.#options
-    const replica = new Replica({ id, replicas, lagMs, restMs: leaseMs, appliedOffset, isIntact }, log, record)
+    const { appliedOffset } = this.#options
+    const replica = new Replica({ id, replicas, lagMs, restMs: leaseMs, appliedOffset }, log, record)
     this.#replica = replica
     await transport.listen((link) => this.#accept(link))
     if (this.#isOver) return

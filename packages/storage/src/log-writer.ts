@@ -67,9 +67,9 @@ export class LogWriter {
     return this.#failure
   }
 
-  /** Takes a batch for the next round. */
-  append(batch: Uint8Array): void {
-    this.#queue.push(unpinned(batch))
+  /** Takes a batch for the next round; a copy if it keeps a much larger buffer alive, unless others beside it do as well. */
+  append(batch: Uint8Array, sharesBuffer: boolean): void {
+    this.#queue.push(sharesBuffer ? batch : unpinned(batch))
     this.#state.handleAppended(batch)
     this.#rounds ??= this.#run()
   }

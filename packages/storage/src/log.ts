@@ -141,7 +141,7 @@ export class Log {
    * before (`stampLeader`); a member appends what the leader stamped, as it is.
    *
    * The bytes belong to the log from now on: it seals the header in place (synced offset and header checksum, which are this disk's own)
-   * and lends the bytes to readers. A batch in a much larger buffer is copied. What waits for the disk is not bounded here: the caller
+   * and lends the bytes to readers. A batch in a much larger buffer is copied, unless it shares it (`sharesBuffer`) with those beside it. What waits for the disk is not bounded here: the caller
    * watches `logEndOffset - syncedOffset`, or the bytes behind it.
    *
    * Batches that break the log's order are a bug and throw InvariantError: the base offset must be `logEndOffset`, append time and epoch may
@@ -150,7 +150,7 @@ export class Log {
    * @throws GomqError CLOSED  the log is closed, or is closing
    * @throws GomqError         the one of `onFailure`, once the log has failed
    */
-  append(batch: Uint8Array): void {
+  append(batch: Uint8Array, sharesBuffer: boolean = false): void {
     this.#checkAlive()
     invariant(this.#rebuilding === undefined, 'a batch was appended while the log is being truncated')
     invariant(
@@ -171,7 +171,7 @@ export class Log {
     )
     // Recovery counts on it: the records of a torn tail have room in the bytes that are there (segment-scan.ts).
     invariant(lastOffsetDeltaOf(batch) === recordCountOf(batch) - 1, 'a sparse batch cannot be appended')
-    this.#writer.append(batch)
+    this.#writer.append(batch, sharesBuffer)
   }
 
   /**

@@ -35,14 +35,7 @@ export class ClusterMachine {
     this.#world = world
     this.#ports = ports
     this.id = id
-    const ignoresSyncs = () =>
-      world.plant === 'unsynced-acks' || (world.plant === 'unsynced-leader' && this.#life?.isLeading === true)
-    this.pace = {
-      syncMsMax: 5,
-      get ignoresSyncs() {
-        return ignoresSyncs()
-      },
-    }
+    this.pace = { syncMsMax: 5, ignoresSyncs: world.plant === 'unsynced-acks' }
     this.#newDisk()
     this.start()
   }

@@ -39,7 +39,6 @@ beforeEach(() => {
     records,
     emit,
     appliedOffset: () => 10 as Offset,
-    isIntact: (batch) => batch[104] !== 99,
   })
 })
 
@@ -125,7 +124,6 @@ describe('a member that follows', () => {
     ['is there already', () => batch(25)],
     ['has a newer epoch than its leader', () => batch(30, 3)],
     ['has an epoch that goes back', () => batch(30, 0)],
-    ['is damaged', () => batch(30, 2, 99)],
   ])('ends the link when a batch %s', (_, made) => {
     member.follow(LINK, 2 as Epoch)
     hear(cut(30, 10))

@@ -96,7 +96,6 @@ export class Node implements ReplicationHandler {
       random,
       handler: this,
       appliedOffset: () => this.appliedOffset,
-      isIntact: () => true,
     })
   }
 

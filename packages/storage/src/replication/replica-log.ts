@@ -20,7 +20,7 @@ export interface ReplicatedLog {
   readonly snapshotNeededFrom: Offset
   /**
    * Appends what a leader stamped; see `Log.append`. Whoever received it has verified both checksums: the header is sealed anew, with this
-   * disk's own synced offset, whatever it holds.
+   * disk's own synced offset, whatever it holds. It is not copied: the rest of its buffer is batches that are appended beside it.
    */
   append(batch: Uint8Array): void
   /** See `Log.setHighWatermark`. */
@@ -71,7 +71,7 @@ export function replicaLog(log: Log): ReplicatedLog {
     get snapshotNeededFrom() {
       return log.snapshotNeededFrom
     },
-    append: (batch) => log.append(batch),
+    append: (batch) => log.append(batch, true),
     setHighWatermark: (offset) => log.setHighWatermark(offset),
     truncate: async (to) => {
       await receiving?.abandon()
