@@ -56,6 +56,23 @@ const outline = async (log: Awaited<ReturnType<typeof openLog>>) => ({
   snapshotNeededFrom: log.snapshotNeededFrom,
 })
 
+describe('appending what a leader sent', () => {
+  test('keeps the buffer that batches share, and copies none of them out of it', async () => {
+    const { log } = await openSimLog(disk, { tailCacheBytes: 100_000 })
+    const batches = [0, 2, 4].map((baseOffset) => stampedBatch({ baseOffset, records: 2 }))
+    const frame = new Uint8Array(batches.reduce((sum, batch) => sum + batch.byteLength, 0))
+    let at = 0
+    for (const batch of batches) {
+      frame.set(batch, at)
+      replicaLog(log).append(frame.subarray(at, at + batch.byteLength))
+      at += batch.byteLength
+    }
+    await settle()
+    const { batches: kept } = await log.read({ from: offset(0), to: offset(6), bytesMax: 100_000 })
+    expect(kept.map((batch) => batch.buffer === frame.buffer)).toEqual([true, true, true])
+  })
+})
+
 describe('reading for a member', () => {
   test('gives what is written while it is being synced, and nothing that is not: a full disk may hold it up', async () => {
     const held: (() => void)[] = []
