@@ -89,7 +89,7 @@ export class ClusterReplication implements Replication {
 
   /** The log has more that is written: members get it while it is being synced here. */
   handleWritten(): void {
-    if (this.#replica?.leadership !== undefined) this.#input((replica) => replica.handleWritten())
+    this.#input((replica) => replica.leadership?.handleWritten())
   }
 
   /** The log has more on disk. */

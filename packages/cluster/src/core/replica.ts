@@ -257,11 +257,6 @@ export class Replica {
     this.#member.handleChunkTaken()
   }
 
-  /** More of the log is written, and being synced. */
-  handleWritten(): void {
-    this.#leadership?.handleWritten()
-  }
-
   /** More of the log is on disk. */
   handleSynced(nowMs: number): void {
     if (this.#isOver) return

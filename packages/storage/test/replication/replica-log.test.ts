@@ -77,8 +77,8 @@ describe('reading for a member', () => {
   test('gives what is written while it is being synced, and nothing that is not: a full disk may hold it up', async () => {
     const held: (() => void)[] = []
     const said: string[] = []
-    const fs = faultyFiles(disk.mount(), (call, path) => {
-      if (call === 'sync' && path.endsWith('.log')) return new Promise<void>((resolve) => held.push(resolve))
+    const fs = faultyFiles(disk.mount(), async (call, path) => {
+      if (call === 'sync' && path.endsWith('.log')) await new Promise<void>((resolve) => held.push(resolve))
     })
     const opening = openSimLog(disk, {
       fs,
