@@ -22,8 +22,8 @@ export class ServerProcess {
     this.#sample()
   }
 
-  /** GoMQ with its defaults: fdatasync before every ack. */
-  static broker(workDirectory: string): Promise<ServerProcess> {
+  /** GoMQ with its defaults: fdatasync before every ack. @param args  more of them; of two the later one counts */
+  static broker(workDirectory: string, args: readonly string[] = []): Promise<ServerProcess> {
     const main = fileURLToPath(new URL('../bin/gomq.js', import.meta.resolve('@gomq/broker')))
     return ServerProcess.#start(workDirectory, (data) => [
       main,
@@ -33,6 +33,7 @@ export class ServerProcess {
       '127.0.0.1:0',
       '--http',
       'off',
+      ...args,
     ])
   }
 

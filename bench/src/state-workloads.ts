@@ -1,4 +1,5 @@
 import { memory } from './memory.js'
+import { replication } from './replication.js'
 import { restart } from './restart.js'
 import { snapshotPauses } from './snapshot-pauses.js'
 import type { Row, StateContext } from './state-context.js'
@@ -10,4 +11,5 @@ export const STATE_WORKLOADS: Readonly<Record<string, (context: StateContext) =>
   'snapshot-pauses': snapshotPauses,
   memory,
   'write-amplification': writeAmplification,
+  replication,
 }

@@ -26,11 +26,12 @@ export const PLANTS = [
 ] as const
 
 /**
- * Bugs of a cluster: a member that confirms what it has not synced, one that takes leaders of older epochs, a candidate that goes by the in-sync
+ * Bugs of a cluster: a member that confirms what it has not synced, a leader that counts itself before it has, one that takes leaders of older epochs, a candidate that goes by the in-sync
  * set in which it was last, histories that are compared by their length alone, an election in which everybody may stand.
  */
 export const CLUSTER_PLANTS = [
   'early-confirmations',
+  'unsynced-leader',
   'no-epoch-check',
   'stale-in-sync-set',
   'no-truncation',

@@ -242,6 +242,7 @@ export class Broker {
       onRoom: (noRoom) => this.#roles?.reign?.handleRoom(noRoom),
     })
     const { log, times } = await openBrokerLog(this.#options, {
+      onWritten: () => this.#replication?.handleWritten(),
       onSynced: (offset) => this.#handleSynced(offset),
       onFull: (error) => {
         this.#disk.handleFull(error)
@@ -325,10 +326,7 @@ export class Broker {
 
   #makeReign(epoch: Epoch, state: CommittedState): Reign {
     return makeReign(this.#options, this.#log, epoch, state, {
-      onAppended: (bytes) => {
-        this.#handleGrown(bytes)
-        this.#replication.handleAppended()
-      },
+      onAppended: (bytes) => this.#handleGrown(bytes),
       mayAcknowledge: () => this.#replication.mayAcknowledge(),
       onFailure: (error) => this.#fail(error instanceof Error ? error : new Error(String(error))),
     })

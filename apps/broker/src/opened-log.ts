@@ -14,7 +14,7 @@ export interface OpenedLog {
  */
 export async function openBrokerLog(
   options: BrokerOptions,
-  events: Pick<LogOptions, 'onSynced' | 'onFull' | 'onFailure'>,
+  events: Pick<LogOptions, 'onWritten' | 'onSynced' | 'onFull' | 'onFailure'>,
 ): Promise<OpenedLog> {
   const { fs, directory, crc32, random, scheduler, segmentBytes, tailCacheBytes, cluster, log: brokerLog } = options
   const startedMs = scheduler.nowMs()

@@ -60,14 +60,14 @@ export class SoloReplication implements Replication {
     this.#handler.handleLeading(this.#epoch)
   }
 
+  handleWritten(): void {
+    // It commits when it is on disk.
+  }
+
   handleSynced(syncedOffset: Offset): void {
     if (!this.#isStarted) return
     this.#log.setHighWatermark(syncedOffset)
     this.#handler.handleCommitted(syncedOffset)
-  }
-
-  handleAppended(): void {
-    // What is appended commits when it is on disk.
   }
 
   mayAcknowledge(): boolean {

@@ -41,8 +41,6 @@ export interface ClusterReplicationOptions {
   readonly handler: ReplicationHandler
   /** Where the broker's state goes on: what it has folded. 0 if there is none. */
   appliedOffset(): Offset
-  /** Whether both checksums of a batch that came from a leader are right. */
-  isIntact(batch: Uint8Array): boolean
 }
 
 /**
@@ -92,13 +90,15 @@ export class ClusterReplication implements Replication {
     this.#start().catch((error) => this.#fail(error))
   }
 
+  /** The log has more that is written: members get it while it is being synced here. */
+  handleWritten(): void {
+    this.#input((replica) => replica.leadership?.handleWritten())
+  }
+
   /** The log has more on disk. */
   handleSynced(_syncedOffset: Offset): void {
     this.#input((replica, nowMs) => replica.handleSynced(nowMs))
   }
-
-  /** The leader has appended. What is sent is what is synced: {@link handleSynced}. */
-  handleAppended(): void {}
 
   /** Whether this broker leads and its lease stands at this moment (R17). */
   mayAcknowledge(): boolean {
@@ -137,8 +137,8 @@ export class ClusterReplication implements Replication {
     await this.#recover()
     const record = await records.load()
     if (this.#isOver) return
-    const { appliedOffset, isIntact } = this.#options
-    const replica = new Replica({ id, replicas, lagMs, restMs: leaseMs, appliedOffset, isIntact }, log, record)
+    const { appliedOffset } = this.#options
+    const replica = new Replica({ id, replicas, lagMs, restMs: leaseMs, appliedOffset }, log, record)
     this.#replica = replica
     await transport.listen((link) => this.#accept(link))
     if (this.#isOver) return

@@ -1,8 +1,5 @@
 import {
-  BATCH_MAGIC,
   batchBytesOf,
-  bodyCrc,
-  bodyCrcOf,
   type Crc32,
   concatBytes,
   decodeMsgpack,
@@ -10,9 +7,7 @@ import {
   encodeMsgpack,
   GomqError,
   HEADER_BYTES,
-  headerCrc,
-  headerCrcOf,
-  magicOf,
+  isBatchIntact,
   type Offset,
   readU32,
   writeU32,
@@ -59,7 +54,8 @@ export function encodeMessage(message: ReplicaMessage): Uint8Array[] {
 }
 
 /**
- * The message in a frame, without its length. Batches are views on it, each whole by its own header and with both checksums right.
+ * The message in a frame, without its length. Batches are views on it, each whole by its own header and with both checksums right: this is the one
+ * place where a member verifies them, whatever it does with them behind it.
  * @throws GomqError MALFORMED_FRAME  it is none
  * @throws GomqError CORRUPT_BATCH    a batch was damaged on its way
  */
@@ -169,11 +165,7 @@ function splitBatches(body: Uint8Array, crc32: Crc32): Uint8Array[] {
     const bytes = rest.byteLength < HEADER_BYTES ? 0 : batchBytesOf(rest)
     if (bytes < HEADER_BYTES || bytes > rest.byteLength) throw malformed('a batch in it is cut short')
     const batch = rest.subarray(0, bytes)
-    const isWhole =
-      magicOf(batch) === BATCH_MAGIC &&
-      headerCrc(batch, crc32) === headerCrcOf(batch) &&
-      bodyCrc(batch, crc32) === bodyCrcOf(batch)
-    if (!isWhole)
+    if (!isBatchIntact(batch, crc32))
       throw new GomqError('CORRUPT_BATCH', 'a batch from another broker fails its checksum; it was damaged on the way')
     batches.push(batch)
     at += bytes

@@ -30,13 +30,15 @@ export interface CleanedStretch {
 /**
  * The log as replication needs it; that of `@gomq/storage` is one.
  *
- *     logStartOffset <= highWatermark <= syncedOffset <= logEndOffset
+ *     logStartOffset <= highWatermark <= syncedOffset <= writtenOffset <= logEndOffset
  */
 export interface ReplicaLog {
   readonly storeId: string
   readonly logStartOffset: Offset
   readonly highWatermark: Offset
   readonly syncedOffset: Offset
+  /** Everything below is final in this process: its bytes change no more, and it is synced or the process ends. A crash may take it back. */
+  readonly writtenOffset: Offset
   readonly logEndOffset: Offset
   /** Oldest first. */
   readonly epochStarts: readonly EpochStart[]
@@ -48,7 +50,7 @@ export interface ReplicaLog {
   setHighWatermark(offset: Offset): void
   /** Drops everything from `to` on, durably; not below the high watermark. */
   truncate(to: Offset): Promise<void>
-  /** What is synced from `from` on, for a member; cleaned stretches are marked. */
+  /** What is written from `from` on, for a member; cleaned stretches are marked. */
   readForMember(from: Offset, bytesMax: number): Promise<LogPiece>
   /** Begins to receive a cleaned stretch `[logEndOffset, endOffset)`. */
   receiveCleaned(stretch: { endOffset: Offset; epochStarts: readonly EpochStart[] }): Promise<CleanedStretch>

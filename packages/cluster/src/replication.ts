@@ -65,10 +65,10 @@ export interface Replication {
   readonly status: ClusterStatus
   /** Joins the cluster; the handler hears of the role when it is known. */
   start(): void
+  /** The log has more in its file, which is being synced; the log's `onWritten` leads here. */
+  handleWritten(): void
   /** The log has more on disk; the log's `onSynced` leads here. */
   handleSynced(syncedOffset: Offset): void
-  /** The leader has appended. */
-  handleAppended(): void
   /** Whether this moment something may be acknowledged and delivered: it leads and its lease stands (R17). Cheap; asked in the ack path. */
   mayAcknowledge(): boolean
   /** Passes leadership on, once every in-sync member has everything; settles when another may lead or `timeoutMs` has passed. Nothing may be appended meanwhile. */

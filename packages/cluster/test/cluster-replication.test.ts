@@ -1,5 +1,14 @@
+import { baseOffsetOf, epochOf, type Offset } from '@gomq/protocol'
 import { describe, expect, it } from 'vitest'
+import type { Disk } from './support/node.js'
 import { cluster, world } from './support/small-cluster.js'
+import { messageOf } from './support/test-batch.js'
+
+const described = (batch: Uint8Array) => ({
+  at: baseOffsetOf(batch),
+  epoch: epochOf(batch),
+  message: messageOf(batch),
+})
 
 describe('a cluster', () => {
   it('forms when f + 1 brokers are there, elects one, and commits what all in sync have', async () => {
@@ -27,6 +36,56 @@ describe('a cluster', () => {
       ['b', 0],
       ['c', 0],
     ])
+  })
+})
+
+describe('a publish', () => {
+  it('waits for the slowest disk, and not for one after the other', async () => {
+    const { clock, brokers, leader } = await cluster()
+    for (const { node } of brokers) node.syncMsMax = 1000
+    const waits: number[] = []
+    for (let message = 100; message < 120; message++) {
+      const sentMs = clock.monotonicMs()
+      const end = leader.node.append(message, 1)
+      while (leader.node.log.highWatermark < end) await clock.run(1)
+      waits.push(clock.monotonicMs() - sentMs)
+      await clock.run(2000)
+    }
+    // The leader's write, a member's round, the way there and back; the leader's own sync goes on beside it.
+    expect(Math.max(...waits)).toBeLessThanOrEqual(0.2 * 1000 + 1000 + 2 * 3 + 1)
+  })
+
+  it.each([
+    ['kept by the next leader, and by the old one', false],
+    ['cut at the members, when the old one leads again: in a new epoch', true],
+  ])('[R13] that only members have synced when the leader crashes is %s', async (_, isOldOneNext) => {
+    const { clock, leader, others, end, start, failures } = await cluster()
+    const { epoch } = leader.node.replication.status
+    Object.assign(leader.node, { syncMsMax: 1_000_000, writeShare: 0 })
+    const sent = leader.node.append(100, 1)
+    await clock.run(200)
+    expect([leader.node.log.highWatermark, leader.node.log.syncedOffset]).toEqual([end, end])
+    expect(others.map(({ node }) => node.log.syncedOffset)).toEqual([sent, sent])
+    const log = leader.node.log.crash()
+    const disk: Disk = { ...leader.crash(), log }
+    const left = isOldOneNext ? others.map((other) => ({ id: other.node.id, disk: other.crash() })) : []
+    if (!isOldOneNext) await clock.run(3000)
+    const old = start(leader.node.id, disk)
+    if (isOldOneNext) await clock.run(8000)
+    const nodes = isOldOneNext
+      ? [old.node, ...left.map((other) => start(other.id, other.disk).node)]
+      : [old.node, ...others.map(({ node }) => node)]
+    await clock.run(4000)
+    const next = nodes.find((node) => node.isServing)!
+    expect(next === old.node).toBe(isOldOneNext)
+    expect(next.leadingEpoch).toBeGreaterThan(epoch)
+    const newest = next.append(101, 1)
+    await clock.run(1000)
+    expect(nodes.map((node) => node.log.highWatermark)).toEqual([newest, newest, newest])
+    const [first, ...rest] = nodes.map((node) => [...node.log.batchesFrom(0 as Offset)].map(described))
+    expect(rest).toEqual([first, first])
+    expect(first!.some(({ message }) => message === 100)).toBe(!isOldOneNext)
+    expect(failures).toEqual([])
   })
 })
 

@@ -29,6 +29,11 @@ export interface LogOptions {
   readonly zeroAheadBytes?: number
   /** A part of recovery is done, in this order: the sealed segments are open, the active one is verified and synced. For those who measure. */
   onRecovered?(part: 'sealed' | 'active'): void
+  /**
+   * Everything below `writtenOffset` is in the file, and its sync has begun: a crash may take it back, a full disk does not. Called before the
+   * `onSynced` of the same round. Must not throw.
+   */
+  onWritten?(writtenOffset: Offset): void
   /** Everything below `syncedOffset` is on disk. Called after each round of the group commit; rises strictly, but for truncations. Must not throw. */
   onSynced(syncedOffset: Offset): void
   /**
@@ -58,6 +63,7 @@ export interface LogContext {
   readonly tailCacheBytes: number
   readonly indexCacheBytes: number
   readonly zeroAheadBytes: number
+  readonly onWritten: (writtenOffset: Offset) => void
   readonly onSynced: (syncedOffset: Offset) => void
   readonly pause: ((ms: number) => Promise<void>) | undefined
   readonly onFull: (error: GomqError | undefined) => void
@@ -81,6 +87,7 @@ export function contextOf(options: LogOptions, storeId: string): LogContext {
     tailCacheBytes: options.tailCacheBytes ?? TAIL_CACHE_BYTES_DEFAULT,
     indexCacheBytes: options.indexCacheBytes ?? INDEX_CACHE_BYTES_DEFAULT,
     zeroAheadBytes: options.zeroAheadBytes ?? ZERO_AHEAD_BYTES_DEFAULT,
+    onWritten: (offset) => options.onWritten?.(offset),
     onSynced: (offset) => options.onSynced(offset),
     pause: options.pause,
     onFull: (error) => options.onFull?.(error),

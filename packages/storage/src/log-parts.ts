@@ -1,6 +1,7 @@
 import type { ColdReads } from './cold-reads.js'
 import type { IndexCache } from './index-cache.js'
 import type { LogContext } from './log-options.js'
+import type { LogReader } from './log-reader.js'
 import type { LogState } from './log-state.js'
 import type { LogWriter } from './log-writer.js'
 import type { SegmentFiles } from './segment-files.js'
@@ -15,4 +16,5 @@ export interface LogParts {
   readonly files: SegmentFiles
   readonly writer: LogWriter
   readonly coldReads: ColdReads
+  readonly reader: LogReader
 }

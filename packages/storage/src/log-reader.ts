@@ -79,14 +79,27 @@ export class LogReader {
     this.#checkAlive()
     const to = request.to ?? this.#state.highWatermark
     invariant(to <= this.#state.syncedOffset, `reading to ${to}, above what is on disk, ${this.#state.syncedOffset}`)
+    return this.#read(request, to, () => this.#state.syncedOffset)
+  }
+
+  /**
+   * As {@link read}, up to what is in the file, synced or not. For members alone, whose copy counts only when they have synced it themselves: a
+   * crash may take it back here.
+   */
+  async readWritten(request: Omit<ReadRequest, 'to'>): Promise<ReadResult> {
+    this.#checkAlive()
+    return this.#read(request, this.#state.writtenOffset, () => this.#state.writtenOffset)
+  }
+
+  /** @param bound  what may be read at a later moment: the log may have been truncated while a read waited for its turn */
+  #read(request: ReadRequest, to: Offset, bound: () => Offset): ReadResult | Promise<ReadResult> {
     this.#checkRange(request.from, to)
     if (request.from === to) return { batches: [], nextOffset: to, isThinned: false }
     const cachedFrom = this.#tail.startOffset
     if (cachedFrom !== undefined && cachedFrom <= request.from) return this.#readTail(request, to)
     return this.#coldReads.run(() => {
       this.#checkAlive()
-      // The log may have been truncated while this read waited for its turn.
-      const end = Math.min(to, this.#state.syncedOffset) as Offset
+      const end = Math.min(to, bound()) as Offset
       this.#checkRange(request.from, end)
       return this.#readDisk(request, end)
     })

@@ -6,16 +6,17 @@ import type { Segment } from './segment.js'
 interface Offsets {
   readonly highWatermark: Offset
   readonly syncedOffset: Offset
+  readonly writtenOffset: Offset
   readonly logEndOffset: Offset
 }
 
 /**
  * What the parts of a log share: its segments, its epochs and its offsets.
  *
- *     logStartOffset <= highWatermark <= syncedOffset <= logEndOffset
+ *     logStartOffset <= highWatermark <= syncedOffset <= writtenOffset <= logEndOffset
  *
- *     |--- committed ---|--- on disk ----|--- appended, not yet on disk ---|
- *     logStart          highWatermark    synced                            logEnd
+ *     |--- committed ---|--- on disk ---|--- being synced ---|--- not yet in the file ---|
+ *     logStart          highWatermark   synced               written                     logEnd
  *
  * Only {@link #set} moves the offsets, and it checks the line above.
  */
@@ -45,7 +46,7 @@ export class LogState {
     if (checkpoint?.receivingTo === cleanedTo)
       this.#snapshotNeededFrom = Math.max(this.#snapshotNeededFrom, cleanedTo) as Offset
     const end = this.active.endOffset
-    this.#offsets = { highWatermark: this.logStartOffset, syncedOffset: end, logEndOffset: end }
+    this.#offsets = { highWatermark: this.logStartOffset, syncedOffset: end, writtenOffset: end, logEndOffset: end }
     this.#set({})
     for (const segment of segments) {
       this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, segment.summary.lastTimeMs)
@@ -91,6 +92,9 @@ export class LogState {
   }
   get syncedOffset(): Offset {
     return this.#offsets.syncedOffset
+  }
+  get writtenOffset(): Offset {
+    return this.#offsets.writtenOffset
   }
   get logEndOffset(): Offset {
     return this.#offsets.logEndOffset
@@ -202,6 +206,12 @@ export class LogState {
     this.epochs.add(epochOf(batch), baseOffsetOf(batch))
   }
 
+  /** Everything below `offset` is in the file, and its sync is under way. */
+  handleWritten(offset: Offset): void {
+    invariant(offset >= this.writtenOffset, `the written offset goes back from ${this.writtenOffset} to ${offset}`)
+    this.#set({ writtenOffset: offset })
+  }
+
   /** Everything below `offset` is on disk. */
   handleSynced(offset: Offset): void {
     invariant(offset >= this.syncedOffset, `the synced offset goes back from ${this.syncedOffset} to ${offset}`)
@@ -217,7 +227,7 @@ export class LogState {
   /** The log ends at `to` now, all of it on disk; the segments were cut before. */
   handleTruncated(to: Offset): void {
     invariant(this.active.endOffset === to, `the last segment ends at ${this.active.endOffset} and not at ${to}`)
-    this.#set({ syncedOffset: to, logEndOffset: to })
+    this.#set({ syncedOffset: to, writtenOffset: to, logEndOffset: to })
     this.epochs.truncate(to)
     this.#lastAppendTimeMs = 0
     for (const segment of this.segments)
@@ -233,7 +243,8 @@ export class LogState {
     )
     const kept = this.active.baseOffset === end ? this.#segments.slice(0, -1) : this.#segments
     this.#segments = [...kept, cleaned, active]
-    this.#set({ syncedOffset: active.baseOffset, logEndOffset: active.baseOffset })
+    const to = active.baseOffset
+    this.#set({ syncedOffset: to, writtenOffset: to, logEndOffset: to })
     for (const { epoch, startOffset } of cleaned.summary.epochStarts) this.epochs.add(epoch, startOffset)
     this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, cleaned.summary.lastTimeMs)
     this.#snapshotNeededFrom = Math.max(this.#snapshotNeededFrom, cleaned.endOffset) as Offset
@@ -247,7 +258,7 @@ export class LogState {
     this.#snapshotNeededFrom = at
     this.#lastAppendTimeMs = 0
     this.epochs.truncate(0 as Offset)
-    this.#set({ highWatermark: at, syncedOffset: at, logEndOffset: at })
+    this.#set({ highWatermark: at, syncedOffset: at, writtenOffset: at, logEndOffset: at })
   }
 
   #set(changed: Partial<Offsets>): void {
@@ -255,8 +266,9 @@ export class LogState {
     invariant(
       this.logStartOffset <= next.highWatermark &&
         next.highWatermark <= next.syncedOffset &&
-        next.syncedOffset <= next.logEndOffset,
-      `log start ${this.logStartOffset} <= high watermark ${next.highWatermark} <= synced ${next.syncedOffset} <= log end ${next.logEndOffset}`,
+        next.syncedOffset <= next.writtenOffset &&
+        next.writtenOffset <= next.logEndOffset,
+      `log start ${this.logStartOffset} <= high watermark ${next.highWatermark} <= synced ${next.syncedOffset} <= written ${next.writtenOffset} <= log end ${next.logEndOffset}`,
     )
     this.#offsets = next
   }

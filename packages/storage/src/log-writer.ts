@@ -22,8 +22,11 @@ import { ZeroedAhead } from './zeroed-ahead.js'
  *     append a   append b c d          append e
  *     |          |                     |
  *     [write a, sync]  [write b c d, sync]  [write e, sync]
- *                    |                    |               |
- *                    synced a             synced d        synced e
+ *             |      |            |       |         |     |
+ *     written a   synced a        d       synced d  e     synced e
+ *
+ * What is written is final: no full disk takes it back any more, and the bytes change no more. Members get it while it is being synced here
+ * (docs/decisions/0026).
  *
  * Each batch is sealed with the synced offset at the start of its round: recovery tells a torn tail by it (docs/decisions/0001).
  */
@@ -64,9 +67,9 @@ export class LogWriter {
     return this.#failure
   }
 
-  /** Takes a batch for the next round. */
-  append(batch: Uint8Array): void {
-    this.#queue.push(unpinned(batch))
+  /** Takes a batch for the next round; a copy if it keeps a much larger buffer alive, unless others beside it do as well. */
+  append(batch: Uint8Array, sharesBuffer: boolean): void {
+    this.#queue.push(sharesBuffer ? batch : unpinned(batch))
     this.#state.handleAppended(batch)
     this.#rounds ??= this.#run()
   }
@@ -238,14 +241,19 @@ export class LogWriter {
     const index = this.#state.active.index!
     for (const batch of batches) sealHeader(batch, this.#state.syncedOffset, crc32)
     await this.#write(batches, index.bytes)
-    await this.#file.sync()
-    this.#full.handleWritten(this.#queue.length === 0)
-    // The lock may have been lost while the disk was busy: then nothing of this is acknowledged.
-    if (this.#failure !== undefined) return
+    const synced = this.#file.sync()
+    // Awaited below, unless what comes before throws.
+    synced.catch(() => undefined)
     for (const batch of batches) {
       index.add(batch)
       this.#tail.add(batch)
     }
+    this.#state.handleWritten(index.endOffset)
+    if (this.#heldTo === undefined && this.#failure === undefined) this.#context.onWritten(index.endOffset)
+    await synced
+    this.#full.handleWritten(this.#queue.length === 0)
+    // The lock may have been lost while the disk was busy: then nothing of this is acknowledged.
+    if (this.#failure !== undefined) return
     this.#state.handleSynced(index.endOffset)
     this.#report()
     this.#bytesSinceCheckpoint += bytes

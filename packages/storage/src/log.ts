@@ -37,7 +37,7 @@ import { Turns } from './turns.js'
 /**
  * The commit log: record batches in order, each with its offsets, in segment files of one data directory. Made by `openLog`.
  *
- *     logStartOffset <= highWatermark <= syncedOffset <= logEndOffset
+ *     logStartOffset <= highWatermark <= syncedOffset <= writtenOffset <= logEndOffset
  *
  * One caller appends; any number read. Batches are opaque: only their headers are looked at.
  */
@@ -46,7 +46,6 @@ export class Log {
   readonly #parts: LogParts
   readonly #state: LogState
   readonly #writer: LogWriter
-  readonly #reader: LogReader
   readonly #tornTail: TornTail | undefined
   /** While appends are held back: a truncation, for example. */
   #rebuilding: Promise<void> | undefined
@@ -67,11 +66,11 @@ export class Log {
       files.use(segment.path, (file) => loadIndex(fs, folder, segment, file, crc32)),
     )
     const writer = new LogWriter(context, state, tail, indexes, recovered.activeFile)
-    const coldReads = new ColdReads(COLD_READS_MAX)
     this.#state = state
     this.#writer = writer
-    this.#parts = { context, state, tail, indexes, files, writer, coldReads }
-    this.#reader = new LogReader({ ...this.#parts, crc32, checkAlive: () => this.#checkAlive() })
+    const shared = { state, tail, indexes, files, coldReads: new ColdReads(COLD_READS_MAX) }
+    const reader = new LogReader({ ...shared, crc32, checkAlive: () => this.#checkAlive() })
+    this.#parts = { ...shared, context, writer, reader }
   }
 
   /** Identity of this copy of the log, made at random with the directory: 1 to 11 characters, 0-9 and a-z. */
@@ -90,6 +89,10 @@ export class Log {
   get syncedOffset(): Offset {
     return this.#state.syncedOffset
   }
+  /** Everything below is in the file, and its sync has begun; what members may get. */
+  get writtenOffset(): Offset {
+    return this.#state.writtenOffset
+  }
   /** Offset that the next batch gets. */
   get logEndOffset(): Offset {
     return this.#state.logEndOffset
@@ -106,7 +109,6 @@ export class Log {
   get tornTail(): TornTail | undefined {
     return this.#tornTail
   }
-
   /** The sealed segments, oldest first: all but the active one. */
   get sealedSegments(): readonly SegmentView[] {
     return this.#state.segments.slice(0, -1).map((segment) => segment.view)
@@ -140,7 +142,7 @@ export class Log {
    * before (`stampLeader`); a member appends what the leader stamped, as it is.
    *
    * The bytes belong to the log from now on: it seals the header in place (synced offset and header checksum, which are this disk's own)
-   * and lends the bytes to readers. A batch in a much larger buffer is copied. What waits for the disk is not bounded here: the caller
+   * and lends the bytes to readers. A batch in a much larger buffer is copied, unless it shares it (`sharesBuffer`) with those beside it. What waits for the disk is not bounded here: the caller
    * watches `logEndOffset - syncedOffset`, or the bytes behind it.
    *
    * Batches that break the log's order are a bug and throw InvariantError: the base offset must be `logEndOffset`, append time and epoch may
@@ -149,7 +151,7 @@ export class Log {
    * @throws GomqError CLOSED  the log is closed, or is closing
    * @throws GomqError         the one of `onFailure`, once the log has failed
    */
-  append(batch: Uint8Array): void {
+  append(batch: Uint8Array, sharesBuffer: boolean = false): void {
     this.#checkAlive()
     invariant(this.#rebuilding === undefined, 'a batch was appended while the log is being truncated')
     invariant(
@@ -170,7 +172,7 @@ export class Log {
     )
     // Recovery counts on it: the records of a torn tail have room in the bytes that are there (segment-scan.ts).
     invariant(lastOffsetDeltaOf(batch) === recordCountOf(batch) - 1, 'a sparse batch cannot be appended')
-    this.#writer.append(batch)
+    this.#writer.append(batch, sharesBuffer)
   }
 
   /**
@@ -200,7 +202,7 @@ export class Log {
    * @throws GomqError CLOSED, or the one of `onFailure`
    */
   read(request: ReadRequest): Promise<ReadResult> {
-    return this.#reader.read(request)
+    return this.#parts.reader.read(request)
   }
 
   /**
@@ -223,7 +225,7 @@ export class Log {
    */
   async offsetForTime(timeMs: number): Promise<Offset> {
     this.#checkAlive()
-    return this.#reader.offsetForTime(timeMs)
+    return this.#parts.reader.offsetForTime(timeMs)
   }
 
   /**
@@ -267,9 +269,7 @@ export class Log {
   rebuild(heldTo: Offset, work: (parts: LogParts) => Promise<void>): Promise<void> {
     this.#checkAlive()
     invariant(this.#rebuilding === undefined, 'the log is being truncated already')
-    this.#rebuilding = this.#rebuild(heldTo, work).finally(() => {
-      this.#rebuilding = undefined
-    })
+    this.#rebuilding = this.#rebuild(heldTo, work).finally(() => void (this.#rebuilding = undefined))
     return this.#rebuilding
   }
 

@@ -11,7 +11,8 @@ const GONE_MAX = 1024
 
 /**
  * The newest batches, by reference, so that live readers do not touch the disk. Bounded in bytes, except that the newest batch always
- * stays; with {@link unpinned} batches the memory held is at most twice that.
+ * stays; with {@link unpinned} batches the memory held is at most twice that. Batches that share a buffer go one behind the other: what is
+ * held for nothing is the buffer of the oldest.
  */
 export class TailCache {
   readonly #bytesMax: number
@@ -24,7 +25,7 @@ export class TailCache {
     this.#bytesMax = bytesMax
   }
 
-  /** Offset from which everything up to the synced end of the log is here; undefined when empty. */
+  /** Offset from which everything up to the written end of the log is here; undefined when empty. */
   get startOffset(): Offset | undefined {
     const first = this.#batches[this.#first]
     return first === undefined ? undefined : baseOffsetOf(first)

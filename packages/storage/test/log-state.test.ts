@@ -11,16 +11,21 @@ const segmentAt = (base: number, batches: number) => {
   return new Segment(`${base}`, { index })
 }
 
-test('offsets keep their order: log start <= high watermark <= synced <= log end', () => {
+test('offsets keep their order: log start <= high watermark <= synced <= written <= log end', () => {
   const state = new LogState([segmentAt(10, 5)])
   expect([state.logStartOffset, state.highWatermark, state.syncedOffset, state.logEndOffset]).toEqual([10, 10, 15, 15])
   state.handleAppended(stampedBatch({ baseOffset: 15 }))
   expect(() => state.handleCommitted(16 as Offset)).toThrow('invariant broken')
+  expect(() => state.handleSynced(16 as Offset)).toThrow('invariant broken')
+  state.handleWritten(16 as Offset)
+  expect(() => state.handleCommitted(16 as Offset)).toThrow('invariant broken')
   state.handleSynced(16 as Offset)
+  expect(() => state.handleWritten(17 as Offset)).toThrow('invariant broken')
   expect(() => state.handleSynced(17 as Offset)).toThrow('invariant broken')
   state.handleCommitted(16 as Offset)
   expect(() => state.handleCommitted(15 as Offset)).toThrow('goes back')
   expect(() => state.handleSynced(15 as Offset)).toThrow('goes back')
+  expect(() => state.handleWritten(15 as Offset)).toThrow('goes back')
 })
 
 test('an offset belongs to the last segment that begins at or before it', () => {

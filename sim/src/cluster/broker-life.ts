@@ -8,12 +8,12 @@ import {
   type SnapshotStore,
 } from '@gomq/cluster'
 import type { MemoryTransport, SimCoordinatorClient } from '@gomq/cluster/testing'
-import { baseOffsetOf, GomqError, isBatchIntact, isHeaderIntact, nextOffsetOf, type Offset } from '@gomq/protocol'
+import { baseOffsetOf, GomqError, nextOffsetOf, type Offset } from '@gomq/protocol'
 import { type Log, replicaLog, snapshotStore } from '@gomq/storage'
 import type { FaultyFileSystem } from '../faulty-file-system.js'
 import type { World } from '../world.js'
 import type { ClusterPorts } from './cluster-ports.js'
-import { plantedCoordinator, plantedTransport } from './planted-ports.js'
+import { plantedCoordinator, plantedLog, plantedTransport } from './planted-ports.js'
 import { ProcessClock } from './process-clock.js'
 import type { Copy } from './witness.js'
 
@@ -63,6 +63,11 @@ export class BrokerLife {
     this.#transport = ports.network.transport(host.id, this.clock)
   }
 
+  /** Whether it leads, as far as it knows. */
+  get isLeading(): boolean {
+    return this.#epoch !== undefined
+  }
+
   /** The process is gone. */
   end(): void {
     this.#isOver = true
@@ -84,7 +89,11 @@ export class BrokerLife {
       reset: { value: (offset: Offset) => quietly(() => replicated.reset(offset)) },
     })
     const snapshots = snapshotStore({ fs: this.fs, directory: 'data', crc32 })
-    const planted = { plant, id, log, epoch: () => replication.status.epoch, replicas: () => this.#ports.replicas() }
+    const planted = {
+      ...{ plant, id, log, isLeading: () => this.isLeading },
+      epoch: () => replication.status.epoch,
+      replicas: () => this.#ports.replicas(),
+    }
     const replication = new ClusterReplication({
       id,
       addresses: { tcp: id, http: '', replication: id },
@@ -94,7 +103,7 @@ export class BrokerLife {
       lagMs: LAG_MS,
       coordinator: plantedCoordinator(this.client, planted),
       transport: plantedTransport(this.#transport, planted),
-      log: emptied,
+      log: plantedLog(emptied, planted),
       snapshots: {
         open: () => snapshots.open(),
         install: (...snapshot: Parameters<SnapshotStore['install']>) => quietly(() => snapshots.install(...snapshot)),
@@ -104,7 +113,6 @@ export class BrokerLife {
       random,
       handler: this.#witnessed(handler, log),
       appliedOffset,
-      isIntact: (batch) => isHeaderIntact(batch, crc32) && isBatchIntact(batch, crc32),
     })
     return replication
   }

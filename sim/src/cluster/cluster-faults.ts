@@ -7,6 +7,9 @@ import type { Vulnerable } from './vulnerable.js'
 
 type Strike = (world: World, cluster: Vulnerable, machine: ClusterMachine) => boolean
 
+/** What the trace says when a leader's power fails while a member has more on its disk. */
+const BEHIND = 'is behind a member'
+
 /** What strikes any machine, or, half of the time, the one that leads. */
 const MACHINE_FAULTS: readonly { readonly name: string; readonly weight: number; readonly strike: Strike }[] = [
   { name: 'crash', weight: 4, strike: (world, _, machine) => done(machine.crash(restartMs(world))) },
@@ -128,6 +131,11 @@ export function clusterFaults(cluster: Vulnerable): readonly Fault[] {
     })),
     ...CLIENT_FAULTS.map((fault) => ({ ...fault, weight: fault.weight / 2 })),
     {
+      name: 'power fails behind a member',
+      weight: 4,
+      strike: (world) => cluster.leader !== undefined && done(crashBehind(world, cluster.leader, cluster.machines)),
+    },
+    {
       name: 'all crash',
       weight: 1,
       strike: (world) => done(cluster.machines.forEach((machine) => void machine.crash(restartMs(world)))),
@@ -167,6 +175,19 @@ export function clusterFaults(cluster: Vulnerable): readonly Fault[] {
       },
     },
   ]
+}
+
+/** Between sending and syncing: the leader's power fails when a member has more on its disk than the leader. */
+function crashBehind(world: World, leader: ClusterMachine, machines: readonly ClusterMachine[], tries = 400): void {
+  leader.pace.syncMsMax = 300
+  const { life } = leader
+  const isBehind = machines.some((other) => (other.life?.log?.syncedOffset ?? 0) > (life?.log?.syncedOffset ?? 0))
+  if (life?.isLeading && isBehind) {
+    leader.pace.syncMsMax = 5
+    world.trace.add(leader.id, BEHIND)
+    leader.crash(restartMs(world))
+  } else if (tries === 0 || !world.isFaulty) leader.pace.syncMsMax = 5
+  else world.clock.schedule(3, () => crashBehind(world, leader, machines, tries - 1))
 }
 
 function restartMs({ random }: World): number {

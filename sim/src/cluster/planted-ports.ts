@@ -1,6 +1,6 @@
-import type { ClusterView, Coordinator, Replica, Transport } from '@gomq/cluster'
+import type { ClusterView, Coordinator, Replica, ReplicaLog, Transport } from '@gomq/cluster'
 import { changedTransport, changedViews, sameMessage } from '@gomq/cluster/testing'
-import type { Epoch } from '@gomq/protocol'
+import type { Epoch, Offset } from '@gomq/protocol'
 import type { Log } from '@gomq/storage'
 import type { Plant } from '../plant.js'
 
@@ -9,10 +9,26 @@ export interface Planted {
   readonly plant: Plant | null
   readonly id: string
   readonly log: Log
+  /** Whether the broker leads. */
+  isLeading(): boolean
   /** The epoch that the broker knows. */
   epoch(): Epoch
   /** Identities of the stores of all brokers. */
   replicas(): readonly Replica[]
+}
+
+/** The log of a broker as replication sees it, with the planted bug: a leader counts itself for what it has written and not yet synced. */
+export function plantedLog(replicated: ReplicaLog, { plant, log, isLeading }: Planted): ReplicaLog {
+  if (plant !== 'unsynced-leader') return replicated
+  const lies: PropertyDescriptorMap & ThisType<ReplicaLog> = {
+    syncedOffset: { get: () => (isLeading() ? log.writtenOffset : log.syncedOffset) },
+    // The log itself would not have it.
+    setHighWatermark: {
+      value: (offset: Offset) =>
+        replicated.setHighWatermark(Math.max(log.highWatermark, Math.min(offset, log.syncedOffset)) as Offset),
+    },
+  }
+  return Object.create(replicated, lies)
 }
 
 /** The links of a broker, with the planted bug. */

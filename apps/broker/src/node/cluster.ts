@@ -1,5 +1,5 @@
 import type { ReplicaLog, SnapshotStore } from '@gomq/cluster'
-import { isBatchIntact, isHeaderIntact, type Offset } from '@gomq/protocol'
+import type { Offset } from '@gomq/protocol'
 import { crc32, systemRandom } from '@gomq/protocol/node'
 import { type FileSystem, replicaLog, replicaRecordStore, snapshotStore } from '@gomq/storage'
 import type { BrokerLog } from '../broker-log.js'
@@ -83,7 +83,6 @@ export async function clusterMembership(
                       )
                     : log.warn({}, '--recover-at was not needed: leave it out'),
               },
-        isIntact: (batch: Uint8Array) => isHeaderIntact(batch, crc32) && isBatchIntact(batch, crc32),
       })
     },
   }

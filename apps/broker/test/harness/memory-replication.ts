@@ -56,12 +56,12 @@ export class MemoryReplication implements Replication {
     this.said.push('start')
   }
 
-  handleSynced(): void {
-    if (this.role === 'leader' && this.commitsAtOnce) this.commit(this.log.syncedOffset)
+  handleWritten(): void {
+    // What is on disk counts.
   }
 
-  handleAppended(): void {
-    // What is on disk is enough.
+  handleSynced(): void {
+    if (this.role === 'leader' && this.commitsAtOnce) this.commit(this.log.syncedOffset)
   }
 
   mayAcknowledge(): boolean {

@@ -104,9 +104,13 @@ export class Leadership {
     this.advance(nowMs)
   }
 
+  /** More of this log is written, and being synced. */
+  handleWritten(): void {
+    for (const member of this.#members.values()) member.readOn()
+  }
+
   /** More of this log is on disk. */
   handleSynced(nowMs: number): void {
-    for (const member of this.#members.values()) member.readOn()
     this.advance(nowMs)
   }
 

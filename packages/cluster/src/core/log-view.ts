@@ -7,6 +7,7 @@ export type LogView = Pick<
   | 'logStartOffset'
   | 'highWatermark'
   | 'syncedOffset'
+  | 'writtenOffset'
   | 'logEndOffset'
   | 'epochStarts'
   | 'snapshotNeededFrom'

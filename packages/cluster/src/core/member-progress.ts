@@ -179,10 +179,13 @@ export class MemberProgress {
     return hasRisen
   }
 
-  /** Reads on if there is more on this disk and room in the window. Called again: nothing happens. */
+  /**
+   * Reads on if there is more that is written here, synced or not, and room in the window: the member syncs while this disk does
+   * (docs/decisions/0026). Called again: nothing happens.
+   */
   readOn(): void {
     if (this.#state !== 'streaming' || this.#isReading || this.#bytesInFlight >= WINDOW_BYTES) return
-    if (this.#next >= this.#log.syncedOffset) return
+    if (this.#next >= this.#log.writtenOffset) return
     this.#isReading = true
     this.#emit({ kind: 'readLog', link: this.#link!, from: this.#next, bytesMax: APPEND_BYTES_MAX })
   }

@@ -27,8 +27,6 @@ export interface ReplicaOptions {
   readonly restMs: number
   /** Where the broker's state goes on. */
   appliedOffset(): Offset
-  /** Whether both checksums of a batch are right. */
-  isIntact(batch: Uint8Array): boolean
 }
 
 /**
@@ -67,8 +65,8 @@ export class Replica {
     this.records = new RecordKeeper(record, emit)
     this.#probe = new LeaderProbe(emit)
     const { self, records } = this
-    const { appliedOffset, isIntact } = options
-    this.#member = new Member({ self, log, records, emit, appliedOffset, isIntact })
+    const { appliedOffset } = options
+    this.#member = new Member({ self, log, records, emit, appliedOffset })
     this.#candidacy = new Candidacy({ self, log, records, emit, takeNumber: () => ++this.#numbers })
   }
 

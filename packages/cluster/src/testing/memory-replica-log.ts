@@ -20,7 +20,7 @@ export interface StoredLog {
 }
 
 /**
- * A {@link ReplicaLog} in memory, with a disk that is written only by {@link sync}: {@link crash} gives what a restart would find.
+ * A {@link ReplicaLog} in memory. {@link write} makes batches final and {@link sync} durable: {@link crash} gives what a restart would find.
  */
 export class MemoryReplicaLog implements ReplicaLog {
   readonly storeId: string
@@ -28,9 +28,12 @@ export class MemoryReplicaLog implements ReplicaLog {
   #highWatermark: Offset
   #checkpointed: Offset
   #synced: Offset
+  #written: Offset
   #needed: Offset
   #entries: Entry[]
   #epochStarts: EpochStart[]
+  /** Called after each write. */
+  onWritten: () => void = () => undefined
   /** Called after each sync with the synced offset. */
   onSynced: (syncedOffset: Offset) => void = () => undefined
   /** Called after each append. */
@@ -46,7 +49,7 @@ export class MemoryReplicaLog implements ReplicaLog {
     this.#needed = snapshotNeededFrom
     this.#entries = [...entries]
     this.#epochStarts = [...epochStarts]
-    this.#synced = this.logEndOffset
+    this.#synced = this.#written = this.logEndOffset
   }
 
   get logStartOffset(): Offset {
@@ -57,6 +60,9 @@ export class MemoryReplicaLog implements ReplicaLog {
   }
   get syncedOffset(): Offset {
     return this.#synced
+  }
+  get writtenOffset(): Offset {
+    return this.#written
   }
   get logEndOffset(): Offset {
     return this.#entries.at(-1)?.nextOffset ?? this.#start
@@ -93,7 +99,7 @@ export class MemoryReplicaLog implements ReplicaLog {
     this.#entries = this.#entries.filter((entry) => entry.nextOffset <= to)
     invariant(this.logEndOffset === to, `offset ${to} is inside a batch`)
     this.#epochStarts = this.#epochStarts.filter(({ startOffset }) => startOffset < to)
-    this.#synced = to
+    this.#synced = this.#written = to
     this.#checkpointed = Math.min(this.#checkpointed, to) as Offset
   }
 
@@ -104,7 +110,7 @@ export class MemoryReplicaLog implements ReplicaLog {
     let bytes = 0
     for (const entry of this.#entries) {
       if (entry.nextOffset <= nextOffset) continue
-      if (entry.nextOffset > this.#synced) break
+      if (entry.nextOffset > this.#written) break
       if (entry.isCleaned) {
         if (nextOffset > from) break
         const kept = entry.batches.filter((batch) => baseOffsetOf(batch) >= from)
@@ -134,7 +140,7 @@ export class MemoryReplicaLog implements ReplicaLog {
         invariant(this.logEndOffset === baseOffset, 'the log has grown under a cleaned stretch')
         for (const { epoch, startOffset } of stretch.epochStarts) this.#addEpoch(epoch, startOffset)
         this.#entries.push({ baseOffset, nextOffset: stretch.endOffset, batches, isCleaned: true })
-        this.#synced = stretch.endOffset
+        this.#synced = this.#written = stretch.endOffset
         this.#needed = Math.max(this.#needed, stretch.endOffset) as Offset
       },
       abandon: async () => undefined,
@@ -145,13 +151,21 @@ export class MemoryReplicaLog implements ReplicaLog {
     await this.pause()
     this.#entries = []
     this.#epochStarts = []
-    this.#start = this.#synced = this.#highWatermark = this.#checkpointed = this.#needed = offset
+    this.#start = this.#synced = this.#written = this.#highWatermark = this.#checkpointed = this.#needed = offset
   }
 
-  /** What was appended up to `to` is on disk, and so is the high watermark. */
+  /** What was appended up to `to` is in the file, where a crash may take it back. */
+  write(to: Offset = this.logEndOffset): void {
+    if (to <= this.#written) return
+    this.#written = Math.min(to, this.logEndOffset) as Offset
+    this.onWritten()
+  }
+
+  /** What was appended up to `to` is written and on disk, and so is the high watermark. */
   sync(to: Offset = this.logEndOffset): void {
     this.#checkpointed = this.#highWatermark
     if (to <= this.#synced) return
+    this.write(to)
     this.#synced = Math.min(to, this.logEndOffset) as Offset
     this.onSynced(this.#synced)
   }

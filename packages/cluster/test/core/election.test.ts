@@ -32,6 +32,7 @@ function log(logEndOffset = 10, lastEpoch = 3): LogView {
     logStartOffset: zero,
     highWatermark: zero,
     syncedOffset: end,
+    writtenOffset: end,
     logEndOffset: end,
     epochStarts: [{ epoch: lastEpoch as Epoch, startOffset: zero }],
     snapshotNeededFrom: zero,

@@ -27,6 +27,7 @@ function lead() {
     logStartOffset: 0 as Offset,
     highWatermark: 10 as Offset,
     syncedOffset: 30 as Offset,
+    writtenOffset: 30 as Offset,
     logEndOffset: 30 as Offset,
     epochStarts: [{ epoch: 3 as Epoch, startOffset: 0 as Offset }],
     snapshotNeededFrom: 0 as Offset,
@@ -49,6 +50,16 @@ function lead() {
     ready.filter((item): item is Extract<Ready, { kind: K }> => item.kind === kind)
   const confirm = (copy: typeof a, offset: number, nowMs = 0) =>
     leadership.handleMessage(links.get(copy.id)!, { kind: 'synced', offset: offset as Offset }, nowMs)
+  /** Appended and written; not synced yet. */
+  const write = (end: number) => {
+    Object.assign(log, { logEndOffset: end, writtenOffset: end })
+    if (log.epochStarts.length === 1) log.epochStarts.push({ epoch: 4 as Epoch, startOffset: 30 as Offset })
+    leadership.handleWritten()
+  }
+  const sync = () => {
+    log.syncedOffset = log.writtenOffset
+    leadership.handleSynced(0)
+  }
   return {
     log,
     leadership,
@@ -66,10 +77,11 @@ function lead() {
     read(copy: typeof a, nextOffset: number) {
       leadership.handleLogRead(links.get(copy.id)!, { batches: [], nextOffset: nextOffset as Offset })
     },
+    write,
+    sync,
     append(end: number) {
-      Object.assign(log, { logEndOffset: end, syncedOffset: end })
-      if (log.epochStarts.length === 1) log.epochStarts.push({ epoch: 4 as Epoch, startOffset: 30 as Offset })
-      leadership.handleSynced(0)
+      write(end)
+      sync()
     },
   }
 }
@@ -195,5 +207,31 @@ describe('a leader that nobody answers', () => {
     expect(led.take('removeLeader')).toEqual([])
     tick(led, 12_250, 12_250)
     expect(led.take('removeLeader')).toHaveLength(1)
+  })
+})
+
+describe('[R4, R5] what is written and not yet synced by the leader', () => {
+  it('goes to the members, and commits when it has synced it as well, whoever is first', () => {
+    const { log, follow, confirm, read, write, sync, take } = lead()
+    const committed = () => {
+      const points = take('commit').map(({ offset }) => offset)
+      log.highWatermark = points.at(-1) ?? log.highWatermark
+      return log.highWatermark
+    }
+    follow(b, 30)
+    const readsBefore = take('readLog').length
+    write(40)
+    expect(take('readLog').slice(readsBefore)).toMatchObject([{ from: 30 }])
+    read(b, 40)
+    confirm(b, 40)
+    expect(committed()).toBe(10)
+    sync()
+    expect(committed()).toBe(40)
+    write(50)
+    read(b, 50)
+    sync()
+    expect(committed()).toBe(40)
+    confirm(b, 50)
+    expect(committed()).toBe(50)
   })
 })

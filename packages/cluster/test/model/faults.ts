@@ -2,6 +2,9 @@ import type { Offset } from '@gomq/protocol'
 import { messageOf } from '../support/test-batch.js'
 import type { Place, World } from './world.js'
 
+/** How often a leader crashed while a member had more on its disk. */
+export const BEHIND = 'crashed behind a member'
+
 /** One fault, by chance. What it begins it also ends, after a while. */
 export function applyFault(world: World): void {
   const { random } = world
@@ -22,6 +25,26 @@ const FAULTS: { readonly [name: string]: (world: World, place: Place) => boolean
     if (place === undefined) return false
     world.crash(place, world.random.chance(0.5))
     restartLater(world, place)
+    return true
+  },
+  /** Between sending and syncing: a member has more on its disk than the leader, which loses what it had not synced. */
+  crashLeaderBehind(world) {
+    const place = leaderOf(world)
+    const node = place?.node
+    if (place === undefined || node === undefined) return false
+    node.syncMsMax = 150
+    const look = (tries: number) => {
+      if (place.node !== node || tries === 0) return
+      const { syncedOffset } = node.log
+      if (!node.isServing || !world.places.some((other) => (other.node?.log.syncedOffset ?? 0) > syncedOffset)) {
+        world.clock.schedule(2, () => look(tries - 1))
+        return
+      }
+      world.counts[BEHIND] = (world.counts[BEHIND] ?? 0) + 1
+      world.crash(place, world.random.chance(0.5))
+      restartLater(world, place)
+    }
+    look(200)
     return true
   },
   crashAll(world) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { applyFault } from './faults.js'
+import { applyFault, BEHIND } from './faults.js'
 import { World } from './world.js'
 
 const LONG = process.env['GOMQ_LONG'] === '1'
@@ -17,7 +17,7 @@ describe.each([3, 5])('%i replicas through crashes, pauses, partitions and an et
     'lose nothing that was acknowledged, commit one history, and go on when all is healed',
     async () => {
       const failures: string[] = []
-      const sums = { steps: 0, acked: 0, faults: 0, reigns: 0 }
+      const sums = { steps: 0, acked: 0, faults: 0, reigns: 0, behind: 0 }
       for (const seed of seeds) {
         const outcome = await new World(seed, replicas).run(applyFault)
         if (outcome.failure !== undefined) failures.push(`seed ${seed}: ${outcome.failure}`)
@@ -25,11 +25,13 @@ describe.each([3, 5])('%i replicas through crashes, pauses, partitions and an et
         sums.acked += outcome.acked
         sums.faults += outcome.faults
         sums.reigns += outcome.reigns
+        sums.behind += outcome.counts[BEHIND] ?? 0
       }
       if (LONG || SEED !== undefined) console.log(replicas, seeds.length, sums)
       expect(failures).toEqual([])
       // A run in which nothing is acknowledged proves nothing.
       expect(sums.acked).toBeGreaterThan(30 * seeds.length)
+      expect(sums.behind).toBeGreaterThan(0)
     },
     LONG ? 3_600_000 : 60_000,
   )

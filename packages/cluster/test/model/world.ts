@@ -32,6 +32,8 @@ export interface Outcome {
   readonly acked: number
   readonly faults: number
   readonly reigns: number
+  /** How often each fault came. */
+  readonly counts: Readonly<Record<string, number>>
 }
 
 const FAULTS_MS = 60_000
@@ -91,7 +93,7 @@ export class World {
     if (this.#failure === undefined) this.#guard(() => this.#checkProgress())
     const faults = Object.values(this.counts).reduce((sum, count) => sum + count, 0)
     const { ackedCount, reigns } = this.checker
-    return { failure: this.#failure, steps: this.clock.events, acked: ackedCount, faults, reigns }
+    return { failure: this.#failure, steps: this.clock.events, acked: ackedCount, faults, reigns, counts: this.counts }
   }
 
   /** The process of a broker starts. */

@@ -52,6 +52,8 @@ export class Node implements ReplicationHandler {
   readonly #events: NodeEvents
   /** Longest time that a sync takes, ms. */
   syncMsMax = 8
+  /** Share of a round after which it is written, and members get it. */
+  writeShare = 0.2
   leadingEpoch: Epoch | undefined
   isSuspended = false
   appliedOffset: Offset = 0 as Offset
@@ -75,6 +77,7 @@ export class Node implements ReplicationHandler {
     const isFilling = disk.record?.isFilling === true
     this.appliedOffset = isFilling ? (0 as Offset) : log.highWatermark
     log.onAppended = () => this.#syncSoon()
+    log.onWritten = () => this.replication.handleWritten()
     log.onSynced = (offset) => this.replication.handleSynced(offset)
     const pause = () => this.#sleep(this.#random.next() * this.syncMsMax * 2)
     log.pause = pause
@@ -95,7 +98,6 @@ export class Node implements ReplicationHandler {
       random,
       handler: this,
       appliedOffset: () => this.appliedOffset,
-      isIntact: () => true,
       recovery: options.recovery,
     })
   }
@@ -111,7 +113,6 @@ export class Node implements ReplicationHandler {
     const batch = testBatch(message, baseOffset, this.leadingEpoch!, records)
     this.unacked.set(baseOffset, { message, epoch: this.leadingEpoch!, nextOffset: nextOffsetOf(batch) })
     this.log.append(batch)
-    this.replication.handleAppended()
     return nextOffsetOf(batch)
   }
 
@@ -160,15 +161,20 @@ export class Node implements ReplicationHandler {
     this.#events.handleFailure(this, error)
   }
 
-  /** Group commit: one sync at a time, of what was there when it began. */
+  /** Group commit: one round at a time, of what was there when it began; it is written some time before it is synced. */
   #syncSoon(): void {
     if (this.#isSyncing) return
     this.#isSyncing = true
     const end = this.log.logEndOffset
-    this.clock.schedule(this.#random.next() * this.syncMsMax, () => {
-      this.#isSyncing = false
-      this.log.sync(end)
-      if (this.log.logEndOffset > this.log.syncedOffset) this.#syncSoon()
+    const syncMs = this.#random.next() * this.syncMsMax
+    const writeMs = this.writeShare * syncMs
+    this.clock.schedule(writeMs, () => {
+      this.log.write(end)
+      this.clock.schedule(syncMs - writeMs, () => {
+        this.#isSyncing = false
+        this.log.sync(end)
+        if (this.log.logEndOffset > this.log.syncedOffset) this.#syncSoon()
+      })
     })
   }
 

@@ -16,7 +16,7 @@ export interface MemberPiece {
 }
 
 /**
- * Reads whole batches from `from` up to what is synced, committed or not, control batches too; at least one, unless only gaps follow up to the
+ * Reads whole batches from `from` up to what is written, synced or not, committed or not, control batches too; at least one, unless only gaps follow up to the
  * end of a cleaned segment. New ones come from memory, others from disk and verified.
  *
  *     0.1.log [0..9][40..49] gap   100.log [100..109]      log start 0, end 110
@@ -28,11 +28,11 @@ export interface MemberPiece {
  *
  * @param from      where a batch begins or began: the end of a log with the same history
  * @param bytesMax  soft bound; a first batch above it comes alone
- * @throws GomqError OFFSET_OUT_OF_RANGE  it is below the log's start: the member has to begin anew; or above what is synced
+ * @throws GomqError OFFSET_OUT_OF_RANGE  it is below the log's start: the member has to begin anew; or above what is written
  * @throws GomqError CORRUPT_BATCH        a stored batch is damaged
  */
 export async function readForMember(log: Log, from: Offset, bytesMax: number): Promise<MemberPiece> {
-  const { batches, nextOffset, cleanedSegment } = await log.read({ from, to: log.syncedOffset, bytesMax })
+  const { batches, nextOffset, cleanedSegment } = await log.parts.reader.readWritten({ from, bytesMax })
   const [first] = batches
   invariant(first === undefined || baseOffsetOf(first) >= from, `a member's log ends at ${from}, inside a batch`)
   if (cleanedSegment === undefined) return { batches, nextOffset }

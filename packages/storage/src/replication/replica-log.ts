@@ -11,6 +11,8 @@ export interface ReplicatedLog {
   readonly logStartOffset: Offset
   readonly highWatermark: Offset
   readonly syncedOffset: Offset
+  /** Everything below is in the file, final, and synced or being synced. */
+  readonly writtenOffset: Offset
   readonly logEndOffset: Offset
   /** Oldest first. */
   readonly epochStarts: readonly EpochStart[]
@@ -18,7 +20,7 @@ export interface ReplicatedLog {
   readonly snapshotNeededFrom: Offset
   /**
    * Appends what a leader stamped; see `Log.append`. Whoever received it has verified both checksums: the header is sealed anew, with this
-   * disk's own synced offset, whatever it holds.
+   * disk's own synced offset, whatever it holds. It is not copied: the rest of its buffer is batches that are appended beside it.
    */
   append(batch: Uint8Array): void
   /** See `Log.setHighWatermark`. */
@@ -57,6 +59,9 @@ export function replicaLog(log: Log): ReplicatedLog {
     get syncedOffset() {
       return log.syncedOffset
     },
+    get writtenOffset() {
+      return log.writtenOffset
+    },
     get logEndOffset() {
       return log.logEndOffset
     },
@@ -66,7 +71,7 @@ export function replicaLog(log: Log): ReplicatedLog {
     get snapshotNeededFrom() {
       return log.snapshotNeededFrom
     },
-    append: (batch) => log.append(batch),
+    append: (batch) => log.append(batch, true),
     setHighWatermark: (offset) => log.setHighWatermark(offset),
     truncate: async (to) => {
       await receiving?.abandon()

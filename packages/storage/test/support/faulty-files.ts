@@ -1,18 +1,18 @@
 import type { FileHandle, FileSystem } from '../../src/file-system.js'
 
-/** The same file system, except that `before` is asked about each call, with its arguments, and may throw in its place. */
+/** The same file system, except that `before` is asked about each call, with its arguments, and may throw in its place, or hold it up. */
 export function faultyFiles(
   fs: FileSystem,
-  before: (call: keyof FileHandle | 'open', path: string, args: readonly unknown[]) => void,
+  before: (call: keyof FileHandle | 'open', path: string, args: readonly unknown[]) => void | Promise<void>,
 ): FileSystem {
   return {
     open: async (path, mode) => {
-      before('open', path, [mode])
+      await before('open', path, [mode])
       const file = await fs.open(path, mode)
       const asked =
         <A extends unknown[], R>(call: keyof FileHandle, run: (...args: A) => Promise<R>) =>
         async (...args: A): Promise<R> => {
-          before(call, path, args)
+          await before(call, path, args)
           return run(...args)
         }
       return {
