@@ -4,6 +4,8 @@ import type { System } from './system.js'
 const LOADERS: Readonly<Record<string, () => Promise<System>>> = {
   floor: async () => (await import('./floor.js')).floor,
   gomq: async () => (await import('./gomq.js')).gomq,
+  mosquitto: async () => (await import('./mosquitto.js')).mosquitto,
+  aedes: async () => (await import('./aedes.js')).aedes,
 }
 
 /** Measured in every run: the others are compared with them. */

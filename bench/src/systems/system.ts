@@ -57,6 +57,8 @@ export interface Subscriptions {
 export interface ConnectOptions {
   /** Unique in a measurement; a subscriber comes back with its name. */
   readonly clientId: string
+  /** Whether it comes back for a subscription that was prepared. */
+  readonly isDurable: boolean
   /** Bytes of each message. */
   readonly messageBytes: number
   readonly compression?: 'none' | 'deflate' | undefined

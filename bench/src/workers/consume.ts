@@ -29,7 +29,9 @@ export async function consume(
   let done = () => {}
   const isComplete = new Promise<void>((resolve) => (done = resolve))
   for (const [i, subscriber] of task.subscribers.entries()) {
-    const client = await connectTo(task, subscriber)
+    // What is stored may come as soon as one connects: the order to start is waited for before.
+    if (task.isStored && i === 0) await begun()
+    const client = await connectTo(task, subscriber, task.qos === 1)
     clients.push(client)
     const tally = tallies[i]!
     const onMessage = (value: Uint8Array) => {
@@ -41,8 +43,6 @@ export async function consume(
       meter.add(1)
       if (meter.isDone) done()
     }
-    // What is stored comes as soon as one asks for it: the order to start is waited for before.
-    if (task.isStored && i === 0) await begun()
     await client.consume({ subscriber, qos: task.qos, isStored: task.isStored, onMessage })
   }
   if (!task.isStored) await begun()

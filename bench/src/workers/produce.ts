@@ -9,10 +9,10 @@ import type { AwaitedTask, ProduceTask, WorkerResult, WorkerTask } from './worke
 export type Measured = Omit<WorkerResult, 'cpuSec'>
 
 /** Connects, so that what follows measures no handshake. */
-export async function connectTo(task: WorkerTask, clientId: string): Promise<Client> {
+export async function connectTo(task: WorkerTask, clientId: string, isDurable = false): Promise<Client> {
   const system = await systemNamed(task.system)
   const { messageBytes, compression } = task
-  return system.connect(task.address, { clientId, messageBytes, compression })
+  return system.connect(task.address, { clientId, isDurable, messageBytes, compression })
 }
 
 /** Each connection publishes its share of the messages, never waiting for a single one. @param begun  called when ready; settles at the start */
