@@ -47,7 +47,7 @@ export async function compare(
           figures.set(key, [...(figures.get(key) ?? []), figure])
         }
       } catch (error) {
-        leaveOut(system, `failed: ${(error as Error).message}`)
+        leaveOut(system, `failed: ${(error as Error).message.trim().replaceAll(/\s*\n\s*/g, '; ')}`)
       }
     }
   }

@@ -4,6 +4,12 @@ import type { System } from './system.js'
 const LOADERS: Readonly<Record<string, () => Promise<System>>> = {
   floor: async () => (await import('./floor.js')).floor,
   gomq: async () => (await import('./gomq.js')).gomq,
+  'gomq-3': async () => (await import('./gomq-cluster.js')).gomqCluster,
+  'nats-always': async () => (await import('./nats.js')).natsAlways,
+  'nats-default': async () => (await import('./nats.js')).natsDefault,
+  'redis-always': async () => (await import('./redis.js')).redisAlways,
+  'redis-everysec': async () => (await import('./redis.js')).redisEverysec,
+  rabbitmq: async () => (await import('./rabbitmq.js')).rabbitmq,
   mosquitto: async () => (await import('./mosquitto.js')).mosquitto,
   aedes: async () => (await import('./aedes.js')).aedes,
 }

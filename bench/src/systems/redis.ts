@@ -1,0 +1,130 @@
+import { execFileSync } from 'node:child_process'
+import { createClient, RESP_TYPES } from 'redis'
+import { installed } from '../servers/debian-package.js'
+import { freePort } from '../servers/free-port.js'
+import { ServerProcess } from '../servers/server-process.js'
+import {
+  type Client,
+  type ConnectOptions,
+  type ConsumeJob,
+  type PublishJob,
+  type Subscriptions,
+  type System,
+  TOPIC,
+  windowFor,
+} from './system.js'
+import { publishInWindow } from './window.js'
+
+/** Commands under way, and entries of one read. */
+const WINDOW = 1000
+const READ_MAX = 1000
+
+/** An entry of a stream as it comes: its id, then fields and values in turn. */
+type Entry = readonly [id: Buffer, fields: readonly Buffer[]]
+type ReadReply = readonly (readonly [key: Buffer, entries: readonly Entry[]])[] | null
+
+/** Redis Streams; an answer leaves after the append-only file has been synced, once for all commands of a turn. */
+export const redisAlways: System = redis('redis-always', 'always', 'fsync before ack')
+/** Redis Streams as it comes with an append-only file. */
+export const redisEverysec: System = redis('redis-everysec', 'everysec', 'none: fsync every second')
+
+function redis(name: string, appendfsync: string, durability: string): System {
+  return {
+    name,
+    role: 'peer',
+    durability,
+    setup: `append-only file, appendfsync ${appendfsync}; node-redis, which pipelines, 1,000 commands under way; a group for each subscriber, reads of up to 1,000 entries, one XACK for each read; publish and subscribe for QoS 0; a stream for each topic`,
+    messagesMax: 200_000,
+    missing: () => installed('redis-server', 'redis-server'),
+    version: () => execFileSync('redis-server', ['--version'], { encoding: 'utf8' }).split(' sha')[0]!,
+    start: (workDirectory) =>
+      ServerProcess.start(workDirectory, async (directory) => {
+        const port = await freePort()
+        const args = [
+          ...['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--daemonize', 'no', '--save', ''],
+          ...['--appendonly', 'yes', '--appendfsync', appendfsync],
+          // Who is slow to read is not sent away.
+          ...['--client-output-buffer-limit', 'pubsub 0 0 0'],
+        ]
+        return { command: 'redis-server', args, ready: port }
+      }),
+    prepare,
+    connect: (address, options) => RedisConnection.open(address, options),
+  }
+}
+
+async function prepare(address: string, { subscribers, filter }: Subscriptions): Promise<void> {
+  // A group is of one stream, and a stream of one topic: nothing subscribes to all.
+  if (filter !== TOPIC) return
+  const client = await open(address)
+  for (const group of subscribers) await client.sendCommand(['XGROUP', 'CREATE', TOPIC, group, '$', 'MKSTREAM'])
+  client.destroy()
+}
+
+/** With replies in bytes, as they come. */
+function open(address: string) {
+  const client = createClient({ url: `redis://${address}`, RESP: 2 }).withTypeMapping({
+    [RESP_TYPES.BLOB_STRING]: Buffer,
+  })
+  client.on('error', (error) => {
+    throw error
+  })
+  return client.connect()
+}
+
+class RedisConnection implements Client {
+  readonly #client: Awaited<ReturnType<typeof open>>
+  readonly #messageBytes: number
+  #lastAck: Promise<unknown> | undefined
+  #isClosing = false
+
+  private constructor(client: Awaited<ReturnType<typeof open>>, messageBytes: number) {
+    this.#client = client
+    this.#messageBytes = messageBytes
+  }
+
+  static async open(address: string, { messageBytes }: ConnectOptions): Promise<RedisConnection> {
+    return new RedisConnection(await open(address), messageBytes)
+  }
+
+  publishAll(job: PublishJob): Promise<void> {
+    const window = windowFor(WINDOW, this.#messageBytes)
+    if (job.qos === 1) return publishInWindow(job, window, (topic, value) => this.#add(topic, value))
+    return publishInWindow(job, window, (topic, value) => this.#client.sendCommand(['PUBLISH', topic, value as Buffer]))
+  }
+
+  async publish(value: Uint8Array): Promise<void> {
+    await this.#add(TOPIC, value)
+  }
+
+  async consume(job: ConsumeJob): Promise<void> {
+    if (job.qos === 0) return this.#client.subscribe(TOPIC, (value) => job.onMessage(value), true)
+    // A failure ends the worker, as a rejection that nobody handles does.
+    void this.#readAll(job)
+  }
+
+  async close(): Promise<void> {
+    await this.#lastAck
+    this.#isClosing = true
+    this.#client.destroy()
+  }
+
+  #add(topic: string, value: Uint8Array): Promise<unknown> {
+    return this.#client.sendCommand(['XADD', topic, '*', 'v', value as Buffer])
+  }
+
+  async #readAll({ subscriber, onMessage }: ConsumeJob): Promise<void> {
+    const count = `${windowFor(READ_MAX, this.#messageBytes)}`
+    const read = ['XREADGROUP', 'GROUP', subscriber, 'bench', 'COUNT', count, 'BLOCK', '0', 'STREAMS', TOPIC, '>']
+    for (;;) {
+      const reply = (await this.#client.sendCommand(read).catch((error: unknown) => {
+        if (!this.#isClosing) throw error
+      })) as ReadReply | undefined
+      if (reply === undefined || reply === null) return
+      const entries = reply[0]![1]
+      for (const [, fields] of entries) onMessage(fields[1]!)
+      // Goes out ahead of the next read and is answered before it.
+      this.#lastAck = this.#client.sendCommand(['XACK', TOPIC, subscriber, ...entries.map(([id]) => id)])
+    }
+  }
+}
