@@ -6,6 +6,10 @@ import type { Workload, WorkloadContext } from './workloads/workload.js'
 /** What came of one workload. */
 export interface Comparison {
   readonly workload: string
+  /** What the figures say. */
+  readonly about: string
+  /** What is compared. */
+  readonly by: Workload['by']
   readonly messageBytes: number
   readonly figures: readonly Figure[]
   readonly gaps: readonly Gap[]
@@ -52,7 +56,8 @@ export async function compare(
     }
   }
   const merged = [...figures.values()].map((each) => middleOf(each, workload.by))
-  return { workload: workload.name, messageBytes, figures: merged, gaps }
+  const { name, about, by } = workload
+  return { workload: name, about, by, messageBytes, figures: merged, gaps }
 }
 
 /** The run in the middle, by what the workload compares, with the rates of all and the worst of what was lost. */

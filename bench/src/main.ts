@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { type Comparison, compare } from './compare.js'
 import { describeMachine } from './machine.js'
 import { type Options, parseOptions } from './options.js'
+import { renderPage } from './report/page.js'
 import { clearProgress, showProgress } from './report/progress.js'
 import { toResults } from './report/results.js'
 import { comparisonTable } from './report/table.js'
@@ -25,6 +26,7 @@ Measures GoMQ with its defaults (fdatasync before every ack) beside the floor, a
   --time-limit sec     for one measurement                          (default: 300)
   --json file          write the results there as well
   --report             write docs/benchmarks
+  --no-install         leave out peers that are not installed; otherwise root gets them from Debian
 
 Workloads about what the broker keeps, which run only when they are named: ${Object.keys(STATE_WORKLOADS).join(', ')}
 
@@ -65,7 +67,7 @@ const measured = options.compression ? systems.filter(({ name }) => name === 'go
 const missing = new Map<string, string>()
 for (const system of measured) {
   showProgress(`looking for ${system.name}`)
-  const reason = system.missing()
+  const reason = system.missing(options.mayInstall)
   if (reason !== undefined) missing.set(system.name, reason)
 }
 const comparisons: Comparison[] = []
@@ -82,13 +84,20 @@ for (const workload of chosen) {
     }))
     clearProgress()
     process.stdout.write(`${workload.name}, ${comparison.messageBytes} B: ${workload.about}\n\n`)
-    process.stdout.write(`${comparisonTable(comparison, workload, measured)}\n`)
+    process.stdout.write(`${comparisonTable(comparison, measured)}\n`)
     comparisons.push(comparison)
   }
 }
 
 const results = toResults({ machine, options, systems: measured, missing, comparisons, tables })
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`)
+if (options.report) {
+  const folder = fileURLToPath(new URL('../../docs/benchmarks/', import.meta.url))
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  for (const [name, text] of renderPage(results, process.argv.slice(2))) writeFileSync(`${folder}${name}`, text)
+  process.stderr.write(`bench: wrote ${folder}\n`)
+}
 const failed = comparisons.flatMap(({ gaps }) => gaps).filter(({ reason }) => reason.startsWith('failed:'))
 process.exit(failed.length > 0 ? 1 : 0)
 

@@ -16,6 +16,8 @@ export interface Options {
   readonly timeLimitSec: number
   readonly json: string | undefined
   readonly report: boolean
+  /** Whether programs of peers that are missing may be installed. */
+  readonly mayInstall: boolean
   readonly logBytes: string
   readonly entries: string
   readonly dataDirectory: string | undefined
@@ -38,6 +40,7 @@ export function parseOptions(args: readonly string[]): Options {
       'time-limit': { type: 'string', default: '300' },
       json: { type: 'string' },
       report: { type: 'boolean', default: false },
+      'no-install': { type: 'boolean', default: false },
       'log-bytes': { type: 'string', default: `${10 * 2 ** 30}` },
       entries: { type: 'string', default: '100000' },
       'data-dir': { type: 'string' },
@@ -59,6 +62,7 @@ export function parseOptions(args: readonly string[]): Options {
     timeLimitSec: numberOf('--time-limit', values['time-limit'], 1),
     json: values.json,
     report: values.report,
+    mayInstall: !values['no-install'],
     logBytes: values['log-bytes'],
     entries: values.entries,
     dataDirectory: values['data-dir'],

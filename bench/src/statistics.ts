@@ -11,7 +11,7 @@ export interface LatencySummary {
 }
 
 /** Points of a curve for each factor of ten in the rest above it: 0 to 0.9, 0.9 to 0.99, and so on to 0.9999. */
-const POINTS_PER_DECADE = 18
+const POINTS_PER_DECADE = 9
 const DECADES = 4
 
 /** The value below which `fraction` of the samples lie (nearest rank); 0 without samples. */

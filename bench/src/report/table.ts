@@ -1,18 +1,17 @@
 import type { Comparison } from '../compare.js'
 import type { Figure } from '../figure.js'
 import type { System } from '../systems/system.js'
-import type { Workload } from '../workloads/workload.js'
 
 /** Cells by the title of their column. */
 type Cells = Readonly<Record<string, string>>
 
 /** A comparison as a table in Markdown, which is legible on a terminal as it is; below it the systems that are not in it. */
-export function comparisonTable(comparison: Comparison, workload: Workload, systems: readonly System[]): string {
+export function comparisonTable(comparison: Comparison, systems: readonly Pick<System, 'name' | 'role'>[]): string {
   const cases = [...new Set(comparison.figures.map(({ workload: name }) => name))]
   const rows = cases.flatMap((name) =>
     rowsOf(
       comparison.figures.filter((figure) => figure.workload === name),
-      workload,
+      comparison.by,
       systems,
     ),
   )
@@ -35,15 +34,19 @@ export function markdownTable(rows: readonly Cells[]): string {
 }
 
 /** A ratio to the best of some figures: of rates the highest, of latencies the lowest. Empty where there is nothing to compare with. */
-export function ratioTo(figure: Figure, others: readonly Figure[], by: Workload['by']): string {
+export function ratioTo(figure: Figure, others: readonly Figure[], by: Comparison['by']): string {
   const keyOf = (each: Figure) => (by === 'rate' ? each.ratePerSec : each.latency!.p99Us)
   if (others.length === 0) return ''
   const best = by === 'rate' ? Math.max(...others.map(keyOf)) : Math.min(...others.map(keyOf))
   const ratio = keyOf(figure) / best
-  return Number.isFinite(ratio) ? ratio.toPrecision(ratio >= 0.1 ? 3 : 2) : ''
+  return Number.isFinite(ratio) ? ratio.toLocaleString('en-US', { maximumSignificantDigits: 3 }) : ''
 }
 
-function rowsOf(figures: readonly Figure[], { by }: Workload, systems: readonly System[]): Cells[] {
+function rowsOf(
+  figures: readonly Figure[],
+  by: Comparison['by'],
+  systems: readonly Pick<System, 'name' | 'role'>[],
+): Cells[] {
   const systemOf = (figure: Figure) => systems.find(({ name }) => name === figure.system)!
   const ofRole = (role: System['role']) => figures.filter((figure) => systemOf(figure).role === role)
   const what = by === 'rate' ? 'rate' : 'p99'

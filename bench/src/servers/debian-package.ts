@@ -6,18 +6,18 @@ const POLICY = '/usr/sbin/policy-rc.d'
 const looked = new Map<string, string | undefined>()
 
 /**
- * Why a program cannot be run here, and what to do about it; undefined: it can. On a Debian where we are root its package is installed first, without
- * starting its service: the harness starts a server of its own. Looks once.
+ * Why a program cannot be run here, and what to do about it; undefined: it can. On a Debian where we are root its package is installed first if that
+ * is allowed, without starting its service: the harness starts a server of its own. Looks once.
  * @param command  found on the path, or a path
  */
-export function installed(command: string, debianPackage: string): string | undefined {
-  if (!looked.has(debianPackage)) looked.set(debianPackage, look(command, debianPackage))
+export function missingProgram(command: string, debianPackage: string, mayInstall: boolean): string | undefined {
+  if (!looked.has(debianPackage)) looked.set(debianPackage, look(command, debianPackage, mayInstall))
   return looked.get(debianPackage)
 }
 
-function look(command: string, debianPackage: string): string | undefined {
+function look(command: string, debianPackage: string, mayInstall: boolean): string | undefined {
   if (isThere(command)) return undefined
-  if (process.platform === 'linux' && process.getuid?.() === 0 && isThere('apt-get')) {
+  if (mayInstall && process.platform === 'linux' && process.getuid?.() === 0 && isThere('apt-get')) {
     const hasPolicy = existsSync(POLICY)
     if (!hasPolicy) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
     try {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { installed } from '../servers/debian-package.js'
+import { missingProgram } from '../servers/debian-package.js'
 import { freePort } from '../servers/free-port.js'
 import { ServerGroup } from '../servers/server-group.js'
 import { ServerProcess } from '../servers/server-process.js'
@@ -21,7 +21,7 @@ export const gomqCluster: System = {
   role: 'gomq',
   durability: 'fdatasync of 3 before ack',
   setup: 'as gomq, three brokers over one etcd; all four and the clients share the machine',
-  missing: () => installed('etcd', 'etcd-server'),
+  missing: (mayInstall) => missingProgram('etcd', 'etcd-server', mayInstall),
   version: () => 'GoMQ of this commit',
   start: startCluster,
   prepare: prepareGomq,

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { installed } from '../servers/debian-package.js'
+import { missingProgram } from '../servers/debian-package.js'
 import { freePort } from '../servers/free-port.js'
 import { ServerProcess } from '../servers/server-process.js'
 import { mqttClient } from './mqtt.js'
@@ -17,7 +17,7 @@ export const mosquitto: System = {
   durability: 'none: saved every 30 min, no fsync',
   setup: 'persistence on, no bound on queued and inflight messages; mqtt.js, MQTT 3.1.1, 1,000 unacknowledged',
   messagesMax: 200_000,
-  missing: () => installed(COMMAND, 'mosquitto'),
+  missing: (mayInstall) => missingProgram(COMMAND, 'mosquitto', mayInstall),
   version: () => execFileSync('sh', ['-c', `${COMMAND} -h | head -1`], { encoding: 'utf8' }).trim(),
   start: (workDirectory) =>
     ServerProcess.start(workDirectory, async (directory) => {

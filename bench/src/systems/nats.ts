@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AckPolicy, DeliverPolicy, type JsMsg, jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { installed } from '../servers/debian-package.js'
+import { missingProgram } from '../servers/debian-package.js'
 import { freePort } from '../servers/free-port.js'
 import { ServerProcess } from '../servers/server-process.js'
 import {
@@ -34,7 +34,7 @@ const SYNC_ALWAYS_SINCE = [2, 10] as const
 /** NATS JetStream that syncs before it acknowledges. */
 export const natsAlways: System = {
   ...nats('nats-always', 'always', 'fsync before ack'),
-  missing: () => installed(COMMAND, 'nats-server') ?? tooOld(),
+  missing: (mayInstall) => missingProgram(COMMAND, 'nats-server', mayInstall) ?? tooOld(),
 }
 
 /** NATS JetStream as it comes. */
@@ -47,7 +47,7 @@ function nats(name: string, syncInterval: string | undefined, durability: string
     durability,
     setup: `file storage, one stream over all topics, sync_interval ${syncInterval ?? 'left at its default'}; 1,000 publishes under way; pull consumers, 2,000 messages at once, an acknowledgement for all before it every 200; core NATS for QoS 0`,
     messagesMax: 200_000,
-    missing: () => installed(COMMAND, 'nats-server'),
+    missing: (mayInstall) => missingProgram(COMMAND, 'nats-server', mayInstall),
     version,
     start: (workDirectory) =>
       ServerProcess.start(workDirectory, async (directory) => {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib'
-import { installed } from '../servers/debian-package.js'
+import { missingProgram } from '../servers/debian-package.js'
 import { freePort } from '../servers/free-port.js'
 import { ServerProcess } from '../servers/server-process.js'
 import {
@@ -34,11 +34,9 @@ export const rabbitmq: System = {
   setup:
     'a quorum queue for each subscriber, one node; publisher confirms, 1,000 unconfirmed; prefetch 1,000, an acknowledgement for all before it every 200; a classic queue without acknowledgements for QoS 0',
   messagesMax: 100_000,
-  missing: () => installed(COMMAND, 'rabbitmq-server'),
+  missing: (mayInstall) => missingProgram(COMMAND, 'rabbitmq-server', mayInstall),
   version: () =>
-    execFileSync('sh', ['-c', "dpkg-query -W -f 'RabbitMQ ${Version}' rabbitmq-server || echo RabbitMQ"], {
-      encoding: 'utf8',
-    }).trim(),
+    execFileSync('dpkg-query', ['--show', 'rabbitmq-server'], { encoding: 'utf8' }).trim().replace('\t', ' '),
   start: (workDirectory) =>
     ServerProcess.start(workDirectory, async (directory) => {
       const port = await freePort()

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createClient, RESP_TYPES } from 'redis'
-import { installed } from '../servers/debian-package.js'
+import { missingProgram } from '../servers/debian-package.js'
 import { freePort } from '../servers/free-port.js'
 import { ServerProcess } from '../servers/server-process.js'
 import {
@@ -35,7 +35,7 @@ function redis(name: string, appendfsync: string, durability: string): System {
     durability,
     setup: `append-only file, appendfsync ${appendfsync}; node-redis, which pipelines, 1,000 commands under way; a group for each subscriber, reads of up to 1,000 entries, one XACK for each read; publish and subscribe for QoS 0; a stream for each topic`,
     messagesMax: 200_000,
-    missing: () => installed('redis-server', 'redis-server'),
+    missing: (mayInstall) => missingProgram('redis-server', 'redis-server', mayInstall),
     version: () => execFileSync('redis-server', ['--version'], { encoding: 'utf8' }).split(' sha')[0]!,
     start: (workDirectory) =>
       ServerProcess.start(workDirectory, async (directory) => {

@@ -14,8 +14,8 @@ export interface System {
   readonly messagesMax?: number
   /** Workloads that it cannot do, with the reason. */
   readonly cannot?: Readonly<Record<string, string>>
-  /** Why it cannot be measured here and what to do about it; undefined: it can. Installs what is missing where that is possible. */
-  missing(): string | undefined
+  /** Why it cannot be measured here and what to do about it; undefined: it can. Installs what is missing where it may and can. */
+  missing(mayInstall: boolean): string | undefined
   /** Name and version of the server's program. */
   version(): string
   /** Starts a server with an empty data directory below `workDirectory`, on free ports of the loopback. */

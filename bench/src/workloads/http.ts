@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { Figure } from '../figure.js'
-import { installed } from '../servers/debian-package.js'
+import { missingProgram } from '../servers/debian-package.js'
 import { ServerProcess } from '../servers/server-process.js'
 import { BROKER_MAIN, nodeArgs } from '../systems/gomq.js'
 import { apacheBench } from './apache-bench.js'
@@ -42,9 +42,9 @@ async function post(
   system: string,
   suffix: '' | ' -k',
   level: Level,
-  { workDirectory, messages, messageBytes }: WorkloadContext,
+  { workDirectory, messages, messageBytes, mayInstall }: WorkloadContext,
 ): Promise<Figure> {
-  const reason = installed('ab', 'apache2-utils')
+  const reason = missingProgram('ab', 'apache2-utils', mayInstall)
   if (reason !== undefined) throw new Error(reason)
   const requests = Math.min(messages, REQUESTS_MAX)
   const server = await (system === 'floor' ? startBare(workDirectory) : startBroker(workDirectory))

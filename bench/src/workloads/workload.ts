@@ -26,5 +26,7 @@ export interface WorkloadContext {
   readonly timeLimitSec: number
   /** Of JSON messages; undefined: messages that say nothing, uncompressed. */
   readonly compression: 'none' | 'deflate' | undefined
+  /** Whether programs that are missing may be installed. */
+  readonly mayInstall: boolean
   onProgress(done: number, total: number): void
 }
