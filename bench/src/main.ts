@@ -5,7 +5,7 @@ import { describeMachine } from './machine.js'
 import { type Options, parseOptions } from './options.js'
 import { renderPage } from './report/page.js'
 import { clearProgress, showProgress } from './report/progress.js'
-import { toResults } from './report/results.js'
+import { type Results, toResults } from './report/results.js'
 import { comparisonTable } from './report/table.js'
 import type { Row } from './state/state-context.js'
 import { STATE_WORKLOADS } from './state/state-workloads.js'
@@ -86,11 +86,12 @@ for (const workload of chosen) {
     process.stdout.write(`${workload.name}, ${comparison.messageBytes} B: ${workload.about}\n\n`)
     process.stdout.write(`${comparisonTable(comparison, measured)}\n`)
     comparisons.push(comparison)
+    // A run takes long: what it has found so far is not lost if it ends early.
+    saveResults()
   }
 }
 
-const results = toResults({ machine, options, systems: measured, missing, comparisons, tables })
-if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`)
+const results = saveResults()
 if (options.report) {
   const folder = fileURLToPath(new URL('../../docs/benchmarks/', import.meta.url))
   rmSync(folder, { recursive: true, force: true })
@@ -100,6 +101,12 @@ if (options.report) {
 }
 const failed = comparisons.flatMap(({ gaps }) => gaps).filter(({ reason }) => reason.startsWith('failed:'))
 process.exit(failed.length > 0 ? 1 : 0)
+
+function saveResults(): Results {
+  const all = toResults({ machine, options, systems: measured, missing, comparisons, tables })
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`)
+  return all
+}
 
 async function runOnState(name: string, { logBytes, entries, dataDirectory, made }: Options): Promise<Row[]> {
   const rows = await STATE_WORKLOADS[name]!({

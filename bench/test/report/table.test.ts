@@ -1,41 +1,7 @@
 import { expect, test } from 'vitest'
-import { type Comparison, compare, middleOf } from '../../src/compare.js'
-import type { Figure } from '../../src/figure.js'
-import { renderPage } from '../../src/report/page.js'
 import { comparisonTable, markdownTable } from '../../src/report/table.js'
 import { summarize } from '../../src/statistics.js'
-import type { System } from '../../src/systems/system.js'
-import type { Workload, WorkloadContext } from '../../src/workloads/workload.js'
-
-const SYSTEMS = [
-  { name: 'floor', role: 'floor' },
-  { name: 'gomq', role: 'gomq' },
-  { name: 'slow', role: 'peer' },
-  { name: 'fast', role: 'peer' },
-] as const
-
-function figureOf(system: string, ratePerSec: number, more: Partial<Figure> = {}): Figure {
-  return {
-    workload: 'publish',
-    system,
-    durability: 'none',
-    messages: 1000,
-    messageBytes: 100,
-    ratePerSec,
-    ratesPerSec: [ratePerSec],
-    clientCpuUs: 1,
-    serverCpuUs: 2,
-    serverRssMiB: 3,
-    serverRssGrowthMiB: 0,
-    lost: 0,
-    duplicated: 0,
-    ...more,
-  }
-}
-
-function comparisonOf(by: Comparison['by'], figures: readonly Figure[], gaps: Comparison['gaps'] = []): Comparison {
-  return { workload: 'publish', about: 'it publishes', by, messageBytes: 100, figures, gaps }
-}
+import { comparisonOf, figureOf, SYSTEMS } from '../support/figures.js'
 
 /** The cells of a column, by system. */
 function columnOf(table: string, column: string): Record<string, string> {
@@ -80,68 +46,4 @@ test('columns that say nothing are left out, and losses are shown only where the
   const lossy = comparisonTable(comparisonOf('rate', [figureOf('gomq', 1, { lost: 7 })]), SYSTEMS)
   expect(exact).not.toContain('lost')
   expect(columnOf(lossy, 'lost')).toEqual({ gomq: '7' })
-})
-
-test('of several runs the one in the middle is shown, with all rates and the most that was lost', () => {
-  const runs = [figureOf('gomq', 30, { lost: 1 }), figureOf('gomq', 10), figureOf('gomq', 20, { serverCpuUs: 9 })]
-  const middle = middleOf(runs, 'rate')
-  expect(middle).toMatchObject({ ratePerSec: 20, ratesPerSec: [30, 10, 20], lost: 1, serverCpuUs: 9 })
-})
-
-test('systems take turns; one that fails is left out with its reason, and the others go on', async () => {
-  const order: string[] = []
-  const workload: Workload = {
-    name: 'publish',
-    about: 'it publishes',
-    by: 'rate',
-    cannot: ({ name }) => (name === 'floor' ? 'it is a floor' : undefined),
-    run: async ({ name }) => {
-      order.push(name)
-      if (name === 'slow') throw new Error('too slow\n  by far')
-      return [figureOf(name, order.length)]
-    },
-  }
-  const missing = new Map([['fast', 'not installed']])
-  const systems = SYSTEMS as unknown as System[]
-  const context = { messageBytes: 100 } as WorkloadContext
-  const { figures, gaps } = await compare(
-    workload,
-    [...systems, { name: 'other' } as System],
-    missing,
-    2,
-    () => context,
-  )
-  expect(order).toEqual(['gomq', 'slow', 'other', 'gomq', 'other'])
-  expect(figures.map(({ system, ratesPerSec }) => [system, ratesPerSec])).toEqual([
-    ['gomq', [1, 4]],
-    ['other', [3, 5]],
-  ])
-  expect(gaps.map(({ system, reason }) => [system, reason])).toEqual([
-    ['floor', 'it is a floor'],
-    ['fast', 'not installed'],
-    ['slow', 'failed: too slow; by far'],
-  ])
-})
-
-test('the page of a run shows each picture that it writes, and no other', () => {
-  const latency = summarize([1, 2, 3])
-  const files = renderPage(
-    {
-      machine: { commit: 'c0ffee', node: 'v20', cpu: 'cpu', cores: 2, memoryGiB: 4, fdatasyncUs: 250 },
-      options: { runs: 3, messages: 1000, pacedSec: 1 },
-      systems: SYSTEMS.map((system) => ({ ...system, durability: 'none', setup: 'as it comes', version: '1' })),
-      comparisons: [
-        comparisonOf('rate', [figureOf('gomq', 5), figureOf('fast', 2)]),
-        comparisonOf('p99', [figureOf('gomq', 5, { workload: 'latency 1000/s', latency })]),
-      ],
-      tables: {},
-    },
-    ['--report'],
-  )
-  const page = files.get('index.md')!
-  const shown = [...page.matchAll(/\]\(([\w-]+\.\w+)\)/g)].map((match) => match[1])
-  expect(new Set(shown)).toEqual(new Set([...files.keys()].filter((name) => name !== 'index.md')))
-  expect(shown).toContain('latency-1000-s-100.svg')
-  expect(page).toContain('4,000 a second')
-  expect(JSON.parse(files.get('results.json')!).machine.commit).toBe('c0ffee')
 })
