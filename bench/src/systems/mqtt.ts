@@ -43,7 +43,8 @@ class MqttConnection implements Client {
       else this.#early.push(value)
     })
     client.on('error', (error) => {
-      throw error
+      // A broker that goes on sending to one who leaves: mqtt.js answers into the closed socket.
+      if (!this.#isClosing) throw error
     })
     client.on('close', () => {
       if (!this.#isClosing) throw new Error('the broker closed the connection')
