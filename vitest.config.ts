@@ -15,6 +15,7 @@ export default defineConfig({
             'packages/*/test/**/*.test.ts',
             'apps/*/test/**/*.test.ts',
             'sim/test/**/*.test.ts',
+            'bench/test/**/*.test.ts',
             'tools/*/test/**/*.test.ts',
           ],
           // Guards against hanging, not against a busy machine.

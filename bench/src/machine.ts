@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { median } from './statistics.js'
@@ -52,14 +52,4 @@ function measureFdatasyncUs(directory: string): number {
   closeSync(fd)
   rmSync(file)
   return Math.round(median(samples))
-}
-
-/** CPU seconds that a process has used so far, and its resident bytes; zero where /proc is missing. */
-export function usageOf(pid: number): { cpuSec: number; rssBytes: number } {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-    return { cpuSec: (Number(fields[11]) + Number(fields[12])) / 100, rssBytes: Number(fields[21]) * 4096 }
-  } catch {
-    return { cpuSec: 0, rssBytes: 0 }
-  }
 }

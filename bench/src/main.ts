@@ -1,122 +1,137 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { type Comparison, compare } from './compare.js'
 import { describeMachine } from './machine.js'
-import type { Row } from './state-context.js'
-import { STATE_WORKLOADS } from './state-workloads.js'
-import { COMPRESSIBLE, type Figure, WORKLOADS } from './workloads.js'
+import { type Options, parseOptions } from './options.js'
+import { renderPage } from './report/page.js'
+import { clearProgress, showProgress } from './report/progress.js'
+import { type Results, toResults } from './report/results.js'
+import { comparisonTable } from './report/table.js'
+import type { Row } from './state/state-context.js'
+import { STATE_WORKLOADS } from './state/state-workloads.js'
+import { PEER_NAMES, systemsFor } from './systems/all.js'
+import { COMPRESSIBLE, WORKLOADS } from './workloads/all.js'
 
 const HELP = `Usage: npm run bench -- [options]
 
-Measures GoMQ with its defaults (fdatasync before every ack) beside the floor, an opaque relay, in one run.
+Measures GoMQ with its defaults (fdatasync before every ack) beside the floor, an opaque relay, and beside peers, in one run.
 
-  --workloads a,b      of: ${Object.keys(WORKLOADS).join(', ')}   (default: all)
-  --messages n         messages of one workload                    (default: 2000000)
-  --message-bytes n    bytes of one message                        (default: 100)
-  --compression how    none or deflate, of JSON messages and without the floor: publish, end-to-end, catch-up
-  --time-limit sec     for one workload of one system              (default: 300)
-  --json file          write the figures there as well
+  --workloads a,b      of: ${WORKLOADS.map(({ name }) => name).join(', ')}   (default: all)
+  --peers a,b          of: ${PEER_NAMES.join(', ')}, or what these begin with; none   (default: all)
+  --runs n             runs of each, in turn; the one in the middle is shown   (default: 3)
+  --messages n         messages of one measurement at most          (default: 2000000)
+  --message-bytes a,b  bytes of one message                         (default: 100)
+  --seconds n          for which a fixed rate is kept               (default: 10)
+  --compression how    none or deflate, of JSON messages and of GoMQ alone: publish, end-to-end, catch-up
+  --time-limit sec     for one measurement                          (default: 300)
+  --json file          write the results there as well
+  --report             write docs/benchmarks
+  --no-install         leave out peers that are not installed; otherwise root gets them from Debian
 
 Workloads about what the broker keeps, which run only when they are named: ${Object.keys(STATE_WORKLOADS).join(', ')}
 
-  --log-bytes n        bytes of the log                            (default: 10737418240)
-  --entries n          entries of the state                        (default: 100000)
+  --log-bytes n        bytes of the log                             (default: 10737418240)
+  --entries n          entries of the state                         (default: 100000)
   --data-dir path      keep the data there, for --made
   --made               --data-dir was filled by an earlier run
 `
 
-const { values } = parseArgs({
-  options: {
-    workloads: { type: 'string' },
-    messages: { type: 'string', default: '2000000' },
-    'message-bytes': { type: 'string', default: '100' },
-    compression: { type: 'string' },
-    'time-limit': { type: 'string', default: '300' },
-    json: { type: 'string' },
-    'log-bytes': { type: 'string', default: `${10 * 2 ** 30}` },
-    entries: { type: 'string', default: '100000' },
-    'data-dir': { type: 'string' },
-    made: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-})
-if (values.help) {
+// What was started ends with this process.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
+
+const options = orUsage(() => parseOptions(process.argv.slice(2)))
+if (options.help) {
   process.stdout.write(HELP)
   process.exit(0)
 }
-
-const compression = compressionOf(values.compression)
-const names = values.workloads?.split(',') ?? (compression ? COMPRESSIBLE : Object.keys(WORKLOADS))
-const known = [...Object.keys(WORKLOADS), ...Object.keys(STATE_WORKLOADS)]
+const names = options.workloads ?? (options.compression ? COMPRESSIBLE : WORKLOADS.map(({ name }) => name))
+const known = [...WORKLOADS.map(({ name }) => name), ...Object.keys(STATE_WORKLOADS)]
 const unknown = names.find((name) => !known.includes(name))
-if (unknown !== undefined) {
-  process.stderr.write(`bench: there is no workload '${unknown}'; one of: ${known.join(', ')}\n`)
-  process.exit(64)
-}
+if (unknown !== undefined) failUsage(`there is no workload '${unknown}'; one of: ${known.join(', ')}`)
 
-const workDirectory = fileURLToPath(new URL('../results/tmp', import.meta.url))
+const workDirectory = fileURLToPath(new URL(`../results/${process.pid}`, import.meta.url))
 mkdirSync(workDirectory, { recursive: true })
+process.once('exit', () => rmSync(workDirectory, { recursive: true, force: true }))
+
 const machine = describeMachine(workDirectory)
 process.stdout.write(
-  `commit ${machine.commit}, Node ${machine.node}, ${machine.cores} x ${machine.cpu}, ${machine.memoryGiB} GiB; one 300-byte append with fdatasync: ${machine.fdatasyncUs} us\n\n`,
+  `commit ${machine.commit}, Node ${machine.node}, ${machine.cores} x ${machine.cpu}, ${machine.memoryGiB} GiB; one 300-byte append with fdatasync: ${machine.fdatasyncUs} us, ${Math.round(1e6 / machine.fdatasyncUs)} a second\n\n`,
 )
 
-const figures: Figure[] = []
 const tables: Record<string, readonly Row[]> = {}
-for (const name of names) {
-  const onState = STATE_WORKLOADS[name]
-  if (onState !== undefined) {
-    tables[name] = await onState({
-      workDirectory,
-      logBytes: Number(values['log-bytes']),
-      entries: Number(values.entries),
-      dataDirectory: values['data-dir'],
-      isMade: values.made,
-      onProgress: (what, share) => {
-        if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${what} ${Math.floor(100 * share)} % `)
-      },
-    })
-    process.stdout.write(`${name}, log bytes ${values['log-bytes']}, entries ${values.entries}\n`)
-    console.table(tables[name])
-    continue
-  }
-  const context = {
-    workDirectory,
-    messages: Number(values.messages),
-    messageBytes: Number(values['message-bytes']),
-    compression,
-    timeLimitSec: Number(values['time-limit']),
-    onProgress: (done: number, total: number) => {
-      if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${Math.floor((100 * done) / total)} % `)
-    },
-  }
-  figures.push(...(await WORKLOADS[name]!(context)))
-  if (process.stderr.isTTY) process.stderr.write('\r')
+for (const name of names.filter((each) => each in STATE_WORKLOADS)) tables[name] = await runOnState(name, options)
+
+const chosen = WORKLOADS.filter(({ name }) => names.includes(name))
+const systems = chosen.length === 0 ? [] : await systemsFor(options.peers ?? PEER_NAMES).catch(failUsage)
+const measured = options.compression ? systems.filter(({ name }) => name === 'gomq') : systems
+const missing = new Map<string, string>()
+for (const system of measured) {
+  showProgress(`looking for ${system.name}`)
+  const reason = system.missing(options.mayInstall)
+  if (reason !== undefined) missing.set(system.name, reason)
 }
-rmSync(workDirectory, { recursive: true, force: true })
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ machine, figures, tables }, null, 2)}\n`)
+const comparisons: Comparison[] = []
+for (const workload of chosen) {
+  for (const messageBytes of workload.name === 'large' ? options.messageBytes.slice(0, 1) : options.messageBytes) {
+    const comparison = await compare(workload, measured, missing, options.runs, (system, run) => ({
+      ...options,
+      workDirectory,
+      messageBytes,
+      onProgress: (done, total) =>
+        showProgress(
+          `${workload.name}, ${messageBytes} B: ${system.name}, run ${run + 1} of ${options.runs}: ${Math.floor((100 * done) / total)} %`,
+        ),
+    }))
+    clearProgress()
+    process.stdout.write(`${workload.name}, ${comparison.messageBytes} B: ${workload.about}\n\n`)
+    process.stdout.write(`${comparisonTable(comparison, measured)}\n`)
+    comparisons.push(comparison)
+    // A run takes long: what it has found so far is not lost if it ends early.
+    saveResults()
+  }
+}
 
-if (figures.length === 0) process.exit(0)
-console.table(
-  figures.map((figure) => ({
-    workload: figure.workload,
-    system: figure.system,
-    'msg/s': figure.ratePerSec,
-    'p50 us': figure.p50Us ?? '',
-    'p99 us': figure.p99Us ?? '',
-    'server cpu s': figure.serverCpuSec.toFixed(1),
-    'client cpu s': figure.clientCpuSec.toFixed(1),
-    'server MiB': figure.serverRssMiB,
-    'growth MiB': figure.serverRssGrowthMiB,
-    ...(figure.storedShare !== undefined && { 'stored %': Math.round(100 * figure.storedShare) }),
-  })),
-)
-process.stdout.write(
-  `${figures[0]?.messageBytes} B messages; every ack after fdatasync; warm-up left out; one producer, one consumer, processes of their own on one machine.\n`,
-)
+const results = saveResults()
+if (options.report) {
+  const folder = fileURLToPath(new URL('../../docs/benchmarks/', import.meta.url))
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  for (const [name, text] of renderPage(results, process.argv.slice(2))) writeFileSync(`${folder}${name}`, text)
+  process.stderr.write(`bench: wrote ${folder}\n`)
+}
+const failed = comparisons.flatMap(({ gaps }) => gaps).filter(({ reason }) => reason.startsWith('failed:'))
+process.exit(failed.length > 0 ? 1 : 0)
 
-function compressionOf(text: string | undefined): 'none' | 'deflate' | undefined {
-  if (text === undefined || text === 'none' || text === 'deflate') return text
-  process.stderr.write(`bench: there is no compression '${text}'; none or deflate\n`)
-  return process.exit(64)
+function saveResults(): Results {
+  const all = toResults({ machine, options, systems: measured, missing, comparisons, tables })
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`)
+  return all
+}
+
+async function runOnState(name: string, { logBytes, entries, dataDirectory, made }: Options): Promise<Row[]> {
+  const rows = await STATE_WORKLOADS[name]!({
+    workDirectory,
+    logBytes: Number(logBytes),
+    entries: Number(entries),
+    dataDirectory,
+    isMade: made,
+    onProgress: (what, share) => showProgress(`${name}: ${what} ${Math.floor(100 * share)} %`),
+  })
+  clearProgress()
+  process.stdout.write(`${name}, log bytes ${logBytes}, entries ${entries}\n`)
+  console.table(rows)
+  return rows
+}
+
+function orUsage<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    return failUsage(error as Error)
+  }
+}
+
+function failUsage(reason: Error | string): never {
+  process.stderr.write(`bench: ${reason instanceof Error ? reason.message : reason}\n`)
+  process.exit(64)
 }

@@ -1,11 +1,46 @@
+/** What latencies look like; times in microseconds. */
+export interface LatencySummary {
+  readonly count: number
+  readonly p50Us: number
+  readonly p99Us: number
+  readonly p999Us: number
+  readonly p9999Us: number
+  readonly maxUs: number
+  /** Points of the distribution, to draw it: share of the samples, and the latency that they do not exceed. */
+  readonly curve: readonly (readonly [share: number, us: number])[]
+}
+
+/** Points of a curve for each factor of ten in the rest above it: 0 to 0.9, 0.9 to 0.99, and so on to 0.9999. */
+const POINTS_PER_DECADE = 9
+const DECADES = 4
+
 /** The value below which `fraction` of the samples lie (nearest rank); 0 without samples. */
-export function percentile(samples: readonly number[], fraction: number): number {
-  if (samples.length === 0) return 0
-  const sorted = [...samples].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))]!
+export function percentile(samples: ArrayLike<number>, fraction: number): number {
+  return percentileOfSorted(Float64Array.from(samples).sort(), fraction)
 }
 
 /** The middle of the samples. */
-export function median(samples: readonly number[]): number {
+export function median(samples: ArrayLike<number>): number {
   return percentile(samples, 0.5)
+}
+
+/** @param latenciesUs  in any order */
+export function summarize(latenciesUs: ArrayLike<number>): LatencySummary {
+  const sorted = Float64Array.from(latenciesUs).sort()
+  const at = (share: number) => Math.round(percentileOfSorted(sorted, share))
+  const shares = Array.from({ length: DECADES * POINTS_PER_DECADE + 1 }, (_, i) => 1 - 10 ** (-i / POINTS_PER_DECADE))
+  return {
+    count: sorted.length,
+    p50Us: at(0.5),
+    p99Us: at(0.99),
+    p999Us: at(0.999),
+    p9999Us: at(0.9999),
+    maxUs: at(1),
+    curve: shares.map((share) => [Number(share.toPrecision(6)), at(share)] as const),
+  }
+}
+
+function percentileOfSorted(sorted: Float64Array, fraction: number): number {
+  if (sorted.length === 0) return 0
+  return sorted[Math.max(0, Math.ceil(sorted.length * fraction) - 1)]!
 }

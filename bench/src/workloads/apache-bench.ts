@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { LatencySummary } from '../statistics.js'
 
 /** What one run of `ab` found. */
 export interface ApacheBenchResult {
   readonly ratePerSec: number
-  readonly p50Us: number
-  readonly p99Us: number
+  /** It knows whole milliseconds, and no more than these; the largest stands for what lies beyond p99. */
+  readonly latency: Omit<LatencySummary, 'count' | 'curve'>
 }
 
 /**
@@ -28,7 +29,6 @@ export async function apacheBench(
   const report = await new Promise<string>((resolve, reject) => {
     execFile('ab', [...args, '-T', 'application/json', url], (error, stdout, stderr) => {
       if (error === null) resolve(stdout)
-      else if (error.code === 'ENOENT') reject(new Error("the workload http needs 'ab'; install apache2-utils"))
       else reject(new Error(`ab failed: ${stderr || error.message}`))
     })
   })
@@ -37,9 +37,10 @@ export async function apacheBench(
   // Answers of different length count as failed there: an offset has more digits than the one before.
   const isShort = /\(Connect: 0, Receive: 0, Length: \d+, Exceptions: 0\)/.test(report) && !/Non-2xx/.test(report)
   if (failed > 0 && !isShort) throw new Error(`of ${requests} requests ${failed} failed`)
+  const shareUs = (percent: number) => 1000 * numberAfter(new RegExp(`\\n\\s+${percent}%\\s+(\\d+)`))
+  const maxUs = shareUs(100)
   return {
     ratePerSec: numberAfter(/Requests per second:\s+([\d.]+)/),
-    p50Us: 1000 * numberAfter(/\n\s+50%\s+(\d+)/),
-    p99Us: 1000 * numberAfter(/\n\s+99%\s+(\d+)/),
+    latency: { p50Us: shareUs(50), p99Us: shareUs(99), p999Us: maxUs, p9999Us: maxUs, maxUs },
   }
 }

@@ -1,5 +1,4 @@
 import { memory } from './memory.js'
-import { replication } from './replication.js'
 import { restart } from './restart.js'
 import { snapshotPauses } from './snapshot-pauses.js'
 import type { Row, StateContext } from './state-context.js'
@@ -11,5 +10,4 @@ export const STATE_WORKLOADS: Readonly<Record<string, (context: StateContext) =>
   'snapshot-pauses': snapshotPauses,
   memory,
   'write-amplification': writeAmplification,
-  replication,
 }

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { median } from '../statistics.js'
 import { BrokerRun } from './broker-run.js'
 import { fillLog, fillState } from './fill.js'
 import type { Row, StateContext } from './state-context.js'
-import { median } from './statistics.js'
 
 /** Starts of each kind. */
 const STARTS = 7

@@ -1,13 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { WorkerReport, WorkerTask } from './worker-task.js'
+import type { WorkerOrder, WorkerReport, WorkerResult, WorkerTask } from './worker-task.js'
 
-/** A producer or consumer in a process of its own. */
+/** A producer, or consumers, in a process of its own. */
 export class WorkerProcess {
   readonly #child: ChildProcess
   readonly #ready: Promise<void>
   /** What the worker measured; rejects if it ends without a result. */
-  readonly done: Promise<Extract<WorkerReport, { kind: 'done' }>>
+  readonly done: Promise<WorkerResult>
 
   constructor(task: WorkerTask, onProgress: (messages: number) => void) {
     const profileArgs = process.env['GOMQ_BENCH_WORKER_ARGS']?.split(' ') ?? []
@@ -15,26 +15,23 @@ export class WorkerProcess {
       execArgv: profileArgs,
     })
     let ready = () => {}
-    this.#ready = new Promise((resolve) => {
-      ready = resolve
-    })
+    this.#ready = new Promise((resolve) => (ready = resolve))
     this.done = new Promise((resolve, reject) => {
       this.#child.on('message', (message: WorkerReport) => {
         if (message.kind === 'ready') ready()
         if (message.kind === 'progress') onProgress(message.messages)
         if (message.kind === 'done') resolve(message)
       })
-      this.#child.once('exit', (code) => {
-        ready()
-        reject(new Error(`the ${task.role} worker ended with code ${code} before it was done`))
-      })
+      this.#child.once('exit', (code) =>
+        reject(new Error(`the worker (${task.kind}, ${task.system}) ended with code ${code} before it was done`)),
+      )
     })
     this.done.catch(() => {})
   }
 
-  /** Waits until the worker is connected. */
-  get ready(): Promise<void> {
-    return this.#ready
+  /** Waits until the worker is connected. @throws Error  it ended before */
+  async ready(): Promise<void> {
+    await Promise.race([this.#ready, this.done])
   }
 
   /** Ends it, done or not. */
@@ -42,8 +39,9 @@ export class WorkerProcess {
     this.#child.kill('SIGKILL')
   }
 
-  /** Lets a waiting producer begin. */
-  start(): void {
-    this.#child.send('start')
+  /** Lets a waiting worker begin, or tells a consumer that nothing more is published. */
+  order(order: WorkerOrder): void {
+    // One that is done has gone and needs no orders.
+    if (this.#child.connected) this.#child.send(order, () => undefined)
   }
 }

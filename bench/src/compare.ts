@@ -1,0 +1,73 @@
+import type { Figure, Gap } from './figure.js'
+import { median } from './statistics.js'
+import type { System } from './systems/system.js'
+import type { Workload, WorkloadContext } from './workloads/workload.js'
+
+/** What came of one workload. */
+export interface Comparison {
+  readonly workload: string
+  /** What the figures say. */
+  readonly about: string
+  /** What is compared. */
+  readonly by: Workload['by']
+  readonly messageBytes: number
+  readonly figures: readonly Figure[]
+  readonly gaps: readonly Gap[]
+}
+
+/**
+ * Runs a workload on each system in turn, and all of that `runs` times, so that what the machine does meanwhile hits all alike. A system that fails
+ * has a gap with the reason; the others go on.
+ * @param missing  reasons of systems that cannot be measured here, by name
+ */
+export async function compare(
+  workload: Workload,
+  systems: readonly System[],
+  missing: ReadonlyMap<string, string>,
+  runs: number,
+  contextOf: (system: System, run: number) => WorkloadContext,
+): Promise<Comparison> {
+  const gaps: Gap[] = []
+  const figures = new Map<string, Figure[]>()
+  const isOut = new Set<string>()
+  const leaveOut = (system: System, reason: string) => {
+    isOut.add(system.name)
+    gaps.push({ workload: workload.name, system: system.name, reason })
+  }
+  for (const system of systems) {
+    const reason = missing.get(system.name) ?? system.cannot?.[workload.name] ?? workload.cannot?.(system)
+    if (reason !== undefined) leaveOut(system, reason)
+  }
+  let messageBytes = 0
+  for (let run = 0; run < runs; run++) {
+    for (const system of systems) {
+      if (isOut.has(system.name)) continue
+      const context = contextOf(system, run)
+      messageBytes ||= context.messageBytes
+      try {
+        for (const figure of await workload.run(system, context)) {
+          messageBytes = figure.messageBytes
+          const key = `${figure.workload} ${figure.system}`
+          figures.set(key, [...(figures.get(key) ?? []), figure])
+        }
+      } catch (error) {
+        leaveOut(system, `failed: ${(error as Error).message.trim().replaceAll(/\s*\n\s*/g, '; ')}`)
+      }
+    }
+  }
+  const merged = [...figures.values()].map((each) => middleOf(each, workload.by))
+  const { name, about, by } = workload
+  return { workload: name, about, by, messageBytes, figures: merged, gaps }
+}
+
+/** The run in the middle, by what the workload compares, with the rates of all and the worst of what was lost. */
+export function middleOf(figures: readonly Figure[], by: Workload['by']): Figure {
+  const keyOf = (figure: Figure) => (by === 'rate' ? figure.ratePerSec : (figure.latency?.p99Us ?? 0))
+  const middle = median(figures.map(keyOf))
+  return {
+    ...figures.find((figure) => keyOf(figure) === middle)!,
+    ratesPerSec: figures.map(({ ratePerSec }) => ratePerSec),
+    lost: Math.max(...figures.map(({ lost }) => lost)),
+    duplicated: Math.max(...figures.map(({ duplicated }) => duplicated)),
+  }
+}

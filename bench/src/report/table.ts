@@ -1,0 +1,87 @@
+import type { Comparison } from '../compare.js'
+import type { Figure } from '../figure.js'
+import type { System } from '../systems/system.js'
+
+/** Cells by the title of their column. */
+type Cells = Readonly<Record<string, string>>
+
+/** A comparison as a table in Markdown, which is legible on a terminal as it is; below it the systems that are not in it. */
+export function comparisonTable(comparison: Comparison, systems: readonly Pick<System, 'name' | 'role'>[]): string {
+  const cases = [...new Set(comparison.figures.map(({ workload: name }) => name))]
+  const rows = cases.flatMap((name) =>
+    rowsOf(
+      comparison.figures.filter((figure) => figure.workload === name),
+      comparison.by,
+      systems,
+    ),
+  )
+  const notes = comparison.gaps.map(({ system, reason }) => `- \`${system}\`: ${reason}`)
+  const gapRows = comparison.gaps.map(({ system }) => ({ case: comparison.workload, system, acks: '-', 'msg/s': '-' }))
+  return [markdownTable([...rows, ...gapRows]), ...(notes.length > 0 ? ['', ...notes] : []), ''].join('\n')
+}
+
+/** Rows with the same columns, as far as one of them has something to say, aligned. */
+export function markdownTable(rows: readonly Cells[]): string {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((column) =>
+    rows.some((row) => (row[column] ?? '') !== ''),
+  )
+  const widths = columns.map((column) => Math.max(column.length, ...rows.map((row) => (row[column] ?? '').length)))
+  const isNumber = columns.map((column) => rows.every((row) => /^[-\d.,]*$/.test(row[column] ?? '')))
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, i) => (isNumber[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join(' | ')} |`
+  const rule = `|${widths.map((width, i) => `${'-'.repeat(width + 1)}${isNumber[i] ? ':' : '-'}`).join('|')}|`
+  return [line(columns), rule, ...rows.map((row) => line(columns.map((column) => row[column] ?? '')))].join('\n')
+}
+
+/** A ratio to the best of some figures: of rates the highest, of latencies the lowest. Empty where there is nothing to compare with. */
+export function ratioTo(figure: Figure, others: readonly Figure[], by: Comparison['by']): string {
+  const keyOf = (each: Figure) => (by === 'rate' ? each.ratePerSec : each.latency!.p99Us)
+  if (others.length === 0) return ''
+  const best = by === 'rate' ? Math.max(...others.map(keyOf)) : Math.min(...others.map(keyOf))
+  const ratio = keyOf(figure) / best
+  return Number.isFinite(ratio) ? ratio.toLocaleString('en-US', { maximumSignificantDigits: 3 }) : ''
+}
+
+function rowsOf(
+  figures: readonly Figure[],
+  by: Comparison['by'],
+  systems: readonly Pick<System, 'name' | 'role'>[],
+): Cells[] {
+  const systemOf = (figure: Figure) => systems.find(({ name }) => name === figure.system)!
+  const ofRole = (role: System['role']) => figures.filter((figure) => systemOf(figure).role === role)
+  const what = by === 'rate' ? 'rate' : 'p99'
+  const hasLoss = figures.some(({ lost, duplicated }) => lost + duplicated > 0)
+  return figures.map((figure) => ({
+    case: figure.workload,
+    system: figure.system,
+    acks: figure.durability,
+    messages: grouped(figure.messages),
+    'msg/s': grouped(figure.ratePerSec),
+    [`${what} / floor`]: ratioTo(figure, ofRole('floor'), by),
+    [`${what} / best peer`]: ratioTo(figure, ofRole('peer'), by),
+    ...latencyCells(figure),
+    'client us/msg': figure.clientCpuUs === 0 ? '' : figure.clientCpuUs.toFixed(1),
+    'broker us/msg': figure.serverCpuUs.toFixed(1),
+    'broker MiB': grouped(figure.serverRssMiB),
+    'growth MiB': grouped(figure.serverRssGrowthMiB),
+    ...(hasLoss && { lost: grouped(figure.lost), twice: grouped(figure.duplicated) }),
+    ...(figure.storedShare !== undefined && { 'stored %': `${Math.round(100 * figure.storedShare)}` }),
+  }))
+}
+
+function latencyCells({ latency, ackLatency }: Figure): Cells {
+  if (latency === undefined) return {}
+  const { p50Us, p99Us, p999Us, p9999Us } = latency
+  return {
+    'p50 us': grouped(p50Us),
+    'p99 us': grouped(p99Us),
+    'p99.9 us': grouped(p999Us),
+    'p99.99 us': grouped(p9999Us),
+    ...(ackLatency && { 'ack p50 us': grouped(ackLatency.p50Us), 'ack p99 us': grouped(ackLatency.p99Us) }),
+  }
+}
+
+/** With commas between thousands. */
+export function grouped(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
+}

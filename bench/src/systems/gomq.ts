@@ -1,0 +1,91 @@
+import { fileURLToPath } from 'node:url'
+import { connect, type GomqClient, type ConnectOptions as GomqOptions } from '@gomq/client'
+import { ServerProcess } from '../servers/server-process.js'
+import { type Client, type ConnectOptions, type ConsumeJob, type PublishJob, type System, TOPIC } from './system.js'
+
+/** Publishes between two looks at the buffer, so that pacing costs no promise a message. */
+const PACE_EVERY = 256
+/** The machine may be slow: nothing is given up. */
+const PATIENT: GomqOptions = { connectTimeoutMs: 60_000, requestTimeoutMs: 600_000, publishTimeoutMs: 600_000 }
+
+/** The program of the built broker. */
+export const BROKER_MAIN: string = fileURLToPath(new URL('../bin/gomq.js', import.meta.resolve('@gomq/broker')))
+
+/** GoMQ with its defaults. */
+export const gomq: System = {
+  name: 'gomq',
+  role: 'gomq',
+  durability: 'fdatasync before ack',
+  setup: 'defaults; the client paces itself by `writable()`, and acknowledges as its loop advances',
+  missing: () => undefined,
+  version: () => 'GoMQ of this commit',
+  start: (workDirectory) =>
+    ServerProcess.start(workDirectory, (directory) => ({
+      command: process.execPath,
+      args: [...nodeArgs(), BROKER_MAIN, '--data-dir', directory, '--tcp', '127.0.0.1:0', '--http', 'off'],
+      env: { GOMQ_LOG_LEVEL: 'warn' },
+      ready: / ready .*tcp=(\S+)/,
+    })),
+  prepare: prepareGomq,
+  connect: connectGomq,
+}
+
+/** Flags of Node for servers of ours: to profile them. */
+export function nodeArgs(): readonly string[] {
+  return process.env['GOMQ_BENCH_NODE_ARGS']?.split(' ') ?? []
+}
+
+/** Lets each subscriber come and go. @param address  host:port, of several brokers with commas */
+export async function prepareGomq(
+  address: string,
+  { subscribers, filter }: Parameters<System['prepare']>[1],
+): Promise<void> {
+  for (const clientId of subscribers) {
+    const mq = await connect(urlsOf(address), { ...PATIENT, clientId })
+    await mq.subscribe(filter, { name: 'bench', from: 'new' })
+    await mq.close()
+  }
+}
+
+/** A connection to GoMQ. */
+export async function connectGomq(address: string, { clientId, compression }: ConnectOptions): Promise<Client> {
+  const mq = await connect(urlsOf(address), { ...PATIENT, clientId, compression: compression ?? 'none' })
+  return {
+    publishAll: (job) => publishAll(mq, job),
+    publish: async (value) => void (await mq.publish(TOPIC, value, { qos: 1 })),
+    consume: (job) => consume(mq, job),
+    close: () => mq.close(),
+  }
+}
+
+async function publishAll(mq: GomqClient, job: PublishJob): Promise<void> {
+  const options = { qos: job.qos }
+  await new Promise<void>((resolve, reject) => {
+    let acked = 0
+    const onAck = () => {
+      job.onAcked(1)
+      if (++acked === job.count) resolve()
+    }
+    const publish = async () => {
+      for (let i = 0; i < job.count; i++) {
+        mq.publish(job.topicAt(i), job.valueAt(i), options).then(onAck, reject)
+        if (i % PACE_EVERY === 0) await mq.writable()
+      }
+    }
+    publish().catch(reject)
+  })
+}
+
+async function consume(mq: GomqClient, job: ConsumeJob): Promise<void> {
+  const durable = { qos: 1, name: 'bench', ack: 'auto' } as const
+  const subscription = await mq.subscribe(TOPIC, job.qos === 1 ? durable : { qos: 0 })
+  const receive = async () => {
+    for await (const message of subscription) job.onMessage(message.bytes)
+  }
+  // A failure ends the worker, as a rejection that nobody handles does.
+  void receive()
+}
+
+function urlsOf(address: string): string[] {
+  return address.split(',').map((each) => `gomq://${each}`)
+}

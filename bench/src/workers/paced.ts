@@ -1,0 +1,39 @@
+import { summarize } from '../statistics.js'
+import { startMetronome } from './metronome.js'
+import { OpenLoop } from './open-loop.js'
+import { connectTo, type Measured } from './produce.js'
+import { RateMeter, WARM_UP_SHARE } from './rate-meter.js'
+import { nowUs, timedValue } from './values.js'
+import type { PacedTask, WorkerTask } from './worker-task.js'
+
+/** Time for the thread that beats to come up. */
+const LEAD_US = 100_000
+
+/** Publishes at a fixed rate; latency is from when a message should have been sent to its acknowledgement. */
+export async function publishPaced(task: WorkerTask & PacedTask, begun: () => Promise<void>): Promise<Measured> {
+  const client = await connectTo(task, 'producer-0')
+  const { messages, ratePerSec } = task
+  const schedule = new OpenLoop(ratePerSec)
+  const meter = new RateMeter(messages)
+  const latenciesUs = new Float64Array(messages)
+  await begun()
+  const startUs = nowUs() + LEAD_US
+  let sent = 0
+  await new Promise<void>((resolve, reject) => {
+    const send = (index: number) => {
+      const dueUs = startUs + schedule.dueUs(index)
+      client.publish(timedValue(task.messageBytes, index, dueUs)).then(() => {
+        latenciesUs[index] = nowUs() - dueUs
+        meter.add(1)
+        if (meter.isDone) resolve()
+      }, reject)
+    }
+    const sendDue = () => {
+      const due = Math.min(messages, schedule.dueCount(nowUs() - startUs))
+      while (sent < due) send(sent++)
+    }
+    startMetronome({ ratePerSec, messages, startUs }, sendDue).catch(reject)
+  })
+  await client.close()
+  return { ratePerSec: meter.ratePerSec, latency: summarize(latenciesUs.subarray(messages * WARM_UP_SHARE)) }
+}

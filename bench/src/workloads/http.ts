@@ -1,0 +1,96 @@
+import { fileURLToPath } from 'node:url'
+import type { Figure } from '../figure.js'
+import { missingProgram } from '../servers/debian-package.js'
+import { ServerProcess } from '../servers/server-process.js'
+import { BROKER_MAIN, nodeArgs } from '../systems/gomq.js'
+import { apacheBench } from './apache-bench.js'
+import type { Workload, WorkloadContext } from './workload.js'
+
+const REQUESTS_MAX = 20_000
+
+interface Level {
+  readonly name: string
+  /** Fields of the body that say so. */
+  readonly fields: object
+  readonly durability: string
+}
+
+/** Three levels of promise of `POST /pub`, the same message each. */
+const LEVELS: readonly Level[] = [
+  { name: 'qos 0', fields: { qos: 0 }, durability: 'none' },
+  { name: 'retain', fields: { qos: 0, retain: true }, durability: 'stored later' },
+  { name: 'qos 1 + retain', fields: { qos: 1, retain: true }, durability: 'fdatasync before answer' },
+]
+
+/** `POST /pub`, ten at a time, with a connection for each request and with connections that are kept. */
+export const http: Workload = {
+  name: 'http',
+  about: '`POST /pub` by `ab`, ten at a time, at three levels of promise; requests a second',
+  by: 'rate',
+  cannot: ({ name }) =>
+    name === 'gomq' || name === 'floor' ? undefined : 'only GoMQ alone and a bare HTTP server are measured',
+  run: async (system, context) => {
+    const figures: Figure[] = []
+    for (const suffix of ['', ' -k'] as const)
+      for (const level of LEVELS) figures.push(await post(system.name, suffix, level, context))
+    return figures
+  },
+}
+
+/** The floor answers each level alike; it is measured beside each, so that the ratios are of one moment. */
+async function post(
+  system: string,
+  suffix: '' | ' -k',
+  level: Level,
+  { workDirectory, messages, messageBytes, mayInstall }: WorkloadContext,
+): Promise<Figure> {
+  const reason = missingProgram('ab', 'apache2-utils', mayInstall)
+  if (reason !== undefined) throw new Error(reason)
+  const requests = Math.min(messages, REQUESTS_MAX)
+  const server = await (system === 'floor' ? startBare(workDirectory) : startBroker(workDirectory))
+  try {
+    const body = JSON.stringify({ topic: 'bench/http', body: 'x'.repeat(messageBytes), ...level.fields })
+    const url = `http://${server.address}/pub`
+    const isKept = suffix === ' -k'
+    await apacheBench(url, body, Math.ceil(requests / 10), isKept, workDirectory)
+    const before = server.usage()
+    const { latency, ...rest } = await apacheBench(url, body, requests, isKept, workDirectory)
+    const after = server.usage()
+    const ratePerSec = Math.round(rest.ratePerSec)
+    return {
+      workload: `http${suffix} ${level.name}`,
+      system,
+      durability: system === 'floor' ? 'none' : level.durability,
+      messages: requests,
+      messageBytes,
+      ratePerSec,
+      ratesPerSec: [ratePerSec],
+      latency: { count: requests, ...latency, curve: [] },
+      clientCpuUs: 0,
+      serverCpuUs: Math.round((1e6 * (after.cpuSec - before.cpuSec)) / requests),
+      serverRssMiB: Math.round(after.rssBytesMax / 2 ** 20),
+      serverRssGrowthMiB: 0,
+      lost: 0,
+      duplicated: 0,
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+function startBroker(workDirectory: string): Promise<ServerProcess> {
+  return ServerProcess.start(workDirectory, (directory) => ({
+    command: process.execPath,
+    args: [...nodeArgs(), BROKER_MAIN, '--data-dir', directory, '--tcp', '127.0.0.1:0', '--http', '127.0.0.1:0'],
+    env: { GOMQ_LOG_LEVEL: 'warn' },
+    ready: / ready .*http=(\S+)/,
+  }))
+}
+
+function startBare(workDirectory: string): Promise<ServerProcess> {
+  return ServerProcess.start(workDirectory, () => ({
+    command: process.execPath,
+    args: [fileURLToPath(new URL('../servers/bare-http.js', import.meta.url))],
+    ready: / ready .*http=(\S+)/,
+  }))
+}

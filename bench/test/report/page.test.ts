@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { renderPage } from '../../src/report/page.js'
+import { summarize } from '../../src/statistics.js'
+import { comparisonOf, figureOf, SYSTEMS } from '../support/figures.js'
+
+test('the page of a run shows each picture that it writes, and no other', () => {
+  const latency = summarize([1, 2, 3])
+  const files = renderPage(
+    {
+      machine: { commit: 'c0ffee', node: 'v20', cpu: 'cpu', cores: 2, memoryGiB: 4, fdatasyncUs: 250 },
+      options: { runs: 3, messages: 1000, pacedSec: 1 },
+      systems: SYSTEMS.map((system) => ({ ...system, durability: 'none', setup: 'as it comes', version: '1' })),
+      comparisons: [
+        comparisonOf('rate', [figureOf('gomq', 5), figureOf('fast', 2)]),
+        comparisonOf('p99', [figureOf('gomq', 5, { workload: 'latency 1000/s', latency })]),
+      ],
+      tables: {},
+    },
+    ['--report'],
+  )
+  const page = files.get('index.md')!
+  const shown = [...page.matchAll(/\]\(([\w-]+\.\w+)\)/g)].map((match) => match[1])
+  expect(new Set(shown)).toEqual(new Set([...files.keys()].filter((name) => name !== 'index.md')))
+  expect(shown).toContain('latency-1000-s-100.svg')
+  expect(page).toContain('4,000 a second')
+  expect(JSON.parse(files.get('results.json')!).machine.commit).toBe('c0ffee')
+})
