@@ -92,10 +92,10 @@ export class BrokerRun {
     return askProbe(this.#child, kind)
   }
 
-  /** Waits for a line of the broker's log, one that came already included. */
-  async logged(message: string): Promise<Record<string, unknown>> {
+  /** Waits for a line of the broker's log, for the nth one with this message; those that came already count. */
+  async logged(message: string, n = 1): Promise<Record<string, unknown>> {
     for (;;) {
-      const line = this.#lines.find((each) => each['msg'] === message)
+      const line = this.allLogged(message)[n - 1]
       if (line !== undefined) return line
       await new Promise((resolve) => setTimeout(resolve, 20))
     }

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import type { ProbeAnswer, ProbeRequest } from './probe.js'
 
 /** Asks the probe in a process that was started with it. */
@@ -42,14 +41,5 @@ export class IdleLoop {
 
   end(): void {
     this.#child.kill('SIGKILL')
-  }
-}
-
-/** Milliseconds that the first thread of a process was ready to run, and others ran in its place. Linux alone tells; elsewhere NaN. */
-export function waitedMs(pid: number): number {
-  try {
-    return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6
-  } catch {
-    return Number.NaN
   }
 }

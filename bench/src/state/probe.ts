@@ -1,4 +1,5 @@
 import { createHistogram, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
+import { waitedMs } from './waited.js'
 
 // Loaded into the broker before its own code (`--import`): answers what only the process itself can measure.
 
@@ -16,6 +17,8 @@ export type ProbeAnswer =
       readonly p99Ms: number
       readonly p999Ms: number
       readonly maxMs: number
+      /** The longest, less what the thread was ready to run in it while others ran. Linux alone tells; elsewhere NaN. */
+      readonly ownMaxMs: number
       /** Pauses of the garbage collector, and the longest of each kind: 1 young, 4 full, 8 incremental, 16 weak callbacks. */
       readonly gcCount: number
       readonly gcMaxMs: number
@@ -27,6 +30,23 @@ const RESOLUTION_MS = 1
 let delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
 let collections = createHistogram()
 let longestByKind: Record<string, number> = {}
+let ownMaxMs = 0
+let ticker: NodeJS.Timeout | undefined
+
+/** Looks each millisecond at how late it is, and for how long of that others had the core. */
+function watchOwn(): void {
+  clearInterval(ticker)
+  ownMaxMs = 0
+  let lastMs = performance.now()
+  let lastWaitedMs = waitedMs(process.pid)
+  const tick = () => {
+    const [nowMs, nowWaitedMs] = [performance.now(), waitedMs(process.pid)]
+    ownMaxMs = Math.max(ownMaxMs, nowMs - lastMs - RESOLUTION_MS - (nowWaitedMs - lastWaitedMs))
+    lastMs = nowMs
+    lastWaitedMs = nowWaitedMs
+  }
+  ticker = setInterval(tick, RESOLUTION_MS).unref()
+}
 
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) {
@@ -48,6 +68,7 @@ function answer(request: ProbeRequest): ProbeAnswer {
     delays.enable()
     collections = createHistogram()
     longestByKind = {}
+    watchOwn()
     return { kind: 'watch' }
   }
   const beyond = (ns: number) => Math.max(0, ns / 1e6 - RESOLUTION_MS)
@@ -57,6 +78,7 @@ function answer(request: ProbeRequest): ProbeAnswer {
     p99Ms: beyond(delays.percentile(99)),
     p999Ms: beyond(delays.percentile(99.9)),
     maxMs: beyond(delays.max),
+    ownMaxMs,
     gcCount: collections.count,
     gcMaxMs: collections.max / 1e6,
     gcMaxMsByKind: longestByKind,

@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { connect } from '@gomq/client'
 import { BrokerRun } from './broker-run.js'
 import { fillRetained, PATIENT } from './fill.js'
-import { IdleLoop, waitedMs } from './idle-loop.js'
+import { IdleLoop } from './idle-loop.js'
 import type { Row, StateContext } from './state-context.js'
+import { waitedMs } from './waited.js'
 
 /** Messages of 1 KiB a second while the pauses are measured. */
 const LOAD_PER_SEC = 2_000
@@ -12,8 +13,11 @@ const LOAD_PER_SEC = 2_000
 const PORTION_MS = 10
 /** Seconds without a snapshot, to compare with. */
 const QUIET_SEC = 10
-/** Log after which a snapshot begins: it begins soon after the start, and the next when this one is written. */
+/** Log after which a snapshot begins: at this load the next begins when one is written. */
 const INTERVAL = '1MiB'
+/** Snapshots that are watched. */
+const SNAPSHOTS = 5
+const WRITTEN = 'a snapshot of the state was written'
 
 /**
  * Pauses of the broker's event loop under a moderate load: without a snapshot, while a snapshot of many entries is written, and while a new
@@ -41,9 +45,7 @@ async function quiet(directory: string): Promise<Row> {
 }
 
 async function whileWriting(directory: string): Promise<Row> {
-  return underLoad('a snapshot is written', directory, INTERVAL, (broker) =>
-    broker.logged('a snapshot of the state was written'),
-  )
+  return underLoad('snapshots are written', directory, INTERVAL, (broker) => broker.logged(WRITTEN, 1 + SNAPSHOTS))
 }
 
 async function whileSubscribing(directory: string, context: StateContext): Promise<Row> {
@@ -68,8 +70,8 @@ async function underLoad(
   try {
     const load = new AbortController()
     const loading = publishSteadily(broker.address, load.signal)
-    // The compiler has seen the code by then; the watch begins before the first snapshot does.
-    await sleep(interval === INTERVAL ? 0 : 2000)
+    // The compiler has seen the code by then, that of a snapshot too.
+    await (interval === INTERVAL ? broker.logged(WRITTEN) : sleep(2000))
     await idle.watch()
     await broker.ask('watch')
     const waitedBeforeMs = waitedMs(broker.pid)
@@ -89,6 +91,7 @@ async function underLoad(
       'p99 ms': round(pauses.p99Ms),
       'p99.9 ms': round(pauses.p999Ms),
       'max ms': round(pauses.maxMs),
+      'own max ms': round(pauses.ownMaxMs),
       'idle p99 ms': round(machine.p99Ms),
       'idle max ms': round(machine.maxMs),
       'waited s': round(waitedSec),
