@@ -1,11 +1,10 @@
 import {
-  Attribute,
-  attributesOf,
   baseOffsetOf,
   baseTimestampMsOf,
   CONTENT_TYPE_HEADER,
   decodeMsgpack,
   decodeRecord,
+  inflatedBatch,
   MSGPACK_CONTENT_TYPE,
   type Offset,
   readU32,
@@ -14,6 +13,7 @@ import {
   tableStartOf,
   topicOf,
 } from '@gomq/protocol'
+import { crc32, inflate } from '@gomq/protocol/node'
 import type { PrintableMessage } from './format.js'
 
 /** A record of a stored batch that cannot be printed, and why. */
@@ -30,16 +30,21 @@ export interface StoredControlRecord {
   readonly body: readonly unknown[]
 }
 
-/** The messages of a stored batch with their offsets. Those that compaction removed are left out. */
-export function* messagesOf(batch: Uint8Array): Generator<PrintableMessage | UnreadableRecord> {
+/** The messages of a stored batch, compressed or not, with their offsets. Those that compaction removed are left out. */
+export function* messagesOf(stored: Uint8Array): Generator<PrintableMessage | UnreadableRecord> {
+  let batch: Uint8Array
+  try {
+    batch = inflatedBatch(stored, inflate, crc32)
+  } catch (error) {
+    const base = baseOffsetOf(stored)
+    for (let i = 0; i < recordCountOf(stored); i++)
+      yield { offset: (base + i) as Offset, reason: (error as Error).message }
+    return
+  }
   const topic = topicOf(batch)
   const baseTimestampMs = baseTimestampMsOf(batch)
   for (const record of recordsOf(batch)) {
     const { offset, start, end } = record
-    if ('reason' in record) {
-      yield { offset, reason: record.reason! }
-      continue
-    }
     try {
       const { timestampDeltaMs, key, value, isText, headers } = decodeRecord(batch, start, end)
       const isPacked = !isText && headers?.[CONTENT_TYPE_HEADER] === MSGPACK_CONTENT_TYPE
@@ -76,21 +81,15 @@ interface RecordPlace {
   readonly offset: Offset
   readonly start: number
   readonly end: number
-  readonly reason?: string
 }
 
 function* recordsOf(batch: Uint8Array): Generator<RecordPlace> {
   const table = tableStartOf(batch)
   const records = recordsStartOf(batch)
   const base = baseOffsetOf(batch)
-  const isCompressed = (attributesOf(batch) & Attribute.COMPRESSION_MASK) !== 0
   let start = 0
   for (let i = 0; i < recordCountOf(batch); i++) {
     const offset = (base + i) as Offset
-    if (isCompressed) {
-      yield { offset, start: 0, end: 0, reason: 'its batch is compressed' }
-      continue
-    }
     const end = readU32(batch, table + 4 * i)
     // A hole that compaction left has no bytes.
     if (end > start) yield { offset, start: records + start, end: records + end }

@@ -1,6 +1,7 @@
 import {
   Attribute,
   BatchBuilder,
+  deflatedBatch,
   encodeMsgpack,
   epoch,
   offset,
@@ -10,7 +11,7 @@ import {
   tableStartOf,
   writeU32,
 } from '@gomq/protocol'
-import { crc32 } from '@gomq/protocol/node'
+import { crc32, deflate } from '@gomq/protocol/node'
 import { expect, test } from 'vitest'
 import { linesOf } from '../src/commands/log-dump.js'
 import { controlRecordsOf, messagesOf } from '../src/stored-records.js'
@@ -44,9 +45,18 @@ test('a record that is none is named with its offset, and the others are there',
   expect([...messagesOf(batch)]).toMatchObject([{ offset: 10, reason: expect.any(String) }, { offset: 11 }])
 })
 
-test('a compressed batch is not taken for plain records', () => {
-  const [message] = messagesOf(batchOf('a', 1 | 0x200, ['one']))
-  expect(message).toMatchObject({ offset: 10, reason: expect.stringContaining('compressed') })
+test('messages of a compressed batch are what they are of a plain one', () => {
+  const plain = batchOf('a', 1, ['one', 'x'.repeat(2000)])
+  const compressed = deflatedBatch(plain, deflate, crc32)
+  expect(compressed.byteLength).toBeLessThan(plain.byteLength)
+  expect([...messagesOf(compressed)]).toEqual([...messagesOf(plain)])
+})
+
+test('a batch that is compressed in a way that nobody knows is named, message by message', () => {
+  expect([...messagesOf(batchOf('a', 1 | 0x200, ['one', 'two']))]).toMatchObject([
+    { offset: 10, reason: expect.stringContaining('compressed') },
+    { offset: 11, reason: expect.stringContaining('compressed') },
+  ])
 })
 
 test('control records are a type, a version and a body', () => {
