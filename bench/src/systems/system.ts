@@ -82,6 +82,8 @@ export interface PublishJob {
   /** 1: acknowledged when stored. 0: handed to the socket. */
   readonly qos: 0 | 1
   topicAt(index: number): string
+  /** Whether that is the same for all. */
+  readonly isOneTopic: boolean
   valueAt(index: number): Uint8Array
   /** Called with the number of messages that have been acknowledged since the last call. */
   onAcked(count: number): void

@@ -33,6 +33,7 @@ export async function produce(task: WorkerTask & ProduceTask, begun: () => Promi
       return client.publishAll({
         count,
         qos: task.qos,
+        isOneTopic: topics.length === 1,
         topicAt: (index) => topics[(from + index) % topics.length]!,
         valueAt: (index) => valueAt(from + index),
         onAcked: (acked) => meter.add(acked),
