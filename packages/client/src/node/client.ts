@@ -1,8 +1,7 @@
 import { GomqError, type Offset } from '@gomq/protocol'
 import { crc32, deflate, inflate, systemRandom } from '@gomq/protocol/node'
-import { CLUSTER_PATIENCE_MS, PATIENCE_MS_DEFAULT } from '../session/limits.js'
+import { BULK_ROOM_SHARE, CLUSTER_PATIENCE_MS, PATIENCE_MS_DEFAULT, ROOM_SHARE } from '../session/limits.js'
 import type { PublishAck } from '../session/publish-batch.js'
-import type { PublishRequest } from '../session/publish-request.js'
 import { ClientSession } from '../session/session.js'
 import type { SubscriptionRequest, SubscriptionState } from '../session/subscription-state.js'
 import type { Waiter } from '../session/waiter.js'
@@ -169,7 +168,7 @@ export class GomqClient {
     const { signal } = options
     try {
       if (signal?.aborted) throw abortError(signal, 'publish')
-      this.#publish(this.#toRequest(topic, value, options), waiter)
+      this.#publish(topic, value, options, waiter)
     } catch (error) {
       waiter.reject(error as GomqError)
     }
@@ -187,16 +186,15 @@ export class GomqClient {
     options: PublishOptions = {},
   ): Promise<{ readonly count: number; readonly lastOffset: Offset }> {
     const port = {
-      publish: (value: unknown, waiter: Waiter<PublishAck>) =>
-        this.#publish(this.#toRequest(topic, value, options), waiter),
-      room: () => (this.#session.producer.isRoomy ? undefined : this.#room()),
+      publish: (value: unknown, waiter: Waiter<PublishAck>) => this.#publish(topic, value, options, waiter),
+      room: () => this.#room(BULK_ROOM_SHARE),
     }
     return publishAll(values, port, options.signal)
   }
 
   /** Resolves when less than a quarter of the buffer is unsettled; nothing to wait for if so. For producers that do not await each publish. */
   writable(): Promise<void> | void {
-    if (!this.#session.producer.isRoomy) return this.#room()
+    return this.#room(ROOM_SHARE)
   }
 
   /**
@@ -305,17 +303,19 @@ export class GomqClient {
     })
   }
 
-  #room(): Promise<void> {
-    return new Promise((resolve, reject) => this.#session.producer.waitForRoom({ resolve, reject }))
+  /** Resolves when there is room; undefined if there is. */
+  #room(share: number): Promise<void> | undefined {
+    const { producer } = this.#session
+    if (producer.isRoomy(share)) return undefined
+    return new Promise((resolve, reject) => producer.waitForRoom(share, { resolve, reject }))
   }
 
-  #publish(request: PublishRequest, waiter: Waiter<PublishAck>): void {
-    if (this.#session.publish(request, waiter, Date.now())) this.#flushSoon()
-  }
-
-  #toRequest(topic: string, value: unknown, options: PublishOptions): PublishRequest {
+  #publish(topic: string, value: unknown, options: PublishOptions, waiter: Waiter<PublishAck>): void {
     this.#assertOpen()
-    return this.#encoder.encode(topic, value, options)
+    // One look at the clock for each message: it is a good part of what a message costs.
+    const nowMs = Date.now()
+    const request = this.#encoder.encode(topic, value, options, nowMs)
+    if (this.#session.publish(request, waiter, nowMs)) this.#flushSoon()
   }
 
   /** Sends in a microtask what has accumulated until then. */

@@ -127,7 +127,7 @@ function compressionOption(compression: Compression): Compression {
 }
 
 function resolveWill(will: WillOptions): Will {
-  const request = new PublishEncoder(PUBLISH_TIMEOUT_MS_DEFAULT).encode(will.topic, will.value, will)
+  const request = new PublishEncoder(PUBLISH_TIMEOUT_MS_DEFAULT).encode(will.topic, will.value, will, Date.now())
   const { byteLength } = packWill(request, 1 as ProducerId, 0, crc32)
   if (byteLength > WILL_BYTES_MAX) {
     const message = `the will has ${byteLength} bytes with topic, key and headers; at most ${WILL_BYTES_MAX} are allowed`

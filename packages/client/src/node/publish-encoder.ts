@@ -25,9 +25,10 @@ export class PublishEncoder {
 
   /**
    * One message, encoded.
+   * @param nowMs  its time, where the application gives none
    * @throws GomqError INVALID_TOPIC, NOT_AUTHORIZED, INVALID_ARGUMENT, MESSAGE_TOO_LARGE, LIMIT_EXCEEDED  what the broker would refuse
    */
-  encode(topic: string, value: unknown, options: PublishOptions): PublishRequest {
+  encode(topic: string, value: unknown, options: PublishOptions, nowMs: number): PublishRequest {
     // Producers mostly publish to the topic they published to before.
     if (topic !== this.#lastTopic) {
       validateTopicName(topic)
@@ -53,9 +54,7 @@ export class PublishEncoder {
       value: encoded.value,
       headers: encoded.headers,
       timestampMs:
-        timestamp === undefined
-          ? Date.now()
-          : integerOption('timestamp', Number(timestamp), 0, Number.MAX_SAFE_INTEGER),
+        timestamp === undefined ? nowMs : integerOption('timestamp', Number(timestamp), 0, Number.MAX_SAFE_INTEGER),
       timeoutMs: options.timeoutMs ?? this.#timeoutMs,
     }
   }

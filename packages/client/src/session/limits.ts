@@ -49,10 +49,13 @@ export const PUBLISH_TIMEOUT_MS_DEFAULT = 30_000
 export const BUFFER_BYTES_MAX_DEFAULT: number = 4 * 1024 * 1024
 
 /**
- * A producer that paces itself goes on when less than this part of its buffer is unsettled: a quarter, so 1 MiB by default. Enough to keep
- * the broker busy, and little enough that promises settle before the collector moves them.
+ * A producer that paces itself goes on when less than this part of its buffer is unsettled: so 1 MiB by default. Little enough that promises
+ * settle before the collector moves them.
  */
-export const ROOM_SHARE = 4
+export const ROOM_SHARE: number = 1 / 4
+
+/** The same for messages that have one promise together: enough to keep the broker busy while it syncs. */
+export const BULK_ROOM_SHARE: number = 1 / 2
 
 /** Messages that may be delivered ahead of the iterator by default. */
 export const PREFETCH_MESSAGES_DEFAULT = 8192

@@ -17,7 +17,7 @@ import {
   recordBytesBound,
   stampProducer,
 } from '@gomq/protocol'
-import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_MAX, ROOM_SHARE } from './limits.js'
+import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_MAX } from './limits.js'
 import { ParkedPublishes } from './parked-publishes.js'
 import { type PublishAck, PublishBatch } from './publish-batch.js'
 import type { PublishRequest } from './publish-request.js'
@@ -68,7 +68,7 @@ export class Producer {
   #isRecovering = false
   #needsNewIdentity = false
   readonly #room: RoomWait
-  readonly #paced: Waiter<void>[] = []
+  #paced: { readonly share: number; readonly waiter: Waiter<void> }[] = []
   readonly #hasRoom = (): boolean => this.#bufferedBytes < this.#port.bufferBytesMax
 
   constructor(port: ProducerPort) {
@@ -92,17 +92,17 @@ export class Producer {
     return this.#queue.length === 0 && this.#parked.count === 0 && this.#inflight.every((batch) => batch.isSettled)
   }
 
-  /** Whether so little is unsettled that a producer that paces itself should go on; see {@link ROOM_SHARE}. */
-  get isRoomy(): boolean {
+  /** Whether less than `share` of the buffer is unsettled, so that a producer that paces itself should go on: `ROOM_SHARE`, `BULK_ROOM_SHARE`. */
+  isRoomy(share: number): boolean {
     if (this.#parked.count > 0) return false
-    const roomyBytes = this.#port.bufferBytesMax / ROOM_SHARE
+    const roomyBytes = this.#port.bufferBytesMax * share
     return this.#bufferedBytes < roomyBytes || this.#bufferedBytes - this.#timedOutBytes < roomyBytes
   }
 
   /** Resolves `waiter` when there is room, see {@link isRoomy}; at once if there is. */
-  waitForRoom(waiter: Waiter<void>): void {
-    if (this.isRoomy) waiter.resolve()
-    else this.#paced.push(waiter)
+  waitForRoom(share: number, waiter: Waiter<void>): void {
+    if (this.isRoomy(share)) waiter.resolve()
+    else this.#paced.push({ share, waiter })
   }
 
   /**
@@ -229,7 +229,7 @@ export class Producer {
     this.#bufferedBytes = 0
     for (const batch of batches) batch.reject(error)
     for (const { waiter } of parked) waiter.reject(error)
-    for (const waiter of this.#paced.splice(0)) waiter.reject(error)
+    for (const { waiter } of this.#paced.splice(0)) waiter.reject(error)
   }
 
   #add(request: PublishRequest, timeoutMs: number, waiter: Waiter<PublishAck>, nowMs: number): void {
@@ -318,7 +318,11 @@ export class Producer {
       // A deadline of its own: what has waited joins only what waited as long.
       this.#add(request, request.timeoutMs, waiter, deadlineMs - request.timeoutMs)
     })
-    if (this.#paced.length > 0 && this.isRoomy) for (const waiter of this.#paced.splice(0)) waiter.resolve()
+    if (this.#paced.length === 0) return
+    const ready = this.#paced.filter(({ share }) => this.isRoomy(share))
+    if (ready.length === 0) return
+    this.#paced = this.#paced.filter((each) => !ready.includes(each))
+    for (const { waiter } of ready) waiter.resolve()
   }
 
   /** With the last answer of a broken sequence, starts a new one with those that were surely not stored. */

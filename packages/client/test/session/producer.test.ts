@@ -1,7 +1,16 @@
-import { Attribute, GomqError, PacketType, type PublishPacket, recordCountOf, ttlMsOf } from '@gomq/protocol'
+import {
+  Attribute,
+  epoch,
+  GomqError,
+  offset,
+  PacketType,
+  type PublishPacket,
+  recordCountOf,
+  ttlMsOf,
+} from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, test } from 'vitest'
-import { BATCH_OPEN_MS_MAX, PARKED_PUBLISHES_MAX } from '../../src/session/limits.js'
+import { BATCH_OPEN_MS_MAX, BULK_ROOM_SHARE, PARKED_PUBLISHES_MAX, ROOM_SHARE } from '../../src/session/limits.js'
 import type { PublishAck } from '../../src/session/publish-batch.js'
 import { message, Outcome } from '../harness/messages.js'
 import { ModelBroker } from '../harness/model-broker.js'
@@ -172,9 +181,9 @@ describe('the producer', () => {
   test('parks publishes while the buffer is full, in order, and refuses beyond the bound', () => {
     const { producer, publish, answer, broker } = pair(10)
     const outcomes = ['a', 'b', 'c'].map((text) => publish('t', text.repeat(20)))
-    expect(producer.isRoomy).toBe(false)
+    expect(producer.isRoomy(ROOM_SHARE)).toBe(false)
     const room = new Outcome<void>()
-    producer.waitForRoom(room)
+    producer.waitForRoom(ROOM_SHARE, room)
     for (let i = 0; i < 3; i++) {
       producer.flush()
       answer()
@@ -188,11 +197,38 @@ describe('the producer', () => {
     expect((publish('t', 'z').error as GomqError).code).toBe('BUFFER_FULL')
   })
 
+  test('has room for many with one promise before it has for those with one each', () => {
+    const { producer, publish, sent } = pair(400)
+    // Each in a batch of its own.
+    for (const topic of ['a', 'b', 'c']) publish(topic, topic.repeat(100))
+    const answerOne = () => {
+      const { requestId } = sent.shift()!
+      producer.handlePuback({
+        type: PacketType.PUBACK,
+        requestId,
+        baseOffset: offset(0),
+        epoch: epoch(1),
+        durability: 'synced',
+      })
+    }
+    const [each, bulk] = [new Outcome<void>(), new Outcome<void>()]
+    producer.waitForRoom(ROOM_SHARE, each)
+    producer.waitForRoom(BULK_ROOM_SHARE, bulk)
+    producer.flush()
+    expect([bulk.isSettled, each.isSettled]).toEqual([false, false])
+    answerOne()
+    expect([bulk.isSettled, each.isSettled]).toEqual([false, false])
+    answerOne()
+    expect([bulk.isSettled, each.isSettled]).toEqual([true, false])
+    answerOne()
+    expect(each.isSettled).toBe(true)
+  })
+
   test('has room for one that paces itself when what is in flight has timed out, though its bytes stay', () => {
     const { producer, publish } = pair(100)
     const stuck = publish('t', 'x'.repeat(200))
     const room = new Outcome<void>()
-    producer.waitForRoom(room)
+    producer.waitForRoom(ROOM_SHARE, room)
     producer.handleTick(10_999)
     expect(room.isSettled).toBe(false)
     producer.handleTick(11_000)
@@ -200,10 +236,10 @@ describe('the producer', () => {
     expect(room.value).toBe(true)
     expect(producer.bufferedBytes).toBeGreaterThan(100)
     const parked = publish('t', 'y', {}, 11_000)
-    expect(producer.isRoomy).toBe(false)
+    expect(producer.isRoomy(ROOM_SHARE)).toBe(false)
     producer.handleTick(21_000)
     expect((parked.error as GomqError).code).toBe('TIMEOUT')
-    expect(producer.isRoomy).toBe(true)
+    expect(producer.isRoomy(ROOM_SHARE)).toBe(true)
   })
 
   test('forgets a parked publish that is cancelled, and no other', () => {
@@ -222,7 +258,7 @@ describe('the producer', () => {
     const { producer, publish } = pair(10)
     const outcomes = [publish('t', 'x'.repeat(20)), publish('t', 'parked')]
     const room = new Outcome<void>()
-    producer.waitForRoom(room)
+    producer.waitForRoom(ROOM_SHARE, room)
     producer.abandon(new GomqError('CLOSED', ''))
     expect([...outcomes, room].map((each) => (each.error as GomqError).code)).toEqual(['CLOSED', 'CLOSED', 'CLOSED'])
     expect(producer.isIdle).toBe(true)
