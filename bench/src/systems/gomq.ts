@@ -19,8 +19,7 @@ export const gomq: System = {
   name: 'gomq',
   role: 'gomq',
   durability: 'fdatasync before ack',
-  setup:
-    'defaults; `publishAll` for one topic, else `publish` paced by `writable()`; acknowledged as the loop advances',
+  setup: 'defaults; `publishAll` for one topic, else `publish` paced by `writable()`; read and acknowledged in groups',
   missing: () => undefined,
   version: () => 'GoMQ of this commit',
   start: (workDirectory) =>
@@ -101,7 +100,7 @@ async function consume(mq: GomqClient, job: ConsumeJob): Promise<void> {
   const durable = { qos: 1, name: 'bench', ack: 'auto' } as const
   const subscription = await mq.subscribe(TOPIC, job.qos === 1 ? durable : { qos: 0 })
   const receive = async () => {
-    for await (const message of subscription) job.onMessage(message.bytes)
+    for await (const group of subscription.groups()) for (const message of group) job.onMessage(message.bytes)
   }
   // A failure ends the worker, as a rejection that nobody handles does.
   void receive()
