@@ -23,7 +23,7 @@ test('a cluster whose etcd was wiped goes on from the copy that --recover-at nam
   expect(await first!.ended).toBe(78)
   const said = /etcd was (?:wiped|restored).*the log ends at (\d+) with epoch \d+/.exec(first!.stderr)
   expect(said, first!.stderr).not.toBeNull()
-  await first!.restart({ env: { GOMQ_RECOVER_AT: said![1]! } })
+  await first!.restart({ env: { GOMQ_RECOVER_AT: `${said![1]}@0` } })
   for (const broker of others) rmSync(broker.dataDirectory, { recursive: true })
   await Promise.all(others.map((broker) => broker.restart()))
   await cluster.settled()

@@ -68,10 +68,8 @@ export class Reign implements SnapshotState {
   }
 
   /** Begins the epoch in the log. Settles when that has committed; clients may come then. @throws GomqError  the reign has ended before */
-  async begin(): Promise<void> {
-    const { engine } = this.driver
-    this.driver.step(() => engine.start(this.#scheduler.nowMs()))
-    await this.committed(this.#log.logEndOffset)
+  begin(): Promise<void> {
+    return this.#command(() => this.driver.engine.start(this.#scheduler.nowMs()))
   }
 
   /** Opens the broker's own door. */

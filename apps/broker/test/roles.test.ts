@@ -173,6 +173,20 @@ describe('a broker in a cluster', () => {
     await consumer.queue.messages(2)
   })
 
+  test('that is suspended as it begins to lead serves when it goes on, and HTTP with it', async () => {
+    const { a, b } = await openPair()
+    await b.replication.copyFrom(a.replication)
+    a.replication.follow(b.replication)
+    const { logEndOffset } = b.replication.log
+    b.replication.lead(2)
+    b.replication.suspend(true)
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1))
+    expect([b.broker.state, b.replication.log.logEndOffset]).toEqual(['suspended', logEndOffset])
+    b.replication.suspend(false)
+    await expect.poll(() => b.broker.state).toBe('serving')
+    expect((await b.broker.door.publish(batchOf('t', ['x']))).baseOffset).toBeGreaterThanOrEqual(logEndOffset)
+  })
+
   test('that is suspended and then deposed drops what waited', async () => {
     const { a, b } = await openPair()
     const producer = await MemoryClient.connect(a.broker)

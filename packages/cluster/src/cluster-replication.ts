@@ -8,7 +8,7 @@ import type { LinkId, Ready } from './core/ready.js'
 import { Replica } from './core/replica.js'
 import { TICK_MS } from './limits.js'
 import { LogChanges } from './log-changes.js'
-import { recoverCluster } from './recovery.js'
+import { type RecoveryWord, recoverCluster } from './recovery.js'
 import type { ReplicaLog, ReplicaRecordStore, SnapshotStore } from './replica-log.js'
 import type { ClusterStatus, ReplicaRole, Replication, ReplicationHandler } from './replication.js'
 import { SnapshotSending } from './snapshot-transfer.js'
@@ -34,8 +34,8 @@ export interface ClusterReplicationOptions {
   readonly log: ReplicaLog
   readonly snapshots: SnapshotStore
   readonly records: ReplicaRecordStore
-  /** An operator's word that the cluster goes on with this copy, whose log ends there: see `recoverCluster`. `onDone` says whether there was need. */
-  readonly recovery?: { readonly confirmedEnd: Offset; onDone(wasNeeded: boolean): void } | undefined
+  /** An operator's word that the cluster goes on with this copy: see `recoverCluster`. `onDone` says whether there was need. */
+  readonly recovery?: { readonly word: RecoveryWord; onDone(wasNeeded: boolean): void } | undefined
   readonly clock: Clock
   readonly random: Random
   readonly handler: ReplicationHandler
@@ -163,8 +163,7 @@ export class ClusterReplication implements Replication {
 
   async #recover(): Promise<void> {
     const { recovery } = this.#options
-    if (recovery !== undefined)
-      recovery.onDone(await recoverCluster({ ...this.#options, confirmedEnd: recovery.confirmedEnd }))
+    if (recovery !== undefined) recovery.onDone(await recoverCluster({ ...this.#options, word: recovery.word }))
   }
 
   async #end(): Promise<void> {

@@ -15,8 +15,18 @@ export interface RecoveryOptions {
   readonly coordinator: Coordinator
   readonly log: LogView
   readonly records: ReplicaRecordStore
-  /** Where the operator believes that this log ends: what was looked at, and not a slip. */
-  readonly confirmedEnd: Offset
+  /** What the operator has looked at. */
+  readonly word: RecoveryWord
+}
+
+/**
+ * An operator's word, as a refusal gives it: where this log ends, and the epoch of the in-sync set that the coordinator shows (0: none). Every later reign raises that
+ * epoch, so that the word holds once.
+ */
+export interface RecoveryWord {
+  readonly end: Offset
+  /** Undefined: not given; the word is refused. */
+  readonly epoch: number | undefined
 }
 
 /**
@@ -38,7 +48,7 @@ export async function recoverCluster(options: RecoveryOptions): Promise<boolean>
   const others = othersThatCan(view, self)
   const isKnown = record === undefined || mismatchOf(record, log, view) === undefined
   if (isKnown && (others !== undefined || includesReplica(view.inSync?.members ?? [], self))) return false
-  refuse(others ?? reasonAgainst(options, record, view))
+  refuse(others ?? reasonAgainst(options, self, record, view))
   invariant(record !== undefined, 'a copy without a record holds no state')
   const epoch = Math.max(record.epoch, log.epochStarts.at(-1)?.epoch ?? 0, view.inSync?.epoch ?? 0) as Epoch
   const cluster = { uuid: record.clusterUuid, replicas: view.cluster?.replicas ?? options.replicas }
@@ -69,17 +79,20 @@ function othersThatCan({ leader, inSync, brokers }: ClusterView, self: Replica):
 
 /** Why this copy may not take the cluster over, whatever the others are. */
 function reasonAgainst(
-  { log, confirmedEnd }: RecoveryOptions,
+  { log, word }: RecoveryOptions,
+  self: Replica,
   record: ReplicaRecord | undefined,
-  { cluster }: ClusterView,
+  { cluster, inSync }: ClusterView,
 ): string | undefined {
   if (record === undefined || record.clusterUuid === '' || log.logEndOffset === 0)
     return 'this data directory belongs to no cluster, there is nothing in it to recover from'
   if (record.isFilling) return 'this copy was being filled anew and has no state; recover from another one'
   if (cluster !== undefined && cluster.uuid !== record.clusterUuid)
     return `the coordinator has another cluster of that name, ${cluster.uuid}, and this copy is of ${record.clusterUuid}: choose another --cluster`
-  if (confirmedEnd === log.logEndOffset) return undefined
-  return `this log ends at ${log.logEndOffset} with epoch ${log.epochStarts.at(-1)?.epoch ?? 0}, and everything below ${log.highWatermark} was known to be committed; you gave ${confirmedEnd}`
+  // A set of this copy alone is that of a recovery which had not ended: nothing has been acknowledged since.
+  const isBegun = inSync?.members.length === 1 && includesReplica(inSync.members, self)
+  if (word.end === log.logEndOffset && (isBegun || word.epoch === (inSync?.epoch ?? 0))) return undefined
+  return `this log ends at ${log.logEndOffset} with epoch ${log.epochStarts.at(-1)?.epoch ?? 0}, and everything below ${log.highWatermark} was known to be committed; to go on with it, give --recover-at ${log.logEndOffset}@${inSync?.epoch ?? 0}`
 }
 
 function refuse(reason: string | undefined): void {

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { cluster } from './support/small-cluster.js'
 
 /** What a recovery said: whether it was needed. */
-function recoveryAt(end: number) {
+function recoveryAt(end: number, epoch: number = 0) {
   const said: boolean[] = []
-  return { confirmedEnd: end as Offset, onDone: (wasNeeded: boolean) => void said.push(wasNeeded), said }
+  return { word: { end: end as Offset, epoch }, onDone: (wasNeeded: boolean) => void said.push(wasNeeded), said }
 }
 
 /** A cluster whose leader and one member are gone with their disks; the third fell out of the in-sync set before, and lacks the last message. */
@@ -25,8 +25,8 @@ async function lostInSync() {
 
 describe('a cluster that has lost everything in sync', () => {
   it('goes on with the copy that an operator names, and commits nothing before another one has all of it', async () => {
-    const { clock, start, left, disk, end, inSync } = await lostInSync()
-    const recovery = recoveryAt(end)
+    const { clock, start, left, disk, end, inSync, coordinator } = await lostInSync()
+    const recovery = recoveryAt(end, coordinator.store.view().inSync!.epoch)
     const { node } = start(left.node.id, disk, recovery)
     await clock.run(4000)
     expect(recovery.said).toEqual([true])
@@ -48,6 +48,23 @@ describe('a cluster that has lost everything in sync', () => {
     start('d')
     await clock.run(20_000)
     expect([node.replication.role, node.isServing]).toEqual(['member', false])
+  })
+
+  it('refuses a word of an earlier time, when others led since: it holds once', async () => {
+    const { clock, start, left, disk, end, coordinator, failures } = await lostInSync()
+    const { epoch } = coordinator.store.view().inSync!
+    // Another copy is recovered in its place, leads, and is gone as well.
+    const other = start('d', { ...disk, log: { ...disk.log, storeId: 'store-d' } }, recoveryAt(end, epoch))
+    await clock.run(4000)
+    expect(other.node.replication.role).toBe('leader')
+    other.crash()
+    await clock.run(8000)
+    const before = coordinator.store.view().inSync
+    start(left.node.id, disk, recoveryAt(end, epoch))
+    await clock.run(1000)
+    expect(failures).toEqual([expect.stringContaining(`give --recover-at ${end}@${before!.epoch}`)])
+    expect(before!.epoch).toBeGreaterThan(epoch)
+    expect(coordinator.store.view().inSync).toEqual(before)
   })
 
   it('refuses another end of the log, and says which it has', async () => {

@@ -74,11 +74,11 @@ export async function clusterMembership(
           recoverAt === undefined
             ? undefined
             : {
-                confirmedEnd: recoverAt,
+                word: recoverAt,
                 onDone: (wasNeeded) =>
                   wasNeeded
                     ? log.warn(
-                        { end: recoverAt },
+                        { ...recoverAt },
                         'the cluster was recovered from this copy by --recover-at; what only others have is lost, and they start with empty data directories',
                       )
                     : log.warn({}, '--recover-at was not needed: leave it out'),

@@ -123,7 +123,10 @@ export class Producer {
 
   /** Forgets a publish that waits for room. False: it is on its way or settled. */
   cancel(waiter: Waiter<PublishAck>): boolean {
-    return this.#parked.remove(waiter)
+    const isRemoved = this.#parked.remove(waiter)
+    // Who waits for room may have waited for this one.
+    if (isRemoved) this.#admit()
+    return isRemoved
   }
 
   /** Sends what has accumulated, as far as the window and the connection allow. */

@@ -242,6 +242,19 @@ describe('the producer', () => {
     expect(producer.isRoomy(ROOM_SHARE)).toBe(true)
   })
 
+  test('has room again when the last publish that was parked is cancelled', () => {
+    const { producer, publish } = pair(100)
+    publish('t', 'x'.repeat(200))
+    producer.handleTick(11_000)
+    const parked = { resolve() {}, reject() {} }
+    producer.publish(message('t', 'y'), parked, 11_000)
+    const room = new Outcome<void>()
+    producer.waitForRoom(ROOM_SHARE, room)
+    expect(room.isSettled).toBe(false)
+    expect(producer.cancel(parked)).toBe(true)
+    expect(room.isSettled).toBe(true)
+  })
+
   test('forgets a parked publish that is cancelled, and no other', () => {
     const { producer, publish, answer, broker } = pair(10)
     const first = publish('t', 'x'.repeat(20))

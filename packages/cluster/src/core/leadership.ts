@@ -291,9 +291,10 @@ export class Leadership {
   #isOutOfTouch(nowMs: number): boolean {
     const { self, lagMs } = this.#context
     if (nowMs - this.#awakeAtMs <= lagMs) return false
-    const others = this.inSync.members.filter((replica) => !isSameReplica(replica, self))
-    const inTouch = others.filter((replica) => nowMs - (this.#progressOf(replica)?.heardAtMs ?? 0) <= lagMs)
+    // One that is not in sync counts too: it is on its way, and takes the place of who does not answer.
+    const inTouch = [...this.#members.values()].filter(({ heardAtMs }) => nowMs - heardAtMs <= lagMs)
     if (1 + inTouch.length >= copiesMin(this.#replicas)) return false
+    const others = this.inSync.members.filter((replica) => !isSameReplica(replica, self))
     return others.some(
       (replica) => includesReplica(this.#registered, replica) && this.#progressOf(replica)?.isGone === false,
     )

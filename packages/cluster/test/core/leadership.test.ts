@@ -199,6 +199,17 @@ describe('a leader that nobody answers', () => {
     expect([...led.take('removeLeader'), ...alone.take('removeLeader')]).toEqual([])
   })
 
+  it('keeps it while one answers that is not in sync, but on its way', () => {
+    const led = lead()
+    led.follow(b, 30)
+    led.follow(c, 10)
+    for (let nowMs = 250; nowMs <= 9000; nowMs += 250) {
+      led.confirm(c, 11, nowMs)
+      led.leadership.handleTick(nowMs)
+    }
+    expect(led.take('removeLeader')).toEqual([])
+  })
+
   it('gives them the limit once more after it stood still itself', () => {
     const led = lead()
     led.follow(b, 30)

@@ -1,5 +1,4 @@
-import type { Offset } from '@gomq/protocol'
-import type { Endpoint } from './values.js'
+import type { Endpoint, RecoverAt } from './values.js'
 
 /** What an operator can set, checked and in base units. Each field is an option of `option-table.ts`. */
 export interface Configuration {
@@ -48,8 +47,8 @@ export interface Configuration {
   readonly leaseMs: number
   /** Time that a member may be behind before the leader goes on without it. */
   readonly replicaLagMs: number
-  /** An operator's word that the cluster goes on with this copy, whose log ends there. */
-  readonly recoverAt: Offset | undefined
+  /** An operator's word that the cluster goes on with this copy. */
+  readonly recoverAt: RecoverAt | undefined
   /** What others are told instead of the listeners' addresses. */
   readonly advertiseTcp: Endpoint | undefined
   readonly advertiseHttp: Endpoint | undefined

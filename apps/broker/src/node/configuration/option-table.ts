@@ -9,9 +9,9 @@ import {
   identifier,
   integer,
   name,
-  offsetOrNone,
   oneOf,
   path,
+  recoverAtOrNone,
   type Schema,
   secret,
   sizeBytes,
@@ -206,11 +206,11 @@ export const OPTIONS: { readonly [K in keyof Configuration]: Option<Configuratio
   },
   recoverAt: {
     flag: 'recover-at',
-    placeholder: 'offset',
+    placeholder: 'offset@epoch',
     fallback: '',
     description:
-      "Makes a cluster that has lost everything in sync, or its etcd, go on with this broker's copy, whose log ends there. What only others have is lost: see docs/operating/cluster.md.",
-    schema: offsetOrNone,
+      "Makes a cluster that has lost everything in sync, or its etcd, go on with this broker's copy, as a refusal says: see docs/operating/cluster.md. What only others have is lost.",
+    schema: recoverAtOrNone,
   },
   advertiseTcp: {
     flag: 'advertise-tcp',

@@ -57,9 +57,19 @@ export function integer(min: number, max: number): Schema<number> {
   }
 }
 
-/** An offset of the log, or nothing. */
-export const offsetOrNone: Schema<Offset | undefined> = (value) =>
-  value === '' ? undefined : (integer(0, Number.MAX_SAFE_INTEGER)(value) as Offset)
+/** An operator's word to recover a cluster: an offset, and the epoch of the in-sync set behind `@`. */
+export interface RecoverAt {
+  readonly end: Offset
+  readonly epoch: number | undefined
+}
+
+/** Such a word, or nothing. */
+export const recoverAtOrNone: Schema<RecoverAt | undefined> = (value) => {
+  if (value === '') return undefined
+  const match = /^(\d{1,15})(?:@(\d{1,9}))?$/.exec(String(value))
+  if (match === null) return refuse("is no offset and epoch; write them as the refusal shows them, as in '51200@7'")
+  return { end: Number(match[1]) as Offset, epoch: match[2] === undefined ? undefined : Number(match[2]) }
+}
 
 /** True or false, as a boolean or as text: `true`, `1`, `yes`, `false`, `0`, `no`. */
 export const boolean: Schema<boolean> = (value) => {
