@@ -74,9 +74,10 @@ export class Losses {
   /** Every policy that may have governed the topic at some time. */
   policiesOf(topic: string): readonly RetentionPolicy[] {
     const calls = this.#history.policies.filter((call) => call.outcome !== 'fail' && topicMatches(call.filter, topic))
-    // One that came first, and only ever kept this very topic, hides the wider ones.
+    // One that surely came first, and only ever kept this very topic, hides the wider ones.
     const own = calls.filter((call) => call.filter === topic)
-    const isKept = calls[0]?.filter === topic && own.every(({ policy }) => policy !== null && isForEver(policy))
+    const isFirst = calls[0]?.filter === topic && calls[0].outcome === 'ok'
+    const isKept = isFirst && own.every(({ policy }) => policy !== null && isForEver(policy))
     return isKept ? [] : calls.flatMap(({ policy }) => policy ?? [])
   }
 

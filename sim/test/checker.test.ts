@@ -119,6 +119,23 @@ describe('the checker', () => {
     expect(check(history)).toEqual([])
   })
 
+  it.each([
+    ['surely', 'ok', true],
+    ['perhaps', 'info', false],
+  ] as const)(
+    'a topic that %s has a policy of its own, which keeps all, is governed by no wider one: %s',
+    (_, outcome, isKept) => {
+      const { history } = soundHistory()
+      const own = { filter: 'a', ...RETENTION_DEFAULTS }
+      history.policies.push({ filter: 'a', policy: own, outcome })
+      history.policies.push({ filter: '+', policy: { ...own, filter: '+', maxCount: 0 }, outcome: 'ok' })
+      history.endMs = 2_000
+      history.readBack.shift()
+      const lost = check(history).filter(({ invariant }) => invariant === 'no lost write')
+      expect(lost).toHaveLength(isKept ? 1 : 0)
+    },
+  )
+
   it('sees a message that was sent to any process of a client after another learnt that its ack is safe', () => {
     const { history, durable } = soundHistory()
     history.lives.push({ ...life('d.2', 'd'), ackConfirmed: new Map([[12, 100]]), delivered: durable.delivered })
