@@ -149,6 +149,13 @@ describe('configuration', () => {
     })
   })
 
+  test('the word to recover a cluster is an offset and an epoch, as a refusal shows it', () => {
+    const word = (text: string) => load({ args: ['--recover-at', text] }).recoverAt
+    expect([word('51200@7'), word('0'), load({}).recoverAt]).toEqual([{ end: 51_200, epoch: 7 }, { end: 0 }, undefined])
+    for (const text of ['x', '-1@2', '1@', '1@2@3'])
+      expect(refusal({ args: ['--recover-at', text] }), text).toContain("as in '51200@7'")
+  })
+
   test('a broker of a cluster says what others need: its ports, a secret beyond loopback, and a name', () => {
     const etcd = ['--etcd', 'http://127.0.0.1:2379']
     expect(refusal({ args: [...etcd, '--tcp', '127.0.0.1:0'] })).toContain('--advertise-tcp')
