@@ -111,10 +111,14 @@ export class Broker {
     return this.#disk
   }
 
-  /** The broker's own client, for HTTP. @throws GomqError NOT_LEADER, NO_LEADER  the broker does not lead */
+  /**
+   * The broker's own client, for HTTP, which waits for nothing that may take long.
+   * @throws GomqError NOT_LEADER  another broker leads
+   * @throws GomqError NO_LEADER   nobody leads, or this one, and has to ask etcd first whether it still does
+   */
   get door(): Door {
     const door = this.#roles.reign?.door
-    if (door === undefined) throw this.#roles.refusal()
+    if (door === undefined || this.#roles.isSuspended) throw this.#roles.refusal()
     return door
   }
 

@@ -130,6 +130,11 @@ export class Roles implements ReplicationHandler {
 
   /** Why no client may come now. */
   refusal(): GomqError {
+    if (this.#isSuspended)
+      return new GomqError(
+        'NO_LEADER',
+        'the broker that leads cannot reach etcd, which may have named another; try again in a moment',
+      )
     if (this.#leader === undefined)
       return new GomqError('NO_LEADER', 'nobody leads the cluster at the moment; connect again in a moment')
     const { id, addresses } = this.#leader

@@ -151,6 +151,7 @@ describe('a broker in a cluster', () => {
     expect(a.replication.log.logEndOffset).toBe(end)
     const late = new MemoryClient(a.broker)
     expect((await late.queue.take(PacketType.DISCONNECT)).code).toBe('NO_LEADER')
+    expect(() => a.broker.door).toThrow(/cannot reach etcd/)
     a.replication.suspend(false)
     await producer.queue.take(PacketType.PUBACK)
     expect((await consumer.queue.messages(2)).map(({ value }) => value)).toEqual(['live', 'x'])

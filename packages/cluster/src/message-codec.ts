@@ -17,6 +17,9 @@ import type { EpochStart } from './replica-log.js'
 
 /** Bytes of the length in front of a frame. */
 const LENGTH_BYTES = 4
+/** Where what follows the length has the checksum of its head, and the head. */
+const CHECKSUM_AT = LENGTH_BYTES
+const HEAD_AT = 2 * LENGTH_BYTES
 
 /** Number of each kind on the wire. */
 const TYPE = {
@@ -38,34 +41,38 @@ const TYPE = {
 /**
  * The bytes of a message, as chunks to be written one behind the other; batches are in them as they are, by reference.
  *
- *     u32 length of what follows | u32 head bytes | head: msgpack [type, field, ...] | body
+ *     u32 length of what follows | u32 head bytes | u32 CRC-32 of the head | head: msgpack [type, field, ...] | body
  *
- * The body holds batches, one behind the other, or the bytes of a chunk; nothing for the others. Little-endian.
+ * The body holds batches, one behind the other, or the bytes of a chunk; nothing for the others. They have checksums of their own, as a snapshot has. A
+ * damaged length makes heads be looked for where none are. Little-endian.
  */
-export function encodeMessage(message: ReplicaMessage): Uint8Array[] {
+export function encodeMessage(message: ReplicaMessage, crc32: Crc32): Uint8Array[] {
   const head = encodeMsgpack([TYPE[message.kind], ...fieldsOf(message)])
   const body = bodyOf(message)
-  let bytes = LENGTH_BYTES + head.byteLength
+  let bytes = HEAD_AT + head.byteLength
   for (const part of body) bytes += part.byteLength
-  const lengths = new Uint8Array(2 * LENGTH_BYTES)
-  writeU32(lengths, 0, bytes)
-  writeU32(lengths, LENGTH_BYTES, head.byteLength)
-  return [concatBytes([lengths, head]), ...body]
+  const front = new Uint8Array(LENGTH_BYTES + HEAD_AT)
+  writeU32(front, 0, bytes)
+  writeU32(front, LENGTH_BYTES, head.byteLength)
+  writeU32(front, LENGTH_BYTES + CHECKSUM_AT, crc32(head))
+  return [concatBytes([front, head]), ...body]
 }
 
 /**
  * The message in a frame, without its length. Batches are views on it, each whole by its own header and with both checksums right: this is the one
  * place where a member verifies them, whatever it does with them behind it.
- * @throws GomqError MALFORMED_FRAME  it is none
+ * @throws GomqError MALFORMED_FRAME  it is none, or its head was damaged on its way
  * @throws GomqError CORRUPT_BATCH    a batch was damaged on its way
  */
 export function decodeMessage(frame: Uint8Array, crc32: Crc32): ReplicaMessage {
-  const headBytes = frame.byteLength < LENGTH_BYTES ? Number.POSITIVE_INFINITY : readU32(frame, 0)
-  const bodyAt = LENGTH_BYTES + headBytes
+  const bodyAt = frame.byteLength < HEAD_AT ? Number.POSITIVE_INFINITY : HEAD_AT + readU32(frame, 0)
   if (bodyAt > frame.byteLength) throw malformed('it is cut short')
-  const head = decodeMsgpack(frame.subarray(LENGTH_BYTES, bodyAt))
-  if (!Array.isArray(head)) throw malformed('its head is no list')
-  const fields = new Fields(head)
+  const head = frame.subarray(HEAD_AT, bodyAt)
+  if (crc32(head) !== readU32(frame, CHECKSUM_AT))
+    throw malformed('its head fails its checksum; it was damaged on the way')
+  const values = decodeMsgpack(head)
+  if (!Array.isArray(values)) throw malformed('its head is no list')
+  const fields = new Fields(values)
   const body = frame.subarray(bodyAt)
   switch (fields.number('type')) {
     case TYPE.hello:

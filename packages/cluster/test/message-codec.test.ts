@@ -1,4 +1,4 @@
-import { concatBytes, type Epoch, type Offset, readU32 } from '@gomq/protocol'
+import { concatBytes, type Epoch, type Offset, readU32, writeU32 } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { describe, expect, test } from 'vitest'
@@ -41,7 +41,7 @@ const MESSAGES: readonly ReplicaMessage[] = [
 ]
 
 function frameOf(message: ReplicaMessage): Uint8Array {
-  const bytes = concatBytes(encodeMessage(message))
+  const bytes = concatBytes(encodeMessage(message, crc32))
   expect(readU32(bytes, 0)).toBe(bytes.byteLength - 4)
   return bytes.subarray(4)
 }
@@ -55,7 +55,7 @@ describe('what brokers say to each other', () => {
   )
 
   test('batches are written by reference', () => {
-    const chunks = encodeMessage({ kind: 'append', highWatermark: offset(1), batches })
+    const chunks = encodeMessage({ kind: 'append', highWatermark: offset(1), batches }, crc32)
     expect(chunks.slice(1)).toEqual(batches)
     expect(chunks[1]).toBe(batches[0])
   })
@@ -86,11 +86,26 @@ describe('what brokers say to each other', () => {
     }
   })
 
+  test('a flipped bit in a head, or in what stands before it, is noticed', () => {
+    for (const message of MESSAGES) {
+      const frame = frameOf(message)
+      const headEnd = 8 + readU32(frame, 0)
+      for (let bit = 0; bit < 8 * headEnd; bit++) {
+        const flipped = frame.slice()
+        flipped[bit >> 3]! ^= 1 << (bit & 7)
+        expect(() => decodeMessage(flipped, crc32), `${message.kind}, bit ${bit}`).toThrow(/checksum|cut short/)
+      }
+    }
+  })
+
   test('random bytes are refused or read, and nothing else happens', () => {
     const random = new SeededRandom(20)
     for (let round = 0; round < 20_000; round++) {
       const frame = frameOf(MESSAGES[Math.floor(random.next() * MESSAGES.length)]!).slice()
       for (let flips = 0; flips < 3; flips++) frame[Math.floor(random.next() * frame.byteLength)] = 256 * random.next()
+      // As another version might have sent it, so that not all of it ends at the checksum.
+      if (round % 2 === 0 && frame.byteLength >= 8 + readU32(frame, 0))
+        writeU32(frame, 4, crc32(frame.subarray(8, 8 + readU32(frame, 0))))
       try {
         decodeMessage(frame, crc32)
       } catch (error) {
@@ -102,7 +117,11 @@ describe('what brokers say to each other', () => {
   test('fields that a newer version adds are passed over', () => {
     const frame = frameOf({ kind: 'synced', offset: offset(9) })
     // The head is a list of two; it becomes one of three.
-    const longer = concatBytes([Uint8Array.of(frame[0]! + 1, 0, 0, 0, 0x93), frame.subarray(5), Uint8Array.of(1)])
+    const head = concatBytes([Uint8Array.of(0x93), frame.subarray(9), Uint8Array.of(1)])
+    const front = new Uint8Array(8)
+    writeU32(front, 0, head.byteLength)
+    writeU32(front, 4, crc32(head))
+    const longer = concatBytes([front, head])
     expect(decodeMessage(longer, crc32)).toEqual({ kind: 'synced', offset: 9 })
   })
 })

@@ -2,7 +2,8 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Socket } from 'node:net'
 
 const MAGIC = Buffer.from('GMQR')
-const VERSION = 1
+/** 2: heads of messages have a checksum. */
+const VERSION = 2
 const NONCE_BYTES = 32
 const HELLO_BYTES = MAGIC.byteLength + 1 + NONCE_BYTES
 const PROOF_BYTES = 32

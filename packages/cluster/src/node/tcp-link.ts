@@ -47,7 +47,7 @@ export class TcpLink implements Link {
   send(message: ReplicaMessage): void {
     if (this.#isClosed) return
     this.#socket.cork()
-    for (const chunk of encodeMessage(message)) this.#socket.write(chunk)
+    for (const chunk of encodeMessage(message, crc32)) this.#socket.write(chunk)
     process.nextTick(() => this.#socket.uncork())
   }
 
