@@ -3,7 +3,8 @@ import { connect } from '@gomq/client'
 import { expect, test } from 'vitest'
 import { BrokerProcess } from './support/broker-process.js'
 import { ClusterProcesses, statusOf } from './support/cluster-processes.js'
-import { etcdMissing, freePort } from './support/etcd-process.js'
+import { etcdMissing } from './support/etcd-process.js'
+import { freePort } from './support/free-port.js'
 import { readAll } from './support/read-all.js'
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => `${i}`)

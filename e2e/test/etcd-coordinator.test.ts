@@ -3,7 +3,8 @@ import type { LeaderKey, RegisteredBroker } from '@gomq/cluster'
 import { EtcdCoordinator } from '@gomq/cluster/node'
 import type { Epoch } from '@gomq/protocol'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { EtcdProcess, etcdMissing, freePort } from './support/etcd-process.js'
+import { EtcdProcess, etcdMissing } from './support/etcd-process.js'
+import { freePort } from './support/free-port.js'
 
 const addresses = { tcp: '127.0.0.1:1', http: '127.0.0.1:2', replication: '127.0.0.1:3' }
 const broker = (id: string): RegisteredBroker => ({

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { freePort } from './free-port.js'
 
 const MAIN = fileURLToPath(new URL('../../../apps/broker/bin/gomq.js', import.meta.url))
 const READY_WITHIN_MS = 60_000
@@ -32,8 +33,8 @@ export class BrokerProcess {
   readonly dataDirectory: string
   #options: BrokerProcessOptions
   #child: ChildProcess | undefined
-  #tcp = '127.0.0.1:0'
-  #http = '127.0.0.1:0'
+  #tcp = ''
+  #http = ''
   #stderr = ''
   #printed: string[] = []
   #ended: Promise<number | null> = Promise.resolve(null)
@@ -111,6 +112,8 @@ export class BrokerProcess {
     // A process keeps what it was started with until it has ended.
     await this.kill()
     this.#options = { ...this.#options, ...changes }
+    if (this.#tcp === '') this.#tcp = `127.0.0.1:${await freePort()}`
+    if (this.#http === '') this.#http = `127.0.0.1:${await freePort()}`
     const { args = [], nodeArgs = [], main = MAIN, under = [], env = {} } = this.#options
     const flags = ['--data-dir', this.dataDirectory, '--tcp', this.#tcp, '--http', this.#http, ...args]
     const [program, ...rest] = [...under, process.execPath, ...nodeArgs, main, ...flags]

@@ -1,6 +1,7 @@
 import { BrokerProcess } from './broker-process.js'
 import type { ClusterNetwork } from './cluster-network.js'
-import { EtcdProcess, freePort } from './etcd-process.js'
+import { EtcdProcess } from './etcd-process.js'
+import { freePort } from './free-port.js'
 
 /** What a test may ask of a cluster of its own. */
 export interface ClusterOptions {
@@ -8,6 +9,12 @@ export interface ClusterOptions {
   readonly brokers?: number
   /** More flags of each broker. */
   readonly args?: readonly string[]
+  /** Flags of Node for each broker. */
+  readonly nodeArgs?: readonly string[]
+  /** Where each broker keeps its data; temporary folders by default. */
+  readonly dataDirectories?: readonly string[]
+  /** Members of etcd, 1 by default. */
+  readonly etcdMembers?: number
   /** Between the processes; by default they reach each other directly. */
   readonly network?: ClusterNetwork
 }
@@ -28,36 +35,46 @@ export interface ClusterAnswer {
 
 /** An etcd and some brokers over it, each in a process of its own. They go with the test, data and all. */
 export class ClusterProcesses {
-  readonly etcd: EtcdProcess
+  /** The members of etcd. */
+  readonly etcds: readonly EtcdProcess[]
   readonly brokers: readonly BrokerProcess[]
 
-  private constructor(etcd: EtcdProcess, brokers: readonly BrokerProcess[]) {
-    this.etcd = etcd
+  private constructor(etcds: readonly EtcdProcess[], brokers: readonly BrokerProcess[]) {
+    this.etcds = etcds
     this.brokers = brokers
   }
 
   /** Starts all of it, and waits until somebody leads and all are in sync. */
   static async start(options: ClusterOptions = {}): Promise<ClusterProcesses> {
     const count = options.brokers ?? 3
-    const etcd = await EtcdProcess.start()
+    const etcds = await EtcdProcess.startMembers(options.etcdMembers ?? 1)
+    const etcdUrls = etcds.map(({ url }) => url).join(',')
     const brokers: BrokerProcess[] = []
     for (let i = 1; i <= count; i++) {
       const ports = [await freePort(), await freePort(), await freePort()]
       const args = [
-        ...['--etcd', etcd.url, '--cluster', 'test', '--node-id', `b${i}`, '--replicas', String(count)],
+        ...['--etcd', etcdUrls, '--cluster', 'test', '--node-id', `b${i}`, '--replicas', String(count)],
         // Of two flags the later one counts.
         ...['--tcp', `127.0.0.1:${ports[0]}`, '--http', `127.0.0.1:${ports[1]}`],
         ...['--replication', `127.0.0.1:${ports[2]}`],
-        ...((await options.network?.join(etcd.url, `127.0.0.1:${ports[2]}`)) ?? []),
+        ...((await options.network?.join(etcds[0]!.url, `127.0.0.1:${ports[2]}`)) ?? []),
         ...(options.args ?? []),
       ]
-      brokers.push(BrokerProcess.prepare({ args }))
+      const dataDirectory = options.dataDirectories?.[i - 1]
+      brokers.push(
+        BrokerProcess.prepare({ args, nodeArgs: options.nodeArgs ?? [], ...(dataDirectory && { dataDirectory }) }),
+      )
     }
-    const cluster = new ClusterProcesses(etcd, brokers)
+    const cluster = new ClusterProcesses(etcds, brokers)
     options.network?.handleStarting(brokers)
     await Promise.all(brokers.map((broker) => broker.restart()))
     await cluster.settled()
     return cluster
+  }
+
+  /** The etcd, if it has one member; or its first. */
+  get etcd(): EtcdProcess {
+    return this.etcds[0]!
   }
 
   /** For `connect` of the client: all brokers. */
@@ -96,7 +113,7 @@ export class ClusterProcesses {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.brokers.map((broker) => broker[Symbol.asyncDispose]()))
-    await this.etcd[Symbol.asyncDispose]()
+    await Promise.all(this.etcds.map((etcd) => etcd[Symbol.asyncDispose]()))
   }
 }
 
@@ -110,6 +127,21 @@ export async function statusOf(broker: BrokerProcess): Promise<ClusterAnswer | u
   }
 }
 
+/** Brokers that are in sync, by what this one says; undefined where it does not answer. */
+export async function inSyncCount(broker: BrokerProcess): Promise<number | undefined> {
+  return (await statusOf(broker))?.brokers.filter(({ isInSync }) => isInSync).length
+}
+
 function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** Who of these leads, as soon as one does. */
+export async function nextLeader(brokers: readonly BrokerProcess[]): Promise<BrokerProcess> {
+  const untilMs = Date.now() + 30_000
+  while (Date.now() < untilMs) {
+    for (const broker of brokers) if ((await statusOf(broker))?.role === 'leader') return broker
+    await delay(20)
+  }
+  throw new Error('nobody leads')
 }

@@ -1,48 +1,59 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from './free-port.js'
 
 /** Why there can be no etcd here; undefined: there is one. Installs it on a Debian where we are root. */
 export const etcdMissing: string | undefined = missing()
 
-/** An etcd of one member in a process of its own, with its data in a folder of its own. */
+/** An etcd, or one member of it, in a process of its own, with its data in a folder of its own. */
 export class EtcdProcess {
   readonly url: string
-  readonly #port: number
-  readonly #peerPort: number
+  readonly #peerUrl: string
+  readonly #name: string
+  /** `name=url` of all members. */
+  #members: string
   readonly #directory = mkdtempSync(join(tmpdir(), 'gomq-etcd-'))
   #process: ChildProcess | undefined
 
-  private constructor(port: number, peerPort: number) {
-    this.#port = port
-    this.#peerPort = peerPort
+  private constructor(name: string, port: number, peerPort: number) {
+    this.#name = name
     this.url = `http://127.0.0.1:${port}`
+    this.#peerUrl = `http://127.0.0.1:${peerPort}`
+    this.#members = `${name}=${this.#peerUrl}`
   }
 
   static async start(): Promise<EtcdProcess> {
-    const etcd = new EtcdProcess(await freePort(), await freePort())
-    await etcd.start()
-    return etcd
+    const [etcd] = await EtcdProcess.startMembers(1)
+    return etcd!
   }
 
-  /** Starts it again, where it was. */
+  /** One etcd of so many members. */
+  static async startMembers(count: number): Promise<EtcdProcess[]> {
+    const etcds: EtcdProcess[] = []
+    for (let i = 1; i <= count; i++) etcds.push(new EtcdProcess(`e${i}`, await freePort(), await freePort()))
+    const members = etcds.map((etcd) => etcd.#members).join(',')
+    for (const etcd of etcds) etcd.#members = members
+    await Promise.all(etcds.map((etcd) => etcd.start()))
+    return etcds
+  }
+
+  /** Starts it again, where it was. @returns when it knows a leader of etcd's */
   async start(): Promise<void> {
-    const peerUrl = `http://127.0.0.1:${this.#peerPort}`
     this.#process = spawn(
       'etcd',
       [
-        ...['--name', 'only', '--data-dir', join(this.#directory, 'data'), '--log-level', 'error'],
+        ...['--name', this.#name, '--data-dir', join(this.#directory, 'data'), '--log-level', 'error'],
         ...['--listen-client-urls', this.url, '--advertise-client-urls', this.url],
-        ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
-        ...['--initial-cluster', `only=${peerUrl}`],
+        ...['--listen-peer-urls', this.#peerUrl, '--initial-advertise-peer-urls', this.#peerUrl],
+        ...['--initial-cluster', this.#members],
       ],
       { stdio: 'ignore', env: { ...process.env, ETCD_UNSUPPORTED_ARCH: process.arch } },
     )
     for (let i = 0; i < 200; i++) {
-      const answer = await fetch(`http://127.0.0.1:${this.#port}/health`).catch(() => undefined)
+      const answer = await fetch(`${this.url}/health`).catch(() => undefined)
       if (answer?.ok) return
       await sleep(50)
     }
@@ -84,15 +95,6 @@ export class EtcdProcess {
     await this.kill()
     rmSync(this.#directory, { recursive: true, force: true })
   }
-}
-
-/** A port of the loopback that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 function missing(): string | undefined {

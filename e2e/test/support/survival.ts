@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import { AckGaps } from './ack-gaps.js'
 import { ClusterNetwork } from './cluster-network.js'
-import { ClusterProcesses } from './cluster-processes.js'
+import { type ClusterOptions, ClusterProcesses } from './cluster-processes.js'
 import { Deliveries, ONCE_IN_ORDER } from './deliveries.js'
 import { consumeDurably, delay, produce } from './killed-load.js'
 import { NOTHING_WRONG } from './ledger.js'
@@ -30,6 +30,8 @@ export interface SurvivalOptions {
   /** The ways between the processes lead through proxies. */
   readonly hasNetwork?: boolean
   readonly seed?: number
+  /** The cluster, where it is not three brokers with their defaults over one etcd. */
+  readonly cluster?: Omit<ClusterOptions, 'network'>
 }
 
 /**
@@ -38,11 +40,11 @@ export interface SurvivalOptions {
  */
 export async function survive(
   name: string,
-  { qos, hasNetwork = false, seed = 0 }: SurvivalOptions,
+  { qos, hasNetwork = false, seed = 0, cluster: options = {} }: SurvivalOptions,
   faults: (surviving: Surviving) => Promise<void>,
 ): Promise<AckGaps> {
   await using network = new ClusterNetwork()
-  await using cluster = await ClusterProcesses.start(hasNetwork ? { network } : {})
+  await using cluster = await ClusterProcesses.start(hasNetwork ? { ...options, network } : options)
   const gaps = new AckGaps()
   const deliveries = new Deliveries()
   const stop = new AbortController()

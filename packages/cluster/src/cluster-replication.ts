@@ -6,10 +6,10 @@ import type { Coordinator } from './coordinator.js'
 import { CoordinatorRounds } from './coordinator-rounds.js'
 import type { LinkId, Ready } from './core/ready.js'
 import { Replica } from './core/replica.js'
-import { TICK_MS } from './limits.js'
-import { LogChanges } from './log-changes.js'
+import { RETRY_MS, TICK_MS } from './limits.js'
+import { isNoRoom, isRefused, type LogChange, LogChanges } from './log-changes.js'
 import { type RecoveryWord, recoverCluster } from './recovery.js'
-import type { ReplicaLog, ReplicaRecordStore, SnapshotStore } from './replica-log.js'
+import type { ReplicaLog, ReplicaRecord, ReplicaRecordStore, SnapshotStore } from './replica-log.js'
 import type { ClusterStatus, ReplicaRole, Replication, ReplicationHandler } from './replication.js'
 import { SnapshotSending } from './snapshot-transfer.js'
 import type { Link, LinkHandler, Transport } from './transport.js'
@@ -217,10 +217,10 @@ export class ClusterReplication implements Replication {
   }
 
   #carryOut(item: Ready): void {
-    const { log, handler, records } = this.#options
+    const { log, handler } = this.#options
     switch (item.kind) {
       case 'persist':
-        return this.#await(records.save(item.record), (replica, _, nowMs) => replica.handlePersisted(nowMs))
+        return this.#await(this.#save(item.record), (replica, _, nowMs) => replica.handlePersisted(nowMs))
       case 'form':
         return this.#await(this.#rounds!.form(item))
       case 'campaign':
@@ -276,8 +276,39 @@ export class ClusterReplication implements Replication {
       case 'fail':
         return this.#fail(item.error)
       default:
-        return this.#await(this.#changes.carryOut(item), (replica, _, nowMs) => replica.handleLogChanged(nowMs))
+        return this.#await(this.#change(item), (replica, isChanged, nowMs) =>
+          isChanged ? replica.handleLogChanged(nowMs) : replica.handleLogUnchanged(nowMs),
+        )
     }
+  }
+
+  /** Saves the record, as soon as there is room for it: until then nothing is done that rests on it. */
+  async #save(record: ReplicaRecord): Promise<void> {
+    while (!this.#isOver) {
+      try {
+        return await this.#options.records.save(record)
+      } catch (error) {
+        if (!isNoRoom(error)) throw error
+        await this.#pause()
+      }
+    }
+  }
+
+  /** @returns whether it was done; if not, there is no room for it or it was damaged, and the log is as it was */
+  async #change(change: LogChange): Promise<boolean> {
+    try {
+      await this.#changes.carryOut(change)
+      return true
+    } catch (error) {
+      if (!isRefused(change, error)) throw error
+      await this.#changes.abandon()
+      await this.#pause()
+      return false
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.schedule(RETRY_MS, resolve))
   }
 
   /** Waits for something that must not fail. */

@@ -7,6 +7,9 @@ export const ROUND_MS = 1000
 /** Taken off what a lease was granted for: a leader stops this long before the coordinator can have let it go (R17). */
 export const LEASE_MARGIN_MS = 1000
 
+/** How long a broker waits before it tries again what its disk had no room for. */
+export const RETRY_MS = 1000
+
 /** Bytes that may be under way to one member unconfirmed; more would only pile up in front of a slow one. */
 export const WINDOW_BYTES: number = 8 * 1024 * 1024
 

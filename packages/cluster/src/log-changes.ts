@@ -10,6 +10,20 @@ export type LogChange = Extract<
   { kind: 'truncate' | 'reset' | 'beginCleaned' | 'addCleaned' | 'finishCleaned' | 'finishSnapshot' | 'abandon' }
 >
 
+/** Whether there was no room on the disk, and nothing has changed. */
+export function isNoRoom(error: unknown): boolean {
+  return error instanceof GomqError && error.code === 'DISK_FULL'
+}
+
+/**
+ * Whether a change was refused and has left everything as it was: what is being received found no room, or is damaged. A log that cannot be cut or
+ * emptied has failed.
+ */
+export function isRefused(change: LogChange, error: unknown): boolean {
+  if (change.kind === 'truncate' || change.kind === 'reset' || !(error instanceof GomqError)) return false
+  return isNoRoom(error) || (change.kind === 'finishSnapshot' && error.code === 'CORRUPT_LOG')
+}
+
 /** Carries out what a member does to its log and its snapshots; the replica sees to it that there is one change at a time. */
 export class LogChanges {
   readonly #log: ReplicaLog
@@ -34,7 +48,7 @@ export class LogChanges {
     this.#receipt?.parts.add(bytes)
   }
 
-  /** Settles when the change is on disk and the broker has been told. @throws whatever the log throws: it has failed */
+  /** Settles when the change is on disk and the broker has been told. @throws whatever the log throws: see {@link isRefused}; else it has failed */
   async carryOut(change: LogChange): Promise<void> {
     switch (change.kind) {
       case 'truncate':

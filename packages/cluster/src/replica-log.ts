@@ -21,8 +21,12 @@ export interface LogPiece {
 
 /** A cleaned stretch that is being received. Nothing of it is in the log until {@link finish} has settled. */
 export interface CleanedStretch {
+  /** @throws GomqError DISK_FULL  there is no room; {@link abandon} follows */
   add(batch: Uint8Array): Promise<void>
-  /** When it settles, the log ends at the stretch's end, durably; control records below may be gone, and a snapshot is needed from there. */
+  /**
+   * When it settles, the log ends at the stretch's end, durably; control records below may be gone, and a snapshot is needed from there.
+   * @throws GomqError DISK_FULL  there is no room; the log is as it was
+   */
   finish(): Promise<void>
   abandon(): Promise<void>
 }
@@ -52,7 +56,7 @@ export interface ReplicaLog {
   truncate(to: Offset): Promise<void>
   /** What is written from `from` on, for a member; cleaned stretches are marked. */
   readForMember(from: Offset, bytesMax: number): Promise<LogPiece>
-  /** Begins to receive a cleaned stretch `[logEndOffset, endOffset)`. */
+  /** Begins to receive a cleaned stretch `[logEndOffset, endOffset)`. @throws GomqError DISK_FULL  there is no room */
   receiveCleaned(stretch: { endOffset: Offset; epochStarts: readonly EpochStart[] }): Promise<CleanedStretch>
   /**
    * Empties the log: it begins and ends at `offset`, and control records below are gone, durably. A crash meanwhile leaves the old log or the
@@ -73,7 +77,11 @@ export interface SnapshotFile {
 export interface SnapshotStore {
   /** The newest one that is whole; undefined if there is none. */
   open(): Promise<SnapshotFile | undefined>
-  /** Puts a received snapshot in its place, durably, and removes all others; it is verified first. @throws GomqError CORRUPT_LOG */
+  /**
+   * Puts a received snapshot in its place, durably, and removes all others; it is verified first. What is refused changes nothing.
+   * @throws GomqError CORRUPT_LOG  it was damaged on its way
+   * @throws GomqError DISK_FULL    there is no room
+   */
   install(beginOffset: Offset, chunks: AsyncIterable<Uint8Array>): Promise<void>
 }
 
@@ -94,6 +102,6 @@ export interface ReplicaRecord {
 export interface ReplicaRecordStore {
   /** Undefined on a new disk. @throws GomqError CORRUPT_LOG */
   load(): Promise<ReplicaRecord | undefined>
-  /** Replaces it as a whole; when it settles, it survives a crash. */
+  /** Replaces it as a whole; when it settles, it survives a crash. @throws GomqError DISK_FULL  there is no room; the old one is there */
   save(record: ReplicaRecord): Promise<void>
 }

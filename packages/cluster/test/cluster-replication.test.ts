@@ -1,4 +1,4 @@
-import { baseOffsetOf, epochOf, type Offset } from '@gomq/protocol'
+import { baseOffsetOf, epochOf, GomqError, type Offset } from '@gomq/protocol'
 import { describe, expect, it } from 'vitest'
 import type { Disk } from './support/node.js'
 import { cluster, world } from './support/small-cluster.js'
@@ -231,6 +231,47 @@ describe('members that lag', () => {
       leader.node.log.highWatermark,
     ])
     expect(again.node.records.saved?.isFilling).toBe(false)
+  })
+
+  it.each(['DISK_FULL', 'CORRUPT_LOG'] as const)('fetch a snapshot again that was refused with %s', async (code) => {
+    const { clock, others, start, inSync, leader, end, failures } = await cluster()
+    const id = others[0]!.node.id
+    others[0]!.crash()
+    leader.node.snapshots.newest = { beginOffset: end, bytes: new Uint8Array(1_000_000).fill(7) }
+    leader.node.log.advanceStart(leader.node.log.boundaries[8]!)
+    const again = start(id, { log: { storeId: 'new' }, record: undefined, snapshot: undefined })
+    const { snapshots } = again.node
+    const install = snapshots.install.bind(snapshots)
+    let refusals = 2
+    snapshots.install = async (beginOffset, chunks) => {
+      if (refusals === 0) return install(beginOffset, chunks)
+      for await (const _ of chunks);
+      refusals--
+      throw new GomqError(code, 'refused')
+    }
+    await clock.run(9000)
+    expect([refusals, failures]).toEqual([0, []])
+    expect(inSync()).toEqual(['a', 'b', 'c'])
+    expect(again.node.snapshots.newest?.bytes).toHaveLength(1_000_000)
+  })
+})
+
+describe('a disk that is full', () => {
+  it('keeps a broker from promising what it cannot save; with room it goes on', async () => {
+    const { clock, leader, others, leading, failures } = await cluster()
+    const records = others.map(({ node }) => node.records)
+    const saves = records.map((store) => store.save.bind(store))
+    for (const store of records)
+      store.save = async () => {
+        throw new GomqError('DISK_FULL', 'no room')
+      }
+    leader.crash()
+    await clock.run(10_000)
+    expect([leading(), failures]).toEqual([undefined, []])
+    for (const [i, store] of records.entries()) store.save = saves[i]!
+    await clock.run(3000)
+    expect(others).toContain(leading())
+    expect(failures).toEqual([])
   })
 })
 

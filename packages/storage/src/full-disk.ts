@@ -8,6 +8,24 @@ export function isNoRoom(error: unknown): boolean {
   return isSystemError(error, 'ENOSPC') || isSystemError(error, 'EDQUOT')
 }
 
+/** The disk of a data directory is full: `state` says what that means for what is stored. */
+export function diskFull(directory: string, state: string, cause: unknown): GomqError {
+  return new GomqError('DISK_FULL', `the disk of ${directory} is full; ${state}`, { cause })
+}
+
+/**
+ * Does something that leaves all as it was where there is no room for it.
+ * @param state  what is lost by that
+ * @throws GomqError DISK_FULL
+ */
+export async function orDiskFull<T>(directory: string, state: string, operation: Promise<T>): Promise<T> {
+  try {
+    return await operation
+  } catch (error) {
+    throw isNoRoom(error) ? diskFull(directory, `${state}; make room`, error) : error
+  }
+}
+
 /**
  * Waiting for room on a full disk. What a write could not put down is tried again, at first soon, then about once a second, until it
  * goes through.
@@ -33,11 +51,7 @@ export class FullDisk {
 
   /** Runs one operation that needs room, and says with our own error that there is none. Not for syncs: what they report is no longer a full disk. */
   async needRoom(operation: Promise<void>): Promise<void> {
-    try {
-      await operation
-    } catch (error) {
-      throw isNoRoom(error) ? this.error(error, 'what was appended waits and is written when there is room') : error
-    }
+    await orDiskFull(this.#context.directory, 'what was appended waits and is written when there is room', operation)
   }
 
   /**
@@ -49,7 +63,11 @@ export class FullDisk {
   async wait(error: GomqError): Promise<void> {
     const { pause, onFull } = this.#context
     if (pause === undefined || this.#leftMs <= 0)
-      throw this.error(error.cause, 'what was acknowledged is safe and nothing more is', ' and start again')
+      throw diskFull(
+        this.#context.directory,
+        'what was acknowledged is safe and nothing more is; make room and start again',
+        error.cause,
+      )
     this.#roundBytesMax = 1
     if (!this.#isWaiting) onFull(error)
     this.#isWaiting = true
@@ -78,12 +96,5 @@ export class FullDisk {
   /** Takes {@link hurry} back. */
   relax(): void {
     this.#leftMs = Number.POSITIVE_INFINITY
-  }
-
-  /** The disk is full: `state` says what that means for what is stored. */
-  error(cause: unknown, state: string, andThen: string = ''): GomqError {
-    return new GomqError('DISK_FULL', `the disk of ${this.#context.directory} is full; ${state}; make room${andThen}`, {
-      cause,
-    })
   }
 }

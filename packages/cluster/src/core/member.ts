@@ -31,6 +31,8 @@ export class Member {
   #inbox: ReplicaMessage[] = []
   /** Whether the log or the snapshot is being changed. */
   #isBusy = false
+  /** Over which link the change was asked for. */
+  #changedFor: LinkId | undefined
   /** What goes on when the disk has done, or the record is saved. */
   #waiting:
     | { readonly for: 'disk' | 'record'; readonly then: () => void; readonly link: LinkId | undefined }
@@ -100,6 +102,20 @@ export class Member {
     this.#isBusy = false
     if (this.#mustAbandon) this.#abandon()
     else this.#resume('disk')
+  }
+
+  /**
+   * What the disk was asked for could not be done: there is no room for what is being received, or it was damaged on its way. All of it is given up
+   * and the log is as it was. The link ends, and over the next one the leader tries again.
+   */
+  handleLogUnchanged(): void {
+    this.#isBusy = false
+    this.#mustAbandon = false
+    if (this.#link !== undefined && this.#link === this.#changedFor) {
+      this.#receiving = undefined
+      this.#waiting = undefined
+      this.leave()
+    } else this.#resume('disk')
   }
 
   /** The record may have been saved. */
@@ -305,6 +321,7 @@ export class Member {
 
   #change(ready: Parameters<Emit>[0], then: () => void = () => undefined): void {
     this.#isBusy = true
+    this.#changedFor = this.#link
     this.#waiting = { for: 'disk', then, link: this.#link }
     this.#context.emit(ready)
   }

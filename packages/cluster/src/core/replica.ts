@@ -252,6 +252,12 @@ export class Replica {
     this.#proceed(nowMs)
   }
 
+  /** It could not be done, and the log is as it was. */
+  handleLogUnchanged(nowMs: number): void {
+    this.#member.handleLogUnchanged()
+    this.#proceed(nowMs)
+  }
+
   /** A piece of a snapshot was taken. */
   handleChunkTaken(): void {
     this.#member.handleChunkTaken()

@@ -206,4 +206,27 @@ describe('a member whose log is filled anew', () => {
     member.handleLogChanged()
     expect(taken()).toEqual(['send welcome'])
   })
+
+  it('ends the link when there is no room for what it is receiving, and begins anew over the next one', () => {
+    member.follow(LINK, 2 as Epoch)
+    hear(cut(30, 10))
+    hear({ kind: 'cleaned', endOffset: 50 as Offset, epochStarts: [] })
+    taken()
+    member.handleLogUnchanged()
+    expect(taken()).toEqual(['closeLink'])
+    member.follow(2, 2 as Epoch)
+    expect(taken()).toEqual(['send welcome'])
+    hear(cut(30, 10))
+    expect(taken()).toEqual(['send synced 30'])
+  })
+
+  it('answers the next link when there was no room for what came over the last one', () => {
+    member.follow(LINK, 2 as Epoch)
+    hear(cut(30, 10))
+    hear({ kind: 'cleaned', endOffset: 50 as Offset, epochStarts: [] })
+    member.follow(2, 2 as Epoch)
+    taken()
+    member.handleLogUnchanged()
+    expect(taken()).toEqual(['send welcome'])
+  })
 })

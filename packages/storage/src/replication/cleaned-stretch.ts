@@ -1,7 +1,7 @@
 import { GomqError, invariant, type Offset } from '@gomq/protocol'
 import { CleanedSegmentWriter } from '../cleaned-segment-writer.js'
 import type { EpochStart } from '../format/epoch-start.js'
-import { isNoRoom } from '../full-disk.js'
+import { isNoRoom, orDiskFull } from '../full-disk.js'
 import type { Log } from '../log.js'
 import type { LogParts } from '../log-parts.js'
 import { createSegment } from '../recovery.js'
@@ -9,6 +9,7 @@ import { Segment, segmentName } from '../segment.js'
 
 /** Of a segment that was received as it was sent; each cleaning here adds one. */
 const FIRST_GENERATION = 1
+const IF_FULL = 'what was received of another log is fetched again'
 
 /** What a cleaned stretch covers, from the log's end on. */
 export interface StretchRange {
@@ -26,14 +27,22 @@ export interface StretchRange {
  */
 export class CleanedStretch {
   readonly #log: Log
+  readonly #directory: string
   readonly #writer: CleanedSegmentWriter
   readonly #baseOffset: Offset
   readonly #endOffset: Offset
   /** Set when it was finished or abandoned; settles when that is done. */
   #ended: Promise<void> | undefined
 
-  private constructor(log: Log, writer: CleanedSegmentWriter, baseOffset: Offset, endOffset: Offset) {
+  private constructor(
+    log: Log,
+    directory: string,
+    writer: CleanedSegmentWriter,
+    baseOffset: Offset,
+    endOffset: Offset,
+  ) {
     this.#log = log
+    this.#directory = directory
     this.#writer = writer
     this.#baseOffset = baseOffset
     this.#endOffset = endOffset
@@ -42,11 +51,12 @@ export class CleanedStretch {
   /**
    * Begins to receive `[logEndOffset, endOffset)`; one at a time.
    *
+   * @throws GomqError  DISK_FULL: there is no room; the log goes on
    * @throws Error      of the operating system, with its `code`; the log goes on
    * @throws GomqError  CLOSED, or the one of `onFailure`
    */
   static async begin(log: Log, { endOffset, epochStarts }: StretchRange): Promise<CleanedStretch> {
-    const { fs, folder, crc32 } = log.parts.context
+    const { fs, directory, folder, crc32 } = log.parts.context
     const baseOffset = log.logEndOffset
     let last = { epoch: log.epochStarts.at(-1)?.epoch ?? 0, startOffset: baseOffset - 1 }
     for (const [i, start] of epochStarts.entries()) {
@@ -58,30 +68,31 @@ export class CleanedStretch {
       last = start
     }
     const range = { baseOffset, endOffset, generation: FIRST_GENERATION, epochStarts }
-    const writer = await CleanedSegmentWriter.create(fs, folder, range, crc32)
-    return new CleanedStretch(log, writer, baseOffset, endOffset)
+    const writer = await orDiskFull(directory, IF_FULL, CleanedSegmentWriter.create(fs, folder, range, crc32))
+    return new CleanedStretch(log, directory, writer, baseOffset, endOffset)
   }
 
   /**
    * Adds a batch of the stretch, behind the one before; its bytes are copied. Whoever received it has verified both checksums. One call at a
    * time. One that does not belong there is a bug.
    *
-   * @throws Error  of the operating system, with its `code`; only {@link abandon} may follow
+   * @throws GomqError  DISK_FULL: there is no room; only {@link abandon} may follow
+   * @throws Error      of the operating system, with its `code`; as well
    */
   add(batch: Uint8Array): Promise<void> {
-    return this.#writer.add(batch)
+    return this.#inRoom(this.#writer.add(batch))
   }
 
   /**
    * Puts the stretch behind the log's end. When it settles, the log ends at the stretch's end, all of it synced, and `onSynced` was told; a
    * crash meanwhile leaves the log as it was or as it is then. Nothing may be appended meanwhile, or have been since the stretch was begun.
    *
-   * @throws Error      of the operating system, ENOSPC or EDQUOT; or GomqError DISK_FULL. The log goes on as it was, and the stretch is gone
+   * @throws GomqError  DISK_FULL: there is no room; the log goes on as it was, and the stretch is gone
    * @throws GomqError  CLOSED, or the one of `onFailure`
    */
   finish(): Promise<void> {
     invariant(this.#ended === undefined, 'a stretch was finished or abandoned before')
-    this.#ended = this.#finishInTurn()
+    this.#ended = this.#inRoom(this.#finishInTurn())
     return this.#ended
   }
 
@@ -89,6 +100,10 @@ export class CleanedStretch {
   abandon(): Promise<void> {
     this.#ended = this.#ended === undefined ? this.#writer.abandon() : this.#ended.catch(() => undefined)
     return this.#ended
+  }
+
+  #inRoom<T>(operation: Promise<T>): Promise<T> {
+    return orDiskFull(this.#directory, IF_FULL, operation)
   }
 
   async #finishInTurn(): Promise<void> {

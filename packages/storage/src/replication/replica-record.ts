@@ -1,6 +1,7 @@
 import { type Crc32, type Epoch, GomqError } from '@gomq/protocol'
 import { type FileSystem, readFile, replaceFile } from '../file-system.js'
 import { encodeSealed, readSealed, valueOfVersion } from '../format/sealed-record.js'
+import { orDiskFull } from '../full-disk.js'
 
 /** Name of the file that holds what a broker knows of its cluster. */
 export const REPLICA_RECORD = 'replica'
@@ -29,7 +30,10 @@ export interface ReplicaRecordFile {
    * @throws GomqError UNSUPPORTED_FORMAT  another version wrote it
    */
   load(): Promise<ReplicaRecord | undefined>
-  /** Replaces it as a whole; when it settles, it survives a crash. One call at a time. */
+  /**
+   * Replaces it as a whole; when it settles, it survives a crash. One call at a time.
+   * @throws GomqError DISK_FULL  there is no room; the old one is there
+   */
   save(record: ReplicaRecord): Promise<void>
 }
 
@@ -45,7 +49,11 @@ export function replicaRecordStore(location: {
     save: ({ clusterUuid, epoch, coordinatorId, coordinatorRevision, isFilling }) => {
       const value = [clusterUuid, epoch, coordinatorId, coordinatorRevision, isFilling]
       const bytes = encodeSealed(MAGIC, VERSION, value, crc32)
-      return replaceFile(fs, directory, REPLICA_RECORD, (file) => file.writev([bytes], 0))
+      return orDiskFull(
+        directory,
+        'what the broker has to promise its cluster is promised when there is room',
+        replaceFile(fs, directory, REPLICA_RECORD, (file) => file.writev([bytes], 0)),
+      )
     },
   }
 }

@@ -1,5 +1,6 @@
 import { GomqError, type Offset } from '@gomq/protocol'
 import { type FileHandle, isSystemError, replaceFile } from '../file-system.js'
+import { orDiskFull } from '../full-disk.js'
 import { SNAPSHOT_FLUSH_BYTES } from '../limits.js'
 import { folderOf, isSnapshotName, type SnapshotLocation, snapshotName } from '../snapshot.js'
 import { SnapshotCheck } from './snapshot-check.js'
@@ -27,6 +28,7 @@ export interface SnapshotTransfer {
    *
    * @throws GomqError CORRUPT_LOG         it is damaged, not whole, or begins elsewhere
    * @throws GomqError UNSUPPORTED_FORMAT  another version wrote it
+   * @throws GomqError DISK_FULL           there is no room
    * @throws Error                         of the operating system, or the one of `chunks`
    */
   install(beginOffset: Offset, chunks: AsyncIterable<Uint8Array>): Promise<void>
@@ -36,7 +38,12 @@ export interface SnapshotTransfer {
 export function snapshotStore(location: SnapshotLocation): SnapshotTransfer {
   return {
     open: () => openNewest(location),
-    install: (beginOffset, chunks) => install(location, beginOffset, chunks),
+    install: (beginOffset, chunks) =>
+      orDiskFull(
+        location.directory,
+        'the snapshot that was received is fetched again',
+        install(location, beginOffset, chunks),
+      ),
   }
 }
 

@@ -62,3 +62,13 @@ test('any flipped bit and any cut is refused, with the way out; another version 
   disk.put('data/replica', encodeSealed(0x52514d47, 2, ['new'], crc32))
   await expect(store().load()).rejects.toMatchObject({ code: 'UNSUPPORTED_FORMAT' })
 })
+
+test('a full disk refuses a new one, and the old one stays', async () => {
+  await store().save(record(1))
+  disk.faults.bytesMax = 10
+  await expect(store().save(record(2))).rejects.toMatchObject({ code: 'DISK_FULL' })
+  expect(await store().load()).toEqual(record(1))
+  disk.faults.bytesMax = undefined
+  await store().save(record(2))
+  expect(await store().load()).toEqual(record(2))
+})
