@@ -276,9 +276,7 @@ export class ClusterReplication implements Replication {
       case 'fail':
         return this.#fail(item.error)
       default:
-        return this.#await(this.#change(item), (replica, isChanged, nowMs) =>
-          isChanged ? replica.handleLogChanged(nowMs) : replica.handleLogUnchanged(nowMs),
-        )
+        return this.#await(this.#change(item), (replica, isDone, nowMs) => replica.handleLogChanged(isDone, nowMs))
     }
   }
 

@@ -64,7 +64,7 @@ export type Ready =
   | { readonly kind: 'truncate'; readonly to: Offset }
   /** `handleLogChanged`, after the broker was told. */
   | { readonly kind: 'reset'; readonly to: Offset }
-  /** `handleLogChanged`; or `handleLogUnchanged`, as for all until `finishSnapshot`, if there is no room or what came was damaged. */
+  /** `handleLogChanged`, here and below also if it could not be done: there is no room, or what came was damaged. */
   | { readonly kind: 'beginCleaned'; readonly endOffset: Offset; readonly epochStarts: readonly EpochStart[] }
   /** `handleLogChanged`. */
   | { readonly kind: 'addCleaned'; readonly batches: readonly Uint8Array[] }

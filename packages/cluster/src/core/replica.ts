@@ -246,15 +246,10 @@ export class Replica {
     this.#proceed(nowMs)
   }
 
-  /** What the log or the snapshot store was asked for is done. */
-  handleLogChanged(nowMs: number): void {
-    this.#member.handleLogChanged()
-    this.#proceed(nowMs)
-  }
-
-  /** It could not be done, and the log is as it was. */
-  handleLogUnchanged(nowMs: number): void {
-    this.#member.handleLogUnchanged()
+  /** What the log or the snapshot store was asked for is done; or it could not be done, and the log is as it was. */
+  handleLogChanged(isDone: boolean, nowMs: number): void {
+    if (isDone) this.#member.handleLogChanged()
+    else this.#member.handleLogUnchanged()
     this.#proceed(nowMs)
   }
 
