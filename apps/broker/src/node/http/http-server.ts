@@ -10,6 +10,7 @@ import { takeJsonBodies } from './json-body.js'
 import { leaderProxy } from './leader-proxy.js'
 import { listingRoutes } from './listing-routes.js'
 import { messagesRoute } from './messages-route.js'
+import { metricsRoute } from './metrics-route.js'
 import { openApiRoute } from './openapi.js'
 import { policiesRoutes } from './policies-routes.js'
 import { errorHandler, sendProblem } from './problem.js'
@@ -110,6 +111,7 @@ function routesOf({ broker, messageBytesMax, dryRun }: HttpServerOptions, held: 
     versionRoute(),
     clusterRoute(broker),
     ...healthRoutes(broker),
+    metricsRoute(broker),
   ]
   return [...routes, openApiRoute(routes)]
 }
