@@ -67,8 +67,13 @@ export class ClusterProcesses {
     }
     const cluster = new ClusterProcesses(etcds, brokers)
     options.network?.handleStarting(brokers)
-    await Promise.all(brokers.map((broker) => broker.restart()))
-    await cluster.settled()
+    try {
+      await Promise.all(brokers.map((broker) => broker.restart()))
+      await cluster.settled()
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]()
+      throw error
+    }
     return cluster
   }
 
