@@ -51,6 +51,17 @@ export function parseFields<Table extends FieldTable>(
   return parsed as Parsed<Table>
 }
 
+/** The schema of a JSON body with these fields. */
+export function bodySchema(table: FieldTable): JsonSchema {
+  const names = Object.keys(table)
+  return {
+    type: 'object',
+    properties: Object.fromEntries(names.map((name) => [name, table[name]!.schema])),
+    required: names.filter((name) => table[name]!.isRequired),
+    additionalProperties: false,
+  }
+}
+
 /** A topic name, as the protocol checks it. */
 export function topicName(description: string): Field<string> {
   return {

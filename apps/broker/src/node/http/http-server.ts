@@ -14,7 +14,7 @@ import { metricsRoute } from './metrics-route.js'
 import { openApiRoute } from './openapi.js'
 import { policiesRoutes } from './policies-routes.js'
 import { errorHandler, sendProblem } from './problem.js'
-import { publishRoute } from './publish-route.js'
+import { publishBatchRoute, publishRoute } from './publish-route.js'
 import type { Route } from './route.js'
 import { healthRoutes, versionRoute } from './status-routes.js'
 import { subscribeRoute } from './subscribe-route.js'
@@ -104,6 +104,7 @@ function noSchemas(): never {
 function routesOf({ broker, messageBytesMax, dryRun }: HttpServerOptions, held: HeldBytes): Route[] {
   const routes = [
     publishRoute(broker, messageBytesMax),
+    publishBatchRoute(broker, messageBytesMax),
     messagesRoute(broker, held),
     subscribeRoute(broker, held),
     ...listingRoutes(broker, held),

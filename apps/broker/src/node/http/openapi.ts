@@ -1,5 +1,5 @@
 import { GOMQ_VERSION } from '../version.js'
-import type { FieldTable, JsonSchema } from './field.js'
+import { bodySchema, type FieldTable, type JsonSchema } from './field.js'
 import { PROBLEM_SCHEMA, PROBLEM_TYPE } from './problem.js'
 import type { Route, RouteAnswer } from './route.js'
 
@@ -68,17 +68,6 @@ function parametersOf(table: FieldTable | undefined, place: 'query' | 'header'):
     const { description, ...rest } = schema
     return { name, in: place, ...(isRequired ? { required: true } : {}), description, schema: rest }
   })
-}
-
-/** The schema of a JSON body with these fields. */
-export function bodySchema(table: FieldTable): JsonSchema {
-  const names = Object.keys(table)
-  return {
-    type: 'object',
-    properties: Object.fromEntries(names.map((name) => [name, table[name]!.schema])),
-    required: names.filter((name) => table[name]!.isRequired),
-    additionalProperties: false,
-  }
 }
 
 function responseOf({ description, contentType = 'application/json', schema }: RouteAnswer): JsonSchema {

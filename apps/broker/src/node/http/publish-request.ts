@@ -1,8 +1,8 @@
 import {
   Attribute,
+  BATCH_RECORDS_MAX,
   BatchBuilder,
   CONTENT_TYPE_HEADER,
-  type Crc32,
   GomqError,
   type Headers,
   MSGPACK_CONTENT_TYPE,
@@ -11,7 +11,9 @@ import {
   RECORD_OVERHEAD_BYTES_MAX,
   utf8Bytes,
 } from '@gomq/protocol'
+import { crc32 } from '@gomq/protocol/node'
 import {
+  bodySchema,
   type Field,
   isUnicode,
   oneOf,
@@ -53,43 +55,86 @@ const headers: Field<Headers | null> = {
   },
 }
 
-/** The fields of `POST /pub`, in its JSON body. */
-export const PUBLISH_FIELDS: {
-  readonly topic: Field<string>
+const MESSAGE_FIELDS: {
   readonly body: Field<unknown>
   readonly encoding: Field<'base64'>
-  readonly qos: Field<0 | 1 | 2>
-  readonly retain: Field<boolean | 0 | 1>
   readonly key: Field<string>
   readonly headers: Field<Headers | null>
+} = {
+  body,
+  encoding: oneOf(['base64'], 'The body is base64 and its bytes are published.'),
+  key: text(RECORD_OVERHEAD_BYTES_MAX, 'What the message is about; consumers see it.'),
+  headers,
+}
+
+const TOPIC_FIELDS: {
+  readonly topic: Field<string>
+  readonly qos: Field<0 | 1 | 2>
   readonly ttlMs: Field<number>
 } = {
   topic: topicName('A topic name.'),
-  body,
-  encoding: oneOf(['base64'], 'The body is base64 and its bytes are published.'),
-  qos: oneOf([0, 1, 2], '0 answers at once; 1 and 2 answer when the message is safe.', 1),
-  retain: oneOf([true, false, 0, 1], "Whether to keep it as the topic's retained message.", false),
-  key: text(RECORD_OVERHEAD_BYTES_MAX, 'What the message is about; consumers see it.'),
-  headers,
-  ttlMs: wholeNumber(1, Number.MAX_SAFE_INTEGER, 'Milliseconds after which the message is no longer delivered.'),
+  qos: oneOf([0, 1, 2], '0 answers at once; 1 and 2 answer when what was published is safe.', 1),
+  ttlMs: wholeNumber(1, Number.MAX_SAFE_INTEGER, 'Milliseconds after which it is no longer delivered.'),
 }
 
-/** A checked request to publish. */
-export interface PublishRequest {
-  readonly topic: string
-  readonly qos: 0 | 1 | 2
-  readonly retain: boolean
-  readonly ttlMs: number
+/** The fields of `POST /pub`, in its JSON body. */
+export const PUBLISH_FIELDS: typeof MESSAGE_FIELDS & typeof TOPIC_FIELDS & { readonly retain: Field<boolean | 0 | 1> } =
+  {
+    ...TOPIC_FIELDS,
+    ...MESSAGE_FIELDS,
+    retain: oneOf([true, false, 0, 1], "Whether to keep it as the topic's retained message.", false),
+  }
+
+const messages: Field<readonly Content[]> = {
+  schema: {
+    type: 'array',
+    minItems: 1,
+    maxItems: BATCH_RECORDS_MAX,
+    items: bodySchema(MESSAGE_FIELDS),
+    description: `1 to ${BATCH_RECORDS_MAX} messages. Together they may have as many bytes as one message may.`,
+  },
+  isRequired: true,
+  parse: (value, name) => {
+    if (!Array.isArray(value) || value.length === 0 || value.length > BATCH_RECORDS_MAX)
+      return refuse(`${name} is no list of 1 to ${BATCH_RECORDS_MAX} messages`)
+    return value.map((message, i) => {
+      if (typeof message !== 'object' || message === null || Array.isArray(message))
+        return refuse(`message ${i} is no JSON object; send {"body": ...}`)
+      try {
+        return contentOf(parseFields(MESSAGE_FIELDS, message as Record<string, unknown>, 'field'))
+      } catch (error) {
+        const { code, message: reason } = GomqError.from(error)
+        throw new GomqError(code, `message ${i}: ${reason}`)
+      }
+    })
+  },
+}
+
+/** The fields of `POST /v1/publish/batch`, in its JSON body. */
+export const BATCH_FIELDS: typeof TOPIC_FIELDS & { readonly messages: Field<readonly Content[]> } = {
+  ...TOPIC_FIELDS,
+  messages,
+}
+
+/** A message without what it has in common with the others of its batch. */
+interface Content {
   readonly key: string | null
   readonly value: string | Uint8Array
   readonly headers: Headers | null
 }
 
+/** A checked request to publish one message or many, of one topic and with the same options. */
+export interface PublishRequest {
+  readonly topic: string
+  readonly qos: 0 | 1 | 2
+  readonly retain: boolean
+  readonly ttlMs: number
+  readonly messages: readonly Content[]
+}
+
 /** @throws GomqError INVALID_ARGUMENT, INVALID_TOPIC or MESSAGE_TOO_LARGE */
 export function parsePublish(given: unknown, messageBytesMax: number): PublishRequest {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    return refuse('the body is no JSON object; send {"topic": ..., "body": ...}')
-  const fields = parseFields(PUBLISH_FIELDS, given as Record<string, unknown>, 'field')
+  const fields = parseFields(PUBLISH_FIELDS, objectOf(given, '{"topic": ..., "body": ...}'), 'field')
   const content = contentOf(fields)
   const bytes = typeof content.value === 'string' ? utf8Bytes(content.value) : content.value.byteLength
   if (bytes > messageBytesMax) {
@@ -98,37 +143,63 @@ export function parsePublish(given: unknown, messageBytesMax: number): PublishRe
       `the message has ${bytes} bytes; the limit is ${messageBytesMax}; send less or raise --message-bytes-max`,
     )
   }
-  return {
-    topic: fields.topic!,
-    qos: fields.qos ?? 1,
-    retain: fields.retain === true || fields.retain === 1,
-    ttlMs: fields.ttlMs ?? 0,
-    key: fields.key ?? null,
-    ...content,
-  }
+  const retain = fields.retain === true || fields.retain === 1
+  return { topic: fields.topic!, qos: fields.qos ?? 1, retain, ttlMs: fields.ttlMs ?? 0, messages: [content] }
 }
 
-/** The request as a batch of one message. @param producer  0 for one that is not idempotent */
-export function toBatch(publish: PublishRequest, producer: ProducerId, nowMs: number, crc32: Crc32): Uint8Array {
-  const { topic, qos, retain, ttlMs, key, value, headers } = publish
+/** As {@link parsePublish}, for many messages; what they have together is bounded when they are a batch. */
+export function parseBatch(given: unknown): PublishRequest {
+  const {
+    topic,
+    qos = 1,
+    ttlMs = 0,
+    messages,
+  } = parseFields(BATCH_FIELDS, objectOf(given, '{"topic": ..., "messages": [{"body": ...}]}'), 'field')
+  return { topic: topic!, qos, retain: false, ttlMs, messages: messages! }
+}
+
+/**
+ * The request as one batch.
+ * @param producer  0 for one that is not idempotent
+ * @throws GomqError MESSAGE_TOO_LARGE  many messages have more than `messageBytesMax` bytes together
+ */
+export function toBatch(
+  { topic, qos, retain, ttlMs, messages }: PublishRequest,
+  producer: ProducerId,
+  nowMs: number,
+  messageBytesMax: number,
+): Uint8Array {
   const builder = new BatchBuilder(topic, retain ? qos | Attribute.RETAIN : qos, ttlMs)
-  builder.append({ timestampDeltaMs: 0, key, value, headers })
+  for (const content of messages) builder.append({ timestampDeltaMs: 0, ...content })
+  if (messages.length > 1 && builder.byteLength > messageBytesMax) {
+    throw new GomqError(
+      'MESSAGE_TOO_LARGE',
+      `the messages have ${builder.byteLength} bytes together; the limit is ${messageBytesMax}; send them in several requests or raise --message-bytes-max`,
+    )
+  }
   return builder.finish({ baseTimestampMs: nowMs, producerId: producer, producerEpoch: 0, firstSequence: 0 }, crc32)
 }
 
+function objectOf(given: unknown, example: string): Record<string, unknown> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return refuse(`the body is no JSON object; send ${example}`)
+  return given as Record<string, unknown>
+}
+
 /** Text stays text, base64 becomes bytes, and any other JSON value is packed as native clients pack theirs. */
-function contentOf(fields: Parsed<typeof PUBLISH_FIELDS>): Pick<PublishRequest, 'value' | 'headers'> {
-  const { body: value, encoding, headers = null } = fields
+function contentOf(fields: Parsed<typeof MESSAGE_FIELDS>): Content {
+  const { body: value, encoding, key = null, headers = null } = fields
   if (encoding === 'base64') {
     if (typeof value !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(value) || value.length % 4 !== 0)
       return refuse('body is no base64 although encoding says so')
-    return { value: new Uint8Array(Buffer.from(value, 'base64')), headers }
+    return { key, value: new Uint8Array(Buffer.from(value, 'base64')), headers }
   }
   if (typeof value === 'string') {
     if (!isUnicode(value)) return refuse('body holds a lone surrogate; it is no valid Unicode')
-    return { value, headers }
+    return { key, value, headers }
   }
   if (headers !== null && CONTENT_TYPE_HEADER in headers)
     return refuse('headers holds content-type and body is a JSON value, which has its own; leave it out')
-  return { value: packJson(value), headers: headers === null ? MSGPACK_HEADERS : { ...headers, ...MSGPACK_HEADERS } }
+  const typed = headers === null ? MSGPACK_HEADERS : { ...headers, ...MSGPACK_HEADERS }
+  return { key, value: packJson(value), headers: typed }
 }

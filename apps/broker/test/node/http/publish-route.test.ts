@@ -127,3 +127,73 @@ describe('Idempotency-Key', () => {
     expect((await withKey(broker, 'k', { topic: 'a', body: 'x' })).status).toBe(200)
   })
 })
+
+describe('POST /v1/publish/batch', () => {
+  const batch = (broker: HttpTarget, body: unknown, headers = {}) =>
+    call(broker, 'POST', '/v1/publish/batch', JSON.stringify(body), headers)
+
+  test('stores all messages next to each other, with what each has and what all have', async () => {
+    const broker = await startBroker()
+    const messages = [
+      { body: 'one', key: 'k' },
+      { body: { n: 2 }, headers: { a: 'b' } },
+      { body: 'AAEC/w==', encoding: 'base64' },
+    ]
+    const { status, json } = await batch(broker, { topic: 'A', qos: 2, ttlMs: 60_000, messages })
+    expect([status, json]).toMatchObject([200, { count: 3, durability: 'synced' }])
+    const offset = json['offset'] as number
+    const { json: page } = await call(broker, 'GET', '/messages?topic=A')
+    expect(page['message_list']).toMatchObject([
+      { offset, qos: 2, ttlMs: 60_000, value: 'one', key: 'k' },
+      { offset: offset + 1, value: { n: 2 }, headers: { a: 'b' } },
+      { offset: offset + 2, value: 'AAEC/w==', encoding: 'base64' },
+    ])
+  })
+
+  test('is stored once with a key, and another batch under the same key is refused', async () => {
+    const broker = await startBroker()
+    const key = { 'idempotency-key': 'k' }
+    const request = { topic: 'A', messages: [{ body: 'x' }, { body: 'y' }] }
+    const first = await batch(broker, request, key)
+    expect(await batch(broker, request, key)).toMatchObject({ status: 200, json: first.json })
+    const other = await batch(broker, { ...request, messages: [{ body: 'x' }, { body: 'z' }] }, key)
+    expect([other.status, other.json['code']]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED'])
+    expect(await valuesOf(broker, 'A')).toEqual(['x', 'y'])
+  })
+
+  test.each([
+    ['no list', { topic: 'A', messages: {} }, 400, /messages is no list of 1 to/],
+    ['an empty one', { topic: 'A', messages: [] }, 400, /messages is no list of 1 to/],
+    ['a text in it', { topic: 'A', messages: ['x'] }, 400, /message 0 is no JSON object/],
+    [
+      'a field that belongs to all',
+      { topic: 'A', messages: [{ body: 'x' }, { body: 'y', qos: 1 }] },
+      400,
+      /message 1: a field is unknown/,
+    ],
+    ['retain', { topic: 'A', retain: true, messages: [{ body: 'x' }] }, 400, /unknown/],
+    [
+      'more bytes than one message may have',
+      { topic: 'A', messages: Array(600).fill({ body: 'x'.repeat(2000) }) },
+      413,
+      /together/,
+    ],
+  ])('%s is refused, and nothing is stored', async (_, body, status, reason) => {
+    const broker = await startBroker(['--message-bytes-max', '1MiB'])
+    const answer = await batch(broker, body)
+    expect([answer.status, answer.json['detail']]).toEqual([status, expect.stringMatching(reason)])
+    expect(await valuesOf(broker, 'A')).toEqual([])
+  })
+
+  test('at QoS 0 goes to those who are there', async () => {
+    const broker = await startBroker()
+    const client = await TcpClient.connect(broker.tcp.port)
+    client.send(subscribePacket({ filters: ['A'] }))
+    expect(await batch(broker, { topic: 'A', qos: 0, messages: [{ body: 'x' }, { body: 'y' }] })).toMatchObject({
+      status: 202,
+      json: { accepted: true },
+    })
+    await client.queue.take(PacketType.DELIVER)
+    client.close()
+  })
+})
