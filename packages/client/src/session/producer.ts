@@ -18,7 +18,7 @@ import {
   stampProducer,
 } from '@gomq/protocol'
 import { BatchQueue } from './batch-queue.js'
-import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_MAX, SMALL_BATCH_BYTES, SMALL_BATCHES_ROOM_SHARE } from './limits.js'
+import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_BYTES_MAX, SMALL_BATCH_BYTES, SMALL_BATCHES_ROOM_SHARE } from './limits.js'
 import { ParkedPublishes } from './parked-publishes.js'
 import { type PublishAck, PublishBatch } from './publish-batch.js'
 import type { PublishRequest } from './publish-request.js'
@@ -62,6 +62,7 @@ export class Producer {
   #inflight: PublishBatch[] = []
   readonly #parked = new ParkedPublishes()
   readonly #idleBuilders: BatchBuilder[] = []
+  #idleBuildersBytes = 0
   #bufferedBytes = 0
   #window = 1
   /** Set while the broker takes compressed batches. */
@@ -254,6 +255,7 @@ export class Producer {
   #builderFor({ topic, attributes, ttlMs }: PublishRequest): BatchBuilder {
     const builder = this.#idleBuilders.pop()
     if (builder === undefined) return new BatchBuilder(topic, attributes, ttlMs)
+    this.#idleBuildersBytes -= builder.bufferBytes
     builder.begin(topic, attributes, ttlMs)
     return builder
   }
@@ -262,7 +264,9 @@ export class Producer {
     const builder = batch.seal(this.#deflate)
     if (builder === null) return
     if (this.#openByTopic.get(builder.topic) === batch) this.#openByTopic.delete(builder.topic)
-    if (this.#idleBuilders.length < IDLE_BUILDERS_MAX) this.#idleBuilders.push(builder)
+    if (this.#idleBuildersBytes >= IDLE_BUILDERS_BYTES_MAX) return
+    this.#idleBuilders.push(builder)
+    this.#idleBuildersBytes += builder.bufferBytes
   }
 
   /** Sends a batch for the first time, or for the first time under this producer epoch. */

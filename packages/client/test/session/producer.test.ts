@@ -199,7 +199,7 @@ describe('the producer', () => {
   })
 
   test('has room for many with one promise before it has for those with one each', () => {
-    const { producer, publish, sent } = pair(400)
+    const { producer, publish, sent } = pair(800)
     // Each in a batch of its own.
     for (const topic of ['a', 'b', 'c']) publish(topic, topic.repeat(100))
     const answerOne = () => {

@@ -77,6 +77,11 @@ export class BatchBuilder {
     return HEADER_BYTES + this.#topicUtf8.byteLength + 4 * this.#count + this.#recordsBytes
   }
 
+  /** Bytes of the buffers that it holds; they change with {@link append} and {@link finish} only. */
+  get bufferBytes(): number {
+    return this.#records.byteLength + this.#ends.byteLength
+  }
+
   /** Adds a record and returns its bytes. At most 65,536 records fit. */
   append(record: RecordInput): number {
     invariant(this.#count < BATCH_RECORDS_MAX, `a batch holds at most ${BATCH_RECORDS_MAX} records`)
