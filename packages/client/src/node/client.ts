@@ -192,7 +192,10 @@ export class GomqClient {
     return publishAll(values, port, options.signal)
   }
 
-  /** Resolves when less than a quarter of the buffer is unsettled; nothing to wait for if so. For producers that do not await each publish. */
+  /**
+   * Resolves when less than an eighth of the buffer is unsettled, or most of it while that is in many small batches: of thousands of topics. Nothing
+   * to wait for if so. For producers that do not await each publish.
+   */
   writable(): Promise<void> | void {
     return this.#room(ROOM_SHARE)
   }

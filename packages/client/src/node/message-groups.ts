@@ -19,6 +19,7 @@ export class MessageGroups implements AsyncIterableIterator<readonly Message[], 
     this.#iterator = new MessageIterator({
       isAutoAck: false,
       take: () => source.take(),
+      takeMore: (messages, countMax) => source.takeMore(messages, countMax),
       wait: (reader) => source.wait(reader),
       withdraw: (reader) => source.withdraw(reader),
     })
@@ -35,11 +36,7 @@ export class MessageGroups implements AsyncIterableIterator<readonly Message[], 
     const first = await this.#iterator.next()
     if (first.done) return first
     const group = [first.value]
-    while (group.length < GROUP_MESSAGES_MAX) {
-      const more = this.#taken()
-      if (more === undefined) break
-      group.push(more)
-    }
+    this.#source.takeMore(group, GROUP_MESSAGES_MAX)
     if (this.#source.isAutoAck) this.#last = group
     return { done: false, value: group }
   }
@@ -48,14 +45,5 @@ export class MessageGroups implements AsyncIterableIterator<readonly Message[], 
   return(): Promise<IteratorResult<readonly Message[], undefined>> {
     this.#last = []
     return this.#iterator.return() as Promise<IteratorResult<readonly Message[], undefined>>
-  }
-
-  /** What is there at once; why the subscription has ended is told by the next call. */
-  #taken(): Message | undefined {
-    try {
-      return this.#source.take()?.value
-    } catch {
-      return undefined
-    }
   }
 }

@@ -5,6 +5,8 @@ export interface MessageSource {
   readonly isAutoAck: boolean
   /** The next result at once, undefined if there is none yet. @throws GomqError  why the subscription ended */
   take(): IteratorResult<Message, undefined> | undefined
+  /** Appends what is there at once, until `messages` are `countMax`. An end is told by {@link take}. */
+  takeMore(messages: Message[], countMax: number): void
   /** Queues behind those who wait already. */
   wait(reader: Reader): void
   /** Takes a reader back that waits; it is settled by the caller. */

@@ -54,6 +54,13 @@ export class Subscription implements AsyncIterable<Message, undefined> {
     this.#source = {
       isAutoAck,
       take: () => (this.#readers.length > 0 ? undefined : this.#take()),
+      takeMore: (messages, countMax) => {
+        if (this.#readers.length > 0) return
+        const state = this.#state
+        while (messages.length < countMax && state.advance())
+          messages.push(new Message(state.records, state.index, this.#messageOwner))
+        if (state.isDirty) owner.flushSoon()
+      },
       wait: (reader) => this.#readers.push(reader),
       withdraw: (reader) => {
         this.#readers = this.#readers.filter((each) => each !== reader)

@@ -6,8 +6,11 @@ export const BATCH_BYTES_MAX: number = 128 * 1024
 /** Records after which a batch takes no more. Stops one answer from settling so many promises that the loop stalls. */
 export const BATCH_RECORDS_MAX = 8192
 
-/** Milliseconds that a batch takes records: those that come later get a batch, and so a deadline, of their own. */
-export const BATCH_OPEN_MS_MAX = 500
+/**
+ * Part of their timeout for which a batch takes records: those that come later get a batch, and so a deadline, of their own. So much too early a
+ * publish may be given up. With a fixed time a slow producer of many topics would get small batches, and be slower for it.
+ */
+export const BATCH_OPEN_SHARE: number = 1 / 16
 
 /** Publishes that may wait for room in the buffer. Stops a producer that never awaits from filling the heap. */
 export const PARKED_PUBLISHES_MAX = 100_000
@@ -18,8 +21,8 @@ export const PARKED_PUBLISHES_MAX = 100_000
  */
 export const PARKED_BYTES_MAX: number = 256 * 1024 * 1024
 
-/** Builders kept for use again. Stops a producer with many topics from keeping a buffer for each. */
-export const IDLE_BUILDERS_MAX = 64
+/** Bytes of buffers that builders keep for use again. Stops a producer that had many topics at once from keeping a buffer for each. */
+export const IDLE_BUILDERS_BYTES_MAX: number = 4 * 1024 * 1024
 
 /** Times that one batch is sent under a new producer epoch before its publishes are rejected. Stops an endless exchange. */
 export const BATCH_RESTAMPS_MAX = 3
@@ -45,17 +48,29 @@ export const REQUEST_TIMEOUT_MS_DEFAULT = 10_000
 /** Milliseconds that a publish may take by default, reconnecting included. */
 export const PUBLISH_TIMEOUT_MS_DEFAULT = 30_000
 
-/** Bytes of published records that may be unsettled by default. More would not be faster: what waits long, the collector copies. */
-export const BUFFER_BYTES_MAX_DEFAULT: number = 4 * 1024 * 1024
+/**
+ * Bytes of published records that may be unsettled by default. Enough that small messages to 10,000 topics go in batches of ten; more would not be
+ * faster: what waits long, the collector copies.
+ */
+export const BUFFER_BYTES_MAX_DEFAULT: number = 8 * 1024 * 1024
 
 /**
  * A producer that paces itself goes on when less than this part of its buffer is unsettled: so 1 MiB by default. Little enough that promises
  * settle before the collector moves them.
  */
-export const ROOM_SHARE: number = 1 / 4
+export const ROOM_SHARE: number = 1 / 8
 
 /** The same for messages that have one promise together: enough to keep the broker busy while it syncs. */
-export const BULK_ROOM_SHARE: number = 1 / 2
+export const BULK_ROOM_SHARE: number = 1 / 4
+
+/**
+ * Bytes of records in a batch, on average over those that wait, below which a producer that paces itself goes on beyond its share of the buffer:
+ * with thousands of topics each would else have a record or two, and a batch costs both sides ten times what a small record does.
+ */
+export const SMALL_BATCH_BYTES: number = 1024
+
+/** The part of the buffer that such a producer fills. Leaves what it publishes between two looks some room. */
+export const SMALL_BATCHES_ROOM_SHARE: number = 7 / 8
 
 /** Messages that may be delivered ahead of the iterator by default. */
 export const PREFETCH_MESSAGES_DEFAULT = 8192

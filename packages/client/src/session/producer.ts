@@ -17,7 +17,8 @@ import {
   recordBytesBound,
   stampProducer,
 } from '@gomq/protocol'
-import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_MAX } from './limits.js'
+import { BatchQueue } from './batch-queue.js'
+import { BATCH_RESTAMPS_MAX, IDLE_BUILDERS_BYTES_MAX, SMALL_BATCH_BYTES, SMALL_BATCHES_ROOM_SHARE } from './limits.js'
 import { ParkedPublishes } from './parked-publishes.js'
 import { type PublishAck, PublishBatch } from './publish-batch.js'
 import type { PublishRequest } from './publish-request.js'
@@ -55,12 +56,13 @@ export class Producer {
   #producerEpoch = 0
   #nextSequence = 0
   /** Not sent yet, in the order they were opened; the last one of a topic may be open. */
-  #queue: PublishBatch[] = []
+  readonly #queue = new BatchQueue()
   readonly #openByTopic = new Map<string, PublishBatch>()
   /** Sent and to be answered, in the order of sequences. */
   #inflight: PublishBatch[] = []
   readonly #parked = new ParkedPublishes()
-  readonly #builders = new Map<string, BatchBuilder>()
+  readonly #idleBuilders: BatchBuilder[] = []
+  #idleBuildersBytes = 0
   #bufferedBytes = 0
   #window = 1
   /** Set while the broker takes compressed batches. */
@@ -92,11 +94,19 @@ export class Producer {
     return this.#queue.length === 0 && this.#parked.count === 0 && this.#inflight.every((batch) => batch.isSettled)
   }
 
-  /** Whether less than `share` of the buffer is unsettled, so that a producer that paces itself should go on: `ROOM_SHARE`, `BULK_ROOM_SHARE`. */
+  /**
+   * Whether a producer that paces itself should go on: less than `share` of the buffer is unsettled (`ROOM_SHARE`, `BULK_ROOM_SHARE`), or what waits
+   * to be sent is in so many small batches that they should grow first.
+   */
   isRoomy(share: number): boolean {
     if (this.#parked.count > 0) return false
-    const roomyBytes = this.#port.bufferBytesMax * share
-    return this.#bufferedBytes < roomyBytes || this.#bufferedBytes - this.#timedOutBytes < roomyBytes
+    const { bufferBytesMax } = this.#port
+    const bytes = this.#bufferedBytes
+    return (
+      bytes < bufferBytesMax * share ||
+      (bytes < this.#queue.length * SMALL_BATCH_BYTES && bytes < bufferBytesMax * SMALL_BATCHES_ROOM_SHARE) ||
+      bytes - this.#timedOutBytes < bufferBytesMax * share
+    )
   }
 
   /** Resolves `waiter` when there is room, see {@link isRoomy}; at once if there is. */
@@ -135,7 +145,7 @@ export class Producer {
     if (this.#isRecovering) return
     if (this.#room.retryAtMs !== undefined) this.#sendUnlogged()
     while (this.#queue.length > 0 && this.#port.isWritable() && this.#room.retryAtMs === undefined) {
-      const batch = this.#queue[0]!
+      const batch = this.#queue.first!
       if (!batch.isUnlogged && this.#inflight.length >= (this.#room.refusal === undefined ? this.#window : 1)) return
       this.#queue.shift()
       this.#sendNew(batch)
@@ -195,14 +205,10 @@ export class Producer {
   handleTick(nowMs: number): void {
     const isTimeToRetry = this.#room.handleTick(nowMs)
     for (const batch of this.#inflight) if (nowMs >= batch.deadlineMs) this.#timeOut(batch, !batch.isSurvivor)
-    if (this.#queue.some((batch) => nowMs >= batch.deadlineMs)) {
-      const late = this.#queue.filter((batch) => nowMs >= batch.deadlineMs)
-      this.#queue = this.#queue.filter((batch) => nowMs < batch.deadlineMs)
-      for (const batch of late) {
-        this.#seal(batch)
-        this.#release(batch)
-        this.#timeOut(batch, false)
-      }
+    for (const batch of this.#queue.take((each) => nowMs >= each.deadlineMs)) {
+      this.#seal(batch)
+      this.#release(batch)
+      this.#timeOut(batch, false)
     }
     for (const { waiter, request } of this.#parked.takeLate(nowMs))
       waiter.reject(this.#room.refusal ?? timeoutError(request.timeoutMs))
@@ -224,10 +230,9 @@ export class Producer {
 
   /** Rejects everything with `error` and forgets it. */
   abandon(error: GomqError): void {
-    const batches = [...this.#inflight, ...this.#queue]
+    const batches = [...this.#inflight, ...this.#queue.takeAll()]
     const parked = this.#parked.takeAll()
     this.#inflight = []
-    this.#queue = []
     this.#openByTopic.clear()
     this.#bufferedBytes = 0
     for (const batch of batches) batch.reject(error)
@@ -248,10 +253,10 @@ export class Producer {
   }
 
   #builderFor({ topic, attributes, ttlMs }: PublishRequest): BatchBuilder {
-    const name = builderName(topic, attributes, ttlMs)
-    const builder = this.#builders.get(name)
+    const builder = this.#idleBuilders.pop()
     if (builder === undefined) return new BatchBuilder(topic, attributes, ttlMs)
-    this.#builders.delete(name)
+    this.#idleBuildersBytes -= builder.bufferBytes
+    builder.begin(topic, attributes, ttlMs)
     return builder
   }
 
@@ -259,9 +264,9 @@ export class Producer {
     const builder = batch.seal(this.#deflate)
     if (builder === null) return
     if (this.#openByTopic.get(builder.topic) === batch) this.#openByTopic.delete(builder.topic)
-    const { topic, attributes, ttlMs } = builder
-    if (this.#builders.size < IDLE_BUILDERS_MAX) this.#builders.set(builderName(topic, attributes, ttlMs), builder)
-    else this.#builders.clear()
+    if (this.#idleBuildersBytes >= IDLE_BUILDERS_BYTES_MAX) return
+    this.#idleBuilders.push(builder)
+    this.#idleBuildersBytes += builder.bufferBytes
   }
 
   /** Sends a batch for the first time, or for the first time under this producer epoch. */
@@ -280,10 +285,8 @@ export class Producer {
 
   /** What the broker does not store needs no room there: it goes past those that wait for some. */
   #sendUnlogged(): void {
-    if (!this.#port.isWritable() || !this.#queue.some((batch) => batch.isUnlogged)) return
-    const unlogged = this.#queue.filter((batch) => batch.isUnlogged)
-    this.#queue = this.#queue.filter((batch) => !batch.isUnlogged)
-    for (const batch of unlogged) this.#sendNew(batch)
+    if (!this.#port.isWritable()) return
+    for (const batch of this.#queue.take((each) => each.isUnlogged)) this.#sendNew(batch)
   }
 
   #stampAndSend(batch: PublishBatch): void {
@@ -345,7 +348,7 @@ export class Producer {
     for (const batch of survivors) if (batch.isSettled) this.#release(batch)
     const waited = survivors.filter((batch) => !batch.isSettled)
     for (const batch of waited) batch.isSurvivor = false
-    if (this.#room.refusal !== undefined) this.#queue.unshift(...waited)
+    if (this.#room.refusal !== undefined) this.#queue.unshift(waited)
     else
       for (const batch of waited) {
         batch.restamps++
@@ -366,10 +369,6 @@ export class Producer {
     if (batch.isSettled) return
     batch.reject((isUnknown ? undefined : this.#room.refusal) ?? timeoutError(batch.timeoutMs))
   }
-}
-
-function builderName(topic: string, attributes: number, ttlMs: number): string {
-  return `${attributes}/${ttlMs}/${topic}`
 }
 
 function timeoutError(timeoutMs: number): GomqError {

@@ -13,7 +13,7 @@ import {
   type Offset,
   type RecordInput,
 } from '@gomq/protocol'
-import { BATCH_BYTES_MAX, BATCH_OPEN_MS_MAX, BATCH_RECORDS_MAX } from './limits.js'
+import { BATCH_BYTES_MAX, BATCH_OPEN_SHARE, BATCH_RECORDS_MAX } from './limits.js'
 import type { Waiter } from './waiter.js'
 
 /** Where a message was stored and how safe it is. */
@@ -88,7 +88,7 @@ export class PublishBatch {
       (attributes & Attribute.RETAIN) === 0 &&
       this.recordCount < BATCH_RECORDS_MAX &&
       builder.byteLength + bytes <= BATCH_BYTES_MAX &&
-      nowMs - this.#openedMs <= BATCH_OPEN_MS_MAX
+      nowMs - this.#openedMs <= timeoutMs * BATCH_OPEN_SHARE
     )
   }
 

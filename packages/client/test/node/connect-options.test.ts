@@ -17,7 +17,7 @@ test('every option has the default that its documentation names', () => {
     connectTimeoutMs: 5000,
     requestTimeoutMs: 10_000,
     publishTimeoutMs: 30_000,
-    bufferBytesMax: 4 * 1024 * 1024,
+    bufferBytesMax: 8 * 1024 * 1024,
     compression: 'none',
     reconnectMinMs: 100,
     reconnectMaxMs: 5000,

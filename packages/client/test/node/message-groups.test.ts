@@ -19,6 +19,9 @@ function source(isAutoAck = true) {
       if (end) throw end
       return end === null ? { done: true, value: undefined } : undefined
     },
+    takeMore: (messages, countMax) => {
+      messages.push(...waiting.splice(0, countMax - messages.length).map(messageOf))
+    },
     wait: (reader) => readers.push(reader),
     withdraw: (reader) => {
       readers = readers.filter((each) => each !== reader)

@@ -1,6 +1,6 @@
 import { Attribute, BatchBuilder, type Epoch, GomqError, NO_OFFSET, type Offset } from '@gomq/protocol'
 import { expect, test } from 'vitest'
-import { BATCH_BYTES_MAX, BATCH_OPEN_MS_MAX, BATCH_RECORDS_MAX } from '../../src/session/limits.js'
+import { BATCH_BYTES_MAX, BATCH_OPEN_SHARE, BATCH_RECORDS_MAX } from '../../src/session/limits.js'
 import { type PublishAck, PublishBatch } from '../../src/session/publish-batch.js'
 import { message, Outcome } from '../harness/messages.js'
 
@@ -13,7 +13,7 @@ test('a batch takes what has its attributes, time to live and timeout, while it 
   expect(batch.takes(properties(1 | Attribute.KEYED), 100, 10, 1000)).toBe(false)
   expect(batch.takes(properties(), 101, 10, 1000)).toBe(false)
   expect(batch.takes(properties(), 100, BATCH_BYTES_MAX, 1000)).toBe(false)
-  expect(batch.takes(properties(), 100, 10, 1001 + BATCH_OPEN_MS_MAX)).toBe(false)
+  expect(batch.takes(properties(), 100, 10, 1001 + 100 * BATCH_OPEN_SHARE)).toBe(false)
   expect(batch.takes(properties(1, 5), 100, 10, 1000)).toBe(false)
   batch.recordCount = BATCH_RECORDS_MAX
   expect(batch.takes(properties(), 100, 10, 1000)).toBe(false)

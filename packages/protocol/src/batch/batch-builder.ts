@@ -23,10 +23,10 @@ const KEPT_BYTES_MAX = 1024 * 1024
  *     const batch = builder.finish({ baseTimestampMs: nowMs, producerId, producerEpoch: 0, firstSequence: 0 }, crc32)
  */
 export class BatchBuilder {
-  readonly topic: string
-  readonly attributes: number
-  readonly ttlMs: number
-  readonly #topicUtf8: Uint8Array
+  #topic = ''
+  #attributes = 0
+  #ttlMs = 0
+  #topicUtf8: Uint8Array = new Uint8Array(0)
   #records = new Uint8Array(INITIAL_BYTES)
   #recordsBytes = 0
   #ends = new Uint32Array(INITIAL_RECORDS)
@@ -38,12 +38,33 @@ export class BatchBuilder {
    * @param ttlMs       milliseconds after the append at which the records are no longer delivered; 0: never
    */
   constructor(topic: string, attributes: number, ttlMs: number = 0) {
+    this.begin(topic, attributes, ttlMs)
+  }
+
+  /** What the next batch is about, as in the constructor. Only while the builder is empty. */
+  begin(topic: string, attributes: number, ttlMs: number = 0): void {
+    invariant(this.#count === 0, `a batch of ${this.#count} records is begun already; finish it first`)
     invariant(Number.isSafeInteger(ttlMs) && ttlMs >= 0, `the time to live ${ttlMs} is no whole number of ms from 0`)
-    this.topic = topic
-    this.attributes = ttlMs > 0 ? attributes | Attribute.EXPIRING : attributes
-    this.ttlMs = ttlMs
+    this.#attributes = ttlMs > 0 ? attributes | Attribute.EXPIRING : attributes
+    this.#ttlMs = ttlMs
+    if (topic === this.#topic) return
+    this.#topic = topic
     this.#topicUtf8 = encodeUtf8(topic)
     invariant(this.#topicUtf8.byteLength <= TOPIC_BYTES_MAX, `a topic has at most ${TOPIC_BYTES_MAX} bytes`)
+  }
+
+  get topic(): string {
+    return this.#topic
+  }
+
+  /** Bits of {@link Attribute}. */
+  get attributes(): number {
+    return this.#attributes
+  }
+
+  /** Milliseconds after the append; 0: the records do not expire. */
+  get ttlMs(): number {
+    return this.#ttlMs
   }
 
   /** Records so far. */
@@ -54,6 +75,11 @@ export class BatchBuilder {
   /** Bytes that the batch would have if it were finished now. */
   get byteLength(): number {
     return HEADER_BYTES + this.#topicUtf8.byteLength + 4 * this.#count + this.#recordsBytes
+  }
+
+  /** Bytes of the buffers that it holds; they change with {@link append} and {@link finish} only. */
+  get bufferBytes(): number {
+    return this.#records.byteLength + this.#ends.byteLength
   }
 
   /** Adds a record and returns its bytes. At most 65,536 records fit. */
@@ -79,10 +105,10 @@ export class BatchBuilder {
     writeHeaderStart(batch, {
       batchBytes: batch.byteLength,
       topicBytes: this.#topicUtf8.byteLength,
-      attributes: this.attributes,
+      attributes: this.#attributes,
       recordCount: this.#count,
       baseTimestampMs: producer.baseTimestampMs,
-      ttlMs: this.ttlMs,
+      ttlMs: this.#ttlMs,
     })
     batch.set(this.#topicUtf8, HEADER_BYTES)
     let at = HEADER_BYTES + this.#topicUtf8.byteLength

@@ -14,6 +14,26 @@ const headerTexts = new TextCache()
  * @throws GomqError BAD_RECORD  the bytes are no record; the rest of the batch is not affected
  */
 export function decodeRecord(bytes: Uint8Array, start: number, end: number): DecodedRecord {
+  return decodePlainRecord(bytes, start, end) ?? decodeAnyRecord(bytes, start, end)
+}
+
+/**
+ * What most records are: a delta below 128 ms, no key, a value of less than 256 bytes, no headers. Undefined for any other, and for one that is bad.
+ */
+function decodePlainRecord(bytes: Uint8Array, start: number, end: number): DecodedRecord | undefined {
+  const timestampDeltaMs = bytes[start + 1]!
+  if (bytes[start] !== 0x94 || timestampDeltaMs >= 0x80 || bytes[start + 2] !== 0xc0) return undefined
+  const tag = bytes[start + 3]!
+  const isShort = tag >> 5 === 0b101
+  if (!isShort && tag !== 0xc4 && tag !== 0xd9) return undefined
+  const from = isShort ? start + 4 : start + 5
+  const to = from + (isShort ? tag & 0x1f : bytes[start + 4]!)
+  // Only here is it sure that all that was looked at belongs to the record.
+  if (to + 1 !== end || bytes[to] !== 0xc0) return undefined
+  return { timestampDeltaMs, key: null, value: bytes.subarray(from, to), isText: tag !== 0xc4, headers: null }
+}
+
+function decodeAnyRecord(bytes: Uint8Array, start: number, end: number): DecodedRecord {
   const reader = new RecordReader(bytes, start, end)
   const fields = reader.arrayLength()
   if (fields < 4) reader.bad(`an array of ${fields} fields instead of 4`)

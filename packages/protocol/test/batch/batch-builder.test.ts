@@ -1,4 +1,5 @@
 import {
+  Attribute,
   attributesOf,
   BATCH_RECORDS_MAX,
   BatchBuilder,
@@ -35,6 +36,21 @@ describe('BatchBuilder', () => {
       }),
       { numRuns: 300 * LONG_FACTOR },
     )
+  })
+
+  test('is used again for another topic, other attributes and another time to live, once it is empty', () => {
+    const builder = new BatchBuilder('a', 1)
+    builder.append(hello)
+    expect(() => builder.begin('b', 2)).toThrow('finish it first')
+    builder.finish(producer, crc32)
+    builder.begin('b/c', 2, 500)
+    expect([builder.topic, builder.attributes, builder.ttlMs]).toEqual(['b/c', 2 | Attribute.EXPIRING, 500])
+    builder.append(hello)
+    const fresh = new BatchBuilder('b/c', 2, 500)
+    fresh.append(hello)
+    expect(builder.finish(producer, crc32)).toEqual(fresh.finish(producer, crc32))
+    builder.begin('', Attribute.CONTROL)
+    expect([builder.topic, builder.attributes, builder.ttlMs]).toEqual(['', Attribute.CONTROL, 0])
   })
 
   test('byteLength says at every moment what finish would return', () => {

@@ -35,6 +35,21 @@ describe('decodeRecord', () => {
     expect(decode(new Uint8Array([0x94, ...timestamp, 0xc0, 0xa0, 0xc0])).timestampDeltaMs).toBe(expected)
   })
 
+  test('takes a record for what lies between its ends, whatever lies around', () => {
+    for (const length of [0, 1, 31, 32, 127, 255, 256])
+      for (const value of ['x'.repeat(length), new Uint8Array(length).fill(0xc0)])
+        for (const timestampDeltaMs of [0, 127, 128]) {
+          // What ends a record, on both sides of it.
+          const bytes = new Uint8Array(1024).fill(0xc0)
+          const record = { timestampDeltaMs, key: null, value, headers: null }
+          const end = writeRecord(bytes, 50, record)
+          expect(isDecodedFrom(decodeRecord(bytes, 50, end), record)).toBe(true)
+          expect(decodeRecord(bytes, 50, end)).toEqual(decode(bytes.slice(50, end)))
+          for (let wrong = 50; wrong < end; wrong++) expect(() => decodeRecord(bytes, 50, wrong)).toThrow(GomqError)
+          expect(() => decodeRecord(bytes, 50, end + 1)).toThrow(GomqError)
+        }
+  })
+
   test('fields after the fourth are ignored, and bytes after four fields are not', () => {
     expect(decode(new Uint8Array([0x95, 0, 0xc0, 0xa1, 0x61, 0xc0, 0xc1])).isText).toBe(true)
     expect(() => decode(new Uint8Array([0x94, 0, 0xc0, 0xa1, 0x61, 0xc0, 0xc1]))).toThrow(/1 bytes after the record/)
