@@ -45,7 +45,11 @@ test('growing names keep their numbers, also those that were read', () => {
 
 test('a name has one number, however many there are and whatever they are made of', () => {
   // Few characters, so that names meet again; some beyond ASCII, one that a byte of another begins with.
-  const name = fc.string({ unit: fc.constantFrom('a', 'b', '/', '\x7f', 'é', 'ÿ', '€', '😀'), minLength: 1, maxLength: 4 })
+  const name = fc.string({
+    unit: fc.constantFrom('a', 'b', '/', '\x7f', 'é', 'ÿ', '€', '😀'),
+    minLength: 1,
+    maxLength: 4,
+  })
   fc.assert(
     fc.property(fc.array(name, { maxLength: 600 }), (names) => {
       const grown = new GrowingNames()
