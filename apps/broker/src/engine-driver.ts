@@ -189,8 +189,8 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     this.step(() => this.engine.handleClosed(door.connectionId, this.nowMs()))
   }
 
-  handlePacket(connection: WireConnection, packet: Packet): void {
-    this.engine.handlePacket(connection.connectionId, packet, this.nowMs())
+  handlePacket(connection: WireConnection, packet: Packet, nowMs: number): void {
+    this.engine.handlePacket(connection.connectionId, packet, nowMs)
   }
 
   handleRead(connection: WireConnection): void {

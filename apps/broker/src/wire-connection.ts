@@ -21,8 +21,8 @@ export interface ConnectionHost {
   nowMs(): number
   /** Runs one input of the engine and flushes what it caused. */
   step(run: () => void): void
-  /** A packet from the connection, within a step. */
-  handlePacket(connection: WireConnection, packet: Packet): void
+  /** A packet from the connection, within a step. @param nowMs  the same for all packets of a chunk */
+  handlePacket(connection: WireConnection, packet: Packet, nowMs: number): void
   /** Whether publishers are to wait for the disk; asked after each chunk. */
   handleRead(connection: WireConnection): void
   handleEstablished(connection: WireConnection): void
@@ -167,10 +167,11 @@ export class WireConnection implements Peer, WireHandler {
   #takeFrames(chunk: Uint8Array): void {
     try {
       this.#splitter.push(chunk)
+      const nowMs = this.#host.nowMs()
       for (;;) {
         const frame = this.#splitter.next()
         if (frame === undefined) break
-        this.#host.handlePacket(this, decode(frame))
+        this.#host.handlePacket(this, decode(frame), nowMs)
         if (!this.#isOpen) return
       }
       this.#countPartial(this.#splitter.bufferedBytes)

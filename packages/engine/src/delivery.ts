@@ -30,6 +30,8 @@ import { TopicTrie } from './topic-trie.js'
 const MATCH_CACHE_TOPICS_MAX = 10_000
 const MATCH_CACHE_ENTRIES_MAX = 1_000_000
 
+const NOBODY: readonly Subscription[] = []
+
 /**
  * Brings committed batches to subscriptions. A tailing one is found through the trie when a batch commits; one without credit, or
  * whose connection is blocked, falls back to catching up, where it costs a position and nothing more.
@@ -357,6 +359,8 @@ export class Delivery {
   }
 
   #matching(topic: string): readonly Subscription[] {
+    // The look into the cache is dear where topics are many, and nobody may be there.
+    if (this.#trie.isEmpty) return NOBODY
     let matching = this.#matches.get(topic)
     if (matching === undefined) {
       matching = [...this.#trie.match(topic)]

@@ -17,6 +17,12 @@ function emptyNode<T>(): Node<T> {
 export class TopicTrie<T> {
   readonly #root: Node<T> = emptyNode()
 
+  /** Whether no filter is there: nothing matches. */
+  get isEmpty(): boolean {
+    const { children, single, multi } = this.#root
+    return children.size === 0 && single === undefined && multi.size === 0
+  }
+
   /** Adds `value` under a valid filter; again: nothing happens. */
   add(filter: string, value: T): void {
     let node = this.#root

@@ -26,6 +26,7 @@ test('a topic finds exactly the values whose filters match it, once each, also w
           values.add(value)
         }
       }
+      expect(trie.isEmpty).toBe([...twin.values()].every((values) => values.size === 0))
       for (const topic of topics) {
         const expected = new Set(
           [...twin].flatMap(([filter, values]) => (topicMatches(filter, topic) ? [...values] : [])),

@@ -23,7 +23,10 @@ interface Offsets {
 export class LogState {
   #segments: readonly Segment[]
   readonly epochs: EpochStarts = new EpochStarts()
-  #offsets: Offsets
+  #highWatermark: Offset
+  #syncedOffset: Offset
+  #writtenOffset: Offset
+  #logEndOffset: Offset
   #lastAppendTimeMs = 0
   #promisedStartOffset: Offset
   #isStartInDoubt = false
@@ -46,7 +49,10 @@ export class LogState {
     if (checkpoint?.receivingTo === cleanedTo)
       this.#snapshotNeededFrom = Math.max(this.#snapshotNeededFrom, cleanedTo) as Offset
     const end = this.active.endOffset
-    this.#offsets = { highWatermark: this.logStartOffset, syncedOffset: end, writtenOffset: end, logEndOffset: end }
+    this.#highWatermark = this.logStartOffset
+    this.#syncedOffset = end
+    this.#writtenOffset = end
+    this.#logEndOffset = end
     this.#set({})
     for (const segment of segments) {
       this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, segment.summary.lastTimeMs)
@@ -88,16 +94,16 @@ export class LogState {
     return hasGaps ? this.#snapshotNeededFrom : undefined
   }
   get highWatermark(): Offset {
-    return this.#offsets.highWatermark
+    return this.#highWatermark
   }
   get syncedOffset(): Offset {
-    return this.#offsets.syncedOffset
+    return this.#syncedOffset
   }
   get writtenOffset(): Offset {
-    return this.#offsets.writtenOffset
+    return this.#writtenOffset
   }
   get logEndOffset(): Offset {
-    return this.#offsets.logEndOffset
+    return this.#logEndOffset
   }
   get lastAppendTimeMs(): number {
     return this.#lastAppendTimeMs
@@ -261,15 +267,23 @@ export class LogState {
     this.#set({ highWatermark: at, syncedOffset: at, writtenOffset: at, logEndOffset: at })
   }
 
-  #set(changed: Partial<Offsets>): void {
-    const next = { ...this.#offsets, ...changed }
+  /** Without an object of all four: each batch comes by here. */
+  #set({
+    highWatermark = this.#highWatermark,
+    syncedOffset = this.#syncedOffset,
+    writtenOffset = this.#writtenOffset,
+    logEndOffset = this.#logEndOffset,
+  }: Partial<Offsets>): void {
     invariant(
-      this.logStartOffset <= next.highWatermark &&
-        next.highWatermark <= next.syncedOffset &&
-        next.syncedOffset <= next.writtenOffset &&
-        next.writtenOffset <= next.logEndOffset,
-      `log start ${this.logStartOffset} <= high watermark ${next.highWatermark} <= synced ${next.syncedOffset} <= written ${next.writtenOffset} <= log end ${next.logEndOffset}`,
+      this.logStartOffset <= highWatermark &&
+        highWatermark <= syncedOffset &&
+        syncedOffset <= writtenOffset &&
+        writtenOffset <= logEndOffset,
+      `log start ${this.logStartOffset} <= high watermark ${highWatermark} <= synced ${syncedOffset} <= written ${writtenOffset} <= log end ${logEndOffset}`,
     )
-    this.#offsets = next
+    this.#highWatermark = highWatermark
+    this.#syncedOffset = syncedOffset
+    this.#writtenOffset = writtenOffset
+    this.#logEndOffset = logEndOffset
   }
 }

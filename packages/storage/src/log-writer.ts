@@ -191,6 +191,8 @@ export class LogWriter {
 
   async #run(): Promise<void> {
     try {
+      // What comes in the same turn, the frames of one chunk from a socket, goes in one round, and not the first batch alone in a round before it.
+      await Promise.resolve()
       while (this.#queue.length > 0 && this.#failure === undefined) await this.#next()
       this.#full.handleWritten(true)
     } catch (error) {

@@ -29,10 +29,20 @@ describe('appending', () => {
     const { log } = await openSimLog(disk, { segmentBytes: 1_000_000 })
     const before = disk.syncs
     appendBatches(log, 1)
+    await Promise.resolve()
     appendBatches(log, 50)
     await settle()
     expect(log.syncedOffset).toBe(102)
     expect(disk.syncs - before).toBe(2)
+  })
+
+  test('what is appended in one turn shares one sync', async () => {
+    const { log } = await openSimLog(disk, { segmentBytes: 1_000_000 })
+    const before = disk.syncs
+    appendBatches(log, 1)
+    appendBatches(log, 50)
+    await settle()
+    expect([log.syncedOffset, disk.syncs - before]).toEqual([102, 1])
   })
 
   test('synced offsets are reported in order, and reach every batch', async () => {

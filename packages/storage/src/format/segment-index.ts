@@ -5,6 +5,7 @@ import {
   concatBytes,
   decodeMsgpack,
   epochOf,
+  HEADER_BYTES,
   invariant,
   isControl,
   lastOffsetDeltaOf,
@@ -12,7 +13,7 @@ import {
   type Offset,
   plainBytes,
   readU32,
-  topicOf,
+  tableStartOf,
   writeU32,
 } from '@gomq/protocol'
 import { INDEX_PIECE_BYTES } from '../limits.js'
@@ -199,7 +200,9 @@ export class SegmentIndex {
     if (at === 0) this.#firstTimeMs = timeMs
     this.#offsets[at] = baseOffsetOf(batch) - this.baseOffset
     this.#positions[at] = this.#bytes
-    this.#topics[at] = isControl(batch) ? CONTROL_TOPIC : this.#growingNames().numberOf(topicOf(batch))
+    this.#topics[at] = isControl(batch)
+      ? CONTROL_TOPIC
+      : this.#growingNames().numberIn(batch, HEADER_BYTES, tableStartOf(batch))
     this.#times[at] = timeMs - this.#firstTimeMs
     if (this.#deltas !== undefined) this.#deltas[at] = lastOffsetDeltaOf(batch)
     this.#lastTimeMs = timeMs

@@ -1,4 +1,4 @@
-import { concatBytes, encodeMsgpack, writeU32 } from '@gomq/protocol'
+import { concatBytes, decodeUtf8, encodeMsgpack, writeU32 } from '@gomq/protocol'
 
 /** The names of the topics of one segment, by number. */
 export interface TopicNames extends Iterable<string> {
@@ -18,11 +18,20 @@ const PIECE_CHARACTERS = 128 * 1024
 /** What a name takes beside its characters: string, slot in the list, entry in the map. */
 const NAME_OVERHEAD_BYTES = 96
 
+/** Names that are found by their bytes, at first and at most; powers of two. */
+const FOUND_MIN = 64
+const FOUND_MAX = 64 * 1024
+
 /** Names to which others come; the first one is empty. */
 export class GrowingNames implements TopicNames {
   readonly #names: string[] = []
   readonly #numbers = new Map<string, number>()
   #bytes = 0
+  /**
+   * Numbers of names by a hash of their bytes, the last name for each; 0: none. What is found here costs no text: a name is read from its bytes and
+   * looked up as text only when it is new, not ASCII, or shares its place with another, so that a bad choice of names costs no more than that.
+   */
+  #found = new Uint32Array(FOUND_MIN)
 
   /** @param names  those that are there, each once */
   constructor(names: Iterable<string> = ['']) {
@@ -33,16 +42,24 @@ export class GrowingNames implements TopicNames {
     return this.#names.length
   }
   get memoryBytes(): number {
-    return this.#bytes
+    return this.#bytes + this.#found.byteLength
   }
 
   at(number: number): string {
     return this.#names[number]!
   }
 
-  /** Number of the name, which is added if it is new. */
-  numberOf(name: string): number {
-    return this.#numbers.get(name) ?? this.#add(name)
+  /** Number of the name in UTF-8 from `start` to `end`, which is added if it is new. */
+  numberIn(bytes: Uint8Array, start: number, end: number): number {
+    const place = hashOf(bytes, start, end) & (this.#found.length - 1)
+    const found = this.#found[place]!
+    if (found > 0 && isText(this.#names[found]!, bytes, start, end)) return found
+    const name = decodeUtf8(bytes.subarray(start, end))
+    const number = this.#numbers.get(name) ?? this.#add(name)
+    this.#found[place] = number
+    if (2 * this.#names.length > this.#found.length && this.#found.length < FOUND_MAX)
+      this.#found = new Uint32Array(this.#found.length * 4)
+    return number
   }
 
   *encode(): Generator<Uint8Array> {
@@ -71,4 +88,21 @@ export class GrowingNames implements TopicNames {
     this.#bytes += NAME_OVERHEAD_BYTES + 2 * name.length
     return number
   }
+}
+
+/** FNV-1a, 32 bits. */
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
+  return hash ^ (hash >>> 15)
+}
+
+/** Whether the bytes are `text`, which then is ASCII. */
+function isText(text: string, bytes: Uint8Array, start: number, end: number): boolean {
+  if (text.length !== end - start) return false
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f || unit !== bytes[start + i]) return false
+  }
+  return true
 }

@@ -1,10 +1,15 @@
-import { concatBytes } from '@gomq/protocol'
+import { concatBytes, encodeUtf8 } from '@gomq/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { StoredNames } from '../../src/format/stored-names.js'
 import { GrowingNames } from '../../src/format/topic-names.js'
 
 const stored = (names: Iterable<string>) => new StoredNames(concatBytes([...new GrowingNames(names).encode()]))
+
+const numberOf = (names: GrowingNames, name: string) => {
+  const bytes = encodeUtf8(`<${name}>`)
+  return names.numberIn(bytes, 1, bytes.byteLength - 1)
+}
 
 test('stored names are the names that were written, of any length, and are written as they were', () => {
   const name = fc.oneof(fc.string({ unit: 'binary', maxLength: 40 }), fc.constantFrom('x'.repeat(31), 'x'.repeat(32)))
@@ -34,6 +39,27 @@ test('a name that is asked for opens the piece it stands in and no other', () =>
 
 test('growing names keep their numbers, also those that were read', () => {
   const grown = new GrowingNames(stored(['', 'a', 'b']))
-  expect([grown.numberOf('b'), grown.numberOf('c'), grown.numberOf('a'), grown.count]).toEqual([2, 3, 1, 4])
+  expect([numberOf(grown, 'b'), numberOf(grown, 'c'), numberOf(grown, 'a'), grown.count]).toEqual([2, 3, 1, 4])
   expect([...grown]).toEqual(['', 'a', 'b', 'c'])
+})
+
+test('a name has one number, however many there are and whatever they are made of', () => {
+  // Few characters, so that names meet again; some beyond ASCII, one that a byte of another begins with.
+  const name = fc.string({
+    unit: fc.constantFrom('a', 'b', '/', '\x7f', 'é', 'ÿ', '€', '😀'),
+    minLength: 1,
+    maxLength: 4,
+  })
+  fc.assert(
+    fc.property(fc.array(name, { maxLength: 600 }), (names) => {
+      const grown = new GrowingNames()
+      const twin = new Map<string, number>()
+      for (const each of names) {
+        if (!twin.has(each)) twin.set(each, twin.size + 1)
+        expect(numberOf(grown, each)).toBe(twin.get(each))
+      }
+      expect([...grown]).toEqual(['', ...twin.keys()])
+    }),
+    { numRuns: 100 },
+  )
 })

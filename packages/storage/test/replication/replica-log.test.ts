@@ -95,7 +95,9 @@ describe('reading for a member', () => {
     await release()
     const { log } = await opening
     const replicated = replicaLog(log)
-    appendBatches(log, 2)
+    appendBatches(log, 1)
+    await settle()
+    appendBatches(log, 1)
     await settle()
     expect([said, replicated.syncedOffset, replicated.writtenOffset]).toEqual([['written 2'], 0, 2])
     expect(await replicated.readForMember(offset(0), 10_000)).toMatchObject({ nextOffset: 2 })
