@@ -8,6 +8,11 @@ test('several sizes of messages, and peers by name', () => {
   expect(options.peers).toEqual(['nats', 'redis'])
 })
 
+test('by default the size that others use and 1 KiB are measured, about five seconds each', () => {
+  const { messageBytes, seconds } = parseOptions([])
+  expect([messageBytes, seconds]).toEqual([[100, 1024], 5])
+})
+
 test('no peers are none, and by default all', () => {
   expect(parseOptions(['--peers', 'none']).peers).toEqual([])
   expect(parseOptions([]).peers).toBeUndefined()

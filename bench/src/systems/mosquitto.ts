@@ -16,7 +16,6 @@ export const mosquitto: System = {
   role: 'peer',
   durability: 'none: saved every 30 min, no fsync',
   setup: 'persistence on, no bound on queued and inflight messages; mqtt.js, MQTT 3.1.1, 1,000 unacknowledged',
-  messagesMax: 200_000,
   missing: (mayInstall) => missingProgram(COMMAND, 'mosquitto', mayInstall),
   version: () => execFileSync('sh', ['-c', `${COMMAND} -h | head -1`], { encoding: 'utf8' }).trim(),
   start: (workDirectory) =>

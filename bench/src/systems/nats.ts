@@ -34,8 +34,6 @@ const SYNC_ALWAYS_SINCE = [2, 10] as const
 /** NATS JetStream that syncs before it acknowledges. */
 export const natsAlways: System = {
   ...nats('nats-always', 'always', 'fsync before ack'),
-  // One sync for each message.
-  messagesMax: 20_000,
   missing: (mayInstall) => missingProgram(COMMAND, 'nats-server', mayInstall) ?? tooOld(),
 }
 
@@ -48,7 +46,6 @@ function nats(name: string, syncInterval: string | undefined, durability: string
     role: 'peer',
     durability,
     setup: `file storage, one stream over all topics, sync_interval ${syncInterval ?? 'left at its default'}; 1,000 publishes under way, their answers to one inbox; pull consumers, 2,000 messages at once, an acknowledgement for all before it every 200; core NATS for QoS 0`,
-    messagesMax: 200_000,
     missing: (mayInstall) => missingProgram(COMMAND, 'nats-server', mayInstall),
     version,
     start: (workDirectory) =>

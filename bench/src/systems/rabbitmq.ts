@@ -33,7 +33,6 @@ export const rabbitmq: System = {
   durability: 'fsync before ack',
   setup:
     'a quorum queue for each subscriber, one node; publisher confirms, 1,000 unconfirmed; prefetch 1,000, an acknowledgement for all before it every 200; a classic queue without acknowledgements for QoS 0',
-  messagesMax: 100_000,
   missing: (mayInstall) => missingProgram(COMMAND, 'rabbitmq-server', mayInstall),
   version: () =>
     execFileSync('dpkg-query', ['--show', 'rabbitmq-server'], { encoding: 'utf8' }).trim().replace('\t', ' '),

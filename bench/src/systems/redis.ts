@@ -35,7 +35,6 @@ function redis(name: string, appendfsync: string, durability: string): System {
     role: 'peer',
     durability,
     setup: `append-only file, appendfsync ${appendfsync}; node-redis, 4 pipelines of 250 commands under way; a group for each subscriber, reads of up to 1,000 entries, one XACK for each read; publish and subscribe for QoS 0; a stream for each topic`,
-    messagesMax: 200_000,
     missing: (mayInstall) => missingProgram('redis-server', 'redis-server', mayInstall),
     version: () => execFileSync('redis-server', ['--version'], { encoding: 'utf8' }).split(' sha')[0]!,
     start: (workDirectory) =>

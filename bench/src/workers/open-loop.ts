@@ -1,3 +1,6 @@
+/** Share of the messages of a schedule whose latencies are left out, so that the compiler has seen the code. */
+export const WARM_UP_SHARE = 0.2
+
 /** The shortest time between two moments of a schedule: a process of this kind cannot keep a shorter one. */
 const STEP_US_MIN = 500
 

@@ -1,62 +1,119 @@
 import { summarize } from '../statistics.js'
 import { systemNamed } from '../systems/all.js'
-import { type Client, TOPIC } from '../systems/system.js'
-import { RateMeter, WARM_UP_SHARE } from './rate-meter.js'
+import { type Client, type PublishJob, TOPIC } from '../systems/system.js'
+import { RateMeter } from './rate-meter.js'
 import { makeValues, nowUs } from './values.js'
-import type { AwaitedTask, ProduceTask, WorkerResult, WorkerTask } from './worker-task.js'
+import { warmUp } from './warm-up.js'
+import {
+  type AwaitedTask,
+  type Orders,
+  type ProduceTask,
+  progressOf,
+  type WorkerResult,
+  type WorkerTask,
+} from './worker-task.js'
 
 /** What a worker measured, CPU aside. */
 export type Measured = Omit<WorkerResult, 'cpuSec'>
 
 /** Connects, so that what follows measures no handshake. */
-export async function connectTo(task: WorkerTask, clientId: string, isDurable = false): Promise<Client> {
+export async function connectTo(
+  task: WorkerTask,
+  clientId: string,
+  { isDurable = false, connections = 1 }: { readonly isDurable?: boolean; readonly connections?: number } = {},
+): Promise<Client> {
   const system = await systemNamed(task.system)
   const { messageBytes, compression } = task
-  return system.connect(task.address, { clientId, isDurable, messageBytes, compression })
+  return system.connect(task.address, { clientId, isDurable, connections, messageBytes, compression })
 }
 
-/** Each connection publishes its share of the messages, never waiting for a single one. @param begun  called when ready; settles at the start */
-export async function produce(task: WorkerTask & ProduceTask, begun: () => Promise<void>): Promise<Measured> {
+/** Each connection publishes its share of the messages, never waiting for a single one. */
+export async function produce(task: WorkerTask & ProduceTask, orders: Orders): Promise<Measured> {
+  const { connections, messageBytes } = task
   const clients: Client[] = []
-  for (let i = 0; i < task.connections; i++) clients.push(await connectTo(task, `producer-${i}`))
-  const valueAt = makeValues(task.messageBytes, task.compression !== undefined)
+  for (let i = 0; i < connections; i++) clients.push(await connectTo(task, `producer-${i}`, { connections }))
   const topics =
     task.topics === 1 ? [TOPIC] : Array.from({ length: task.topics }, (_, i) => `bench/topics/${i % 100}/${i}`)
-  const meter = new RateMeter(task.messages)
-  await begun()
-  const share = Math.ceil(task.messages / task.connections)
+  const job = {
+    qos: task.qos,
+    isOneTopic: topics.length === 1,
+    topicAt: (index: number) => topics[index % topics.length]!,
+    valueAt: makeValues(messageBytes, task.compression !== undefined),
+  }
+  const warmed = await warmUp(await orders.warmUp(), messageBytes, (from, count) =>
+    publishShares(clients, { ...job, onAcked: () => undefined }, from, count),
+  )
+  const messages = await orders.start(warmed)
+  const meter = new RateMeter()
+  const progress = progressOf(messages)
+  await publishMeasured(clients, job, warmed, messages, meter, progress)
+  for (const client of clients) await client.close()
+  return { messages, ratePerSec: meter.ratePerSec }
+}
+
+/** Messages, whoever publishes them. */
+type Messages = Omit<PublishJob, 'count' | 'onAcked'>
+
+/** The clock goes from before the first publish of any connection until all messages of all connections are acknowledged. */
+export async function publishMeasured(
+  clients: readonly Client[],
+  job: Messages,
+  from: number,
+  count: number,
+  meter: RateMeter,
+  onAcked: (count: number) => void,
+): Promise<void> {
+  meter.start()
+  const counted = (acked: number) => {
+    meter.add(acked)
+    onAcked(acked)
+  }
+  await publishShares(clients, { ...job, onAcked: counted }, from, count)
+  meter.stop()
+}
+
+async function publishShares(
+  clients: readonly Client[],
+  job: Omit<PublishJob, 'count'>,
+  from: number,
+  count: number,
+): Promise<void> {
+  const firstOf = (i: number) => Math.floor((i * count) / clients.length)
   await Promise.all(
     clients.map((client, i) => {
-      const from = Math.min(task.messages, i * share)
-      const count = Math.min(share, task.messages - from)
-      if (count === 0) return undefined
+      const first = firstOf(i)
+      const own = firstOf(i + 1) - first
+      if (own === 0) return undefined
       return client.publishAll({
-        count,
-        qos: task.qos,
-        isOneTopic: topics.length === 1,
-        topicAt: (index) => topics[(from + index) % topics.length]!,
-        valueAt: (index) => valueAt(from + index),
-        onAcked: (acked) => meter.add(acked),
+        ...job,
+        count: own,
+        topicAt: (index) => job.topicAt(from + first + index),
+        valueAt: (index) => job.valueAt(from + first + index),
       })
     }),
   )
-  for (const client of clients) await client.close()
-  return { ratePerSec: meter.ratePerSec }
 }
 
 /** One publish after the other, each awaited: latency of a durable publish. */
-export async function publishAwaited(task: WorkerTask & AwaitedTask, begun: () => Promise<void>): Promise<Measured> {
+export async function publishAwaited(task: WorkerTask & AwaitedTask, orders: Orders): Promise<Measured> {
   const client = await connectTo(task, 'producer-0')
   const valueAt = makeValues(task.messageBytes, false)
-  const meter = new RateMeter(task.messages)
-  const latenciesUs = new Float64Array(task.messages)
-  await begun()
-  for (let i = 0; i < task.messages; i++) {
+  const warmed = await warmUp(await orders.warmUp(), task.messageBytes, async (from, count) => {
+    for (let i = 0; i < count; i++) await client.publish(valueAt(from + i))
+  })
+  const messages = await orders.start(warmed)
+  const latenciesUs = new Float64Array(messages)
+  const meter = new RateMeter()
+  const progress = progressOf(messages)
+  meter.start()
+  for (let i = 0; i < messages; i++) {
     const startUs = nowUs()
-    await client.publish(valueAt(i))
+    await client.publish(valueAt(warmed + i))
     latenciesUs[i] = nowUs() - startUs
     meter.add(1)
+    progress(1)
   }
+  meter.stop()
   await client.close()
-  return { ratePerSec: meter.ratePerSec, latency: summarize(latenciesUs.subarray(task.messages * WARM_UP_SHARE)) }
+  return { messages, ratePerSec: meter.ratePerSec, latency: summarize(latenciesUs) }
 }

@@ -8,7 +8,7 @@ test('the page of a run shows each picture that it writes, and no other', () => 
   const files = renderPage(
     {
       machine: { commit: 'c0ffee', node: 'v20', cpu: 'cpu', cores: 2, memoryGiB: 4, fdatasyncUs: 250 },
-      options: { runs: 3, messages: 1000, pacedSec: 1 },
+      options: { runs: 3, messages: 1000, seconds: 1 },
       systems: SYSTEMS.map((system) => ({ ...system, durability: 'none', setup: 'as it comes', version: '1' })),
       comparisons: [
         comparisonOf('rate', [figureOf('gomq', 5), figureOf('fast', 2)]),

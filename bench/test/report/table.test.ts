@@ -47,3 +47,19 @@ test('columns that say nothing are left out, and losses are shown only where the
   expect(exact).not.toContain('lost')
   expect(columnOf(lossy, 'lost')).toEqual({ gomq: '7' })
 })
+
+test('a rate is shown in bytes too, and how far the other runs lie from it', () => {
+  const figures = [figureOf('floor', 4000), figureOf('gomq', 100_000, { ratesPerSec: [90_000, 100_000, 120_000] })]
+  const table = comparisonTable(comparisonOf('rate', figures), SYSTEMS)
+  expect(columnOf(table, 'MB/s')).toEqual({ floor: '0.4', gomq: '10.0' })
+  expect(columnOf(table, 'runs +-%')).toEqual({ floor: '', gomq: '20' })
+})
+
+test('what an idle broker takes is its resident memory; the least is the best, and there is no rate', () => {
+  const idle = (rssMiB: number) => ({ idle: { rssMiB, cpuPercent: 0.5 } })
+  const figures = [figureOf('gomq', 0, idle(60)), figureOf('slow', 0, idle(120)), figureOf('fast', 0, idle(30))]
+  const table = comparisonTable(comparisonOf('memory', figures), SYSTEMS)
+  expect(columnOf(table, 'idle MiB')).toEqual({ gomq: '60', slow: '120', fast: '30' })
+  expect(columnOf(table, 'memory / best peer')).toEqual({ gomq: '2', slow: '4', fast: '1' })
+  expect(table).not.toContain('msg')
+})
