@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Comparison, compare } from './compare.js'
 import { describeMachine } from './machine.js'
-import { type Options, parseOptions } from './options.js'
+import { type Options, parseOptions, repeatable } from './options.js'
 import { renderPage } from './report/page.js'
 import { clearProgress, showProgress } from './report/progress.js'
 import { type Results, toResults } from './report/results.js'
@@ -96,7 +96,8 @@ if (options.report) {
   const folder = fileURLToPath(new URL('../../docs/benchmarks/', import.meta.url))
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  for (const [name, text] of renderPage(results, process.argv.slice(2))) writeFileSync(`${folder}${name}`, text)
+  for (const [name, text] of renderPage(results, repeatable(process.argv.slice(2))))
+    writeFileSync(`${folder}${name}`, text)
   process.stderr.write(`bench: wrote ${folder}\n`)
 }
 const failed = comparisons.flatMap(({ gaps }) => gaps).filter(({ reason }) => reason.startsWith('failed:'))

@@ -71,6 +71,12 @@ export function parseOptions(args: readonly string[]): Options {
   }
 }
 
+/** The arguments as another may repeat them: without files of this machine. */
+export function repeatable(args: readonly string[]): string[] {
+  const isFile = (arg: string) => arg === '--json' || arg === '--data-dir'
+  return args.filter((arg, i) => !isFile(arg) && !isFile(args[i - 1] ?? '') && !/^--(json|data-dir)=/.test(arg))
+}
+
 function numberOf(option: string, text: string, min: number, isWhole = true): number {
   const value = Number(text)
   if (!(value >= min) || (isWhole && !Number.isSafeInteger(value)))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseOptions } from '../src/options.js'
+import { parseOptions, repeatable } from '../src/options.js'
 import { PEER_NAMES, systemsFor } from '../src/systems/all.js'
 
 test('several sizes of messages, and peers by name', () => {
@@ -41,4 +41,12 @@ test('the beginning of a name means all that begin so; floor and gomq are always
 test('every system has the name under which it is found', async () => {
   const names = (await systemsFor(PEER_NAMES)).map(({ name }) => name)
   expect(names).toEqual(['floor', 'gomq', ...PEER_NAMES])
+})
+
+test('what a page says about its run names no file of the machine', () => {
+  expect(repeatable(['--report', '--json', '/here/a.json', '--runs', '3', '--data-dir=/there'])).toEqual([
+    '--report',
+    '--runs',
+    '3',
+  ])
 })
