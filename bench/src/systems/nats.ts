@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { AckPolicy, DeliverPolicy, type JsMsg, jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream'
 import { connect, createInbox, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import { missingProgram } from '../servers/debian-package.js'
-import { freePort } from '../servers/free-port.js'
 import { ServerProcess } from '../servers/server-process.js'
 import {
   type Client,
@@ -49,8 +48,7 @@ function nats(name: string, syncInterval: string | undefined, durability: string
     missing: (mayInstall) => missingProgram(COMMAND, 'nats-server', mayInstall),
     version,
     start: (workDirectory) =>
-      ServerProcess.start(workDirectory, async (directory) => {
-        const port = await freePort()
+      ServerProcess.startOnPort(workDirectory, (directory, port) => {
         const file = join(directory, 'nats.conf')
         const sync = syncInterval === undefined ? '' : `, sync_interval: ${syncInterval}`
         const lines = [
@@ -60,7 +58,7 @@ function nats(name: string, syncInterval: string | undefined, durability: string
           `jetstream { store_dir: "${directory}"${sync} }`,
         ]
         writeFileSync(file, `${lines.join('\n')}\n`)
-        return { command: COMMAND, args: ['-c', file], ready: port }
+        return { command: COMMAND, args: ['-c', file] }
       }),
     prepare,
     connect: (address, options) => NatsClient.open(address, options),

@@ -37,8 +37,7 @@ export const rabbitmq: System = {
   version: () =>
     execFileSync('dpkg-query', ['--show', 'rabbitmq-server'], { encoding: 'utf8' }).trim().replace('\t', ' '),
   start: (workDirectory) =>
-    ServerProcess.start(workDirectory, async (directory) => {
-      const port = await freePort()
+    ServerProcess.startOnPort(workDirectory, async (directory, port) => {
       const plugins = join(directory, 'enabled_plugins')
       writeFileSync(plugins, '[].\n')
       writeFileSync(join(directory, 'rabbitmq.conf'), 'loopback_users = none\n')
@@ -58,7 +57,7 @@ export const rabbitmq: System = {
         RABBITMQ_MNESIA_BASE: join(directory, 'mnesia'),
         RABBITMQ_LOG_BASE: join(directory, 'logs'),
       }
-      return { command: 'sh', args: ['-c', `epmd & exec ${COMMAND}`], env, ready: port }
+      return { command: 'sh', args: ['-c', `epmd & exec ${COMMAND}`], env }
     }),
   prepare,
   connect: (address, options) => RabbitClient.open(address, options),
