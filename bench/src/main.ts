@@ -20,8 +20,8 @@ Measures GoMQ with its defaults (fdatasync before every ack) beside the floor, a
   --peers a,b          of: ${PEER_NAMES.join(', ')}, or what these begin with; none   (default: all)
   --runs n             runs of each, in turn; the one in the middle is shown   (default: 3)
   --messages n         messages of one measurement at most          (default: 2000000)
-  --message-bytes a,b  bytes of one message; the first alone in most workloads   (default: 100,1024)
-  --seconds n          for which a fixed rate is kept, and others last at most   (default: 5)
+  --message-bytes a,b  bytes of one message; the first alone in most workloads and with peers   (default: 100,1024)
+  --seconds n          for which a fixed rate is kept, and others last at most   (default: 3)
   --compression how    none or deflate, of JSON messages and of GoMQ alone: publish, end-to-end, catch-up
   --time-limit sec     for one measurement                          (default: 60)
   --json file          write the results there as well
@@ -73,7 +73,9 @@ for (const system of measured) {
 const comparisons: Comparison[] = []
 for (const workload of chosen) {
   for (const messageBytes of workload.sizes === 'each' ? options.messageBytes : options.messageBytes.slice(0, 1)) {
-    const comparison = await compare(workload, measured, missing, options.runs, (system, run) => ({
+    const compared =
+      messageBytes === options.messageBytes[0] ? measured : measured.filter(({ role }) => role !== 'peer')
+    const comparison = await compare(workload, compared, missing, options.runs, (system, run) => ({
       ...options,
       workDirectory,
       messageBytes,

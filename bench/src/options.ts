@@ -36,7 +36,7 @@ export function parseOptions(args: readonly string[]): Options {
       runs: { type: 'string', default: '3' },
       messages: { type: 'string', default: '2000000' },
       'message-bytes': { type: 'string', default: '100,1024' },
-      seconds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '3' },
       compression: { type: 'string' },
       'time-limit': { type: 'string', default: '60' },
       json: { type: 'string' },

@@ -8,9 +8,9 @@ test('several sizes of messages, and peers by name', () => {
   expect(options.peers).toEqual(['nats', 'redis'])
 })
 
-test('by default the size that others use and 1 KiB are measured, about five seconds each', () => {
+test('by default the size that others use and 1 KiB are measured, about three seconds each', () => {
   const { messageBytes, seconds } = parseOptions([])
-  expect([messageBytes, seconds]).toEqual([[100, 1024], 5])
+  expect([messageBytes, seconds]).toEqual([[100, 1024], 3])
 })
 
 test('no peers are none, and by default all', () => {

@@ -1,3 +1,4 @@
+import { isTold } from '../statistics.js'
 import { rounded, svgOf, textAt } from './svg.js'
 
 /** The distribution of one system's latency. */
@@ -19,8 +20,6 @@ const RIGHT = 240
 const TOP = 40
 const BOTTOM = 85
 const LEGEND_ROW = 32
-/** Samples beyond the last share that is drawn: fewer say nothing about it. */
-const BEYOND_MIN = 5
 const CENTRED = 'text-anchor="middle"'
 const SHARES = [0, 0.9, 0.99, 0.999, 0.9999]
 
@@ -30,7 +29,7 @@ const SHARES = [0, 0.9, 0.99, 0.999, 0.9999]
  */
 export function distributionChart(title: string, foot: string, all: readonly Line[]): string {
   const lines = all
-    .map((line) => ({ ...line, points: line.points.filter(([share]) => (1 - share) * line.samples >= BEYOND_MIN) }))
+    .map((line) => ({ ...line, points: line.points.filter(([share]) => isTold(share, line.samples)) }))
     .toSorted((a, b) => (b.points.at(-1)?.[1] ?? 0) - (a.points.at(-1)?.[1] ?? 0))
   const times = lines.flatMap(({ points }) => points.map(([, us]) => Math.max(1, us)))
   const lowest = Math.floor(Math.log10(Math.min(...times, 1e3)))

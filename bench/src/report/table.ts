@@ -104,8 +104,8 @@ function latencyCells({ latency, ackLatency }: Figure): Cells {
   return {
     'p50 us': grouped(p50Us),
     'p99 us': grouped(p99Us),
-    'p99.9 us': grouped(p999Us),
-    'p99.99 us': grouped(p9999Us),
+    'p99.9 us': p999Us === undefined ? '' : grouped(p999Us),
+    'p99.99 us': p9999Us === undefined ? '' : grouped(p9999Us),
     ...(ackLatency && { 'ack p50 us': grouped(ackLatency.p50Us), 'ack p99 us': grouped(ackLatency.p99Us) }),
   }
 }

@@ -8,7 +8,7 @@ import type { Workload, WorkloadContext } from './workload.js'
 
 /** Bounds of the warm-up and of the measurement. */
 const WARM_UP_SEC = 1
-const MEASURED_SEC_MAX = 3
+const MEASURED_SEC_MAX = 2
 
 interface Level {
   readonly name: string

@@ -56,8 +56,8 @@ export const mixed: Workload = {
     const figure = await measure(system, context, what, async (stage) => {
       const stored = await fill(stage, what, context.seconds)
       await stage.prepare({ subscribers: ['live'], filter: TOPIC })
-      const live = await stage.worker(consuming({ isTimed: true }))
-      const producer = await stage.worker({ kind: 'paced', ratePerSec: BESIDE_PER_SEC })
+      const beside = { kind: 'paced', ratePerSec: BESIDE_PER_SEC } as const
+      const [live, producer] = await stage.workers(consuming({ isTimed: true }), beside)
       const late = await readingStored(stage, stored)
       const flowing = flow(stage, producer, live, Math.ceil(BESIDE_PER_SEC * context.seconds))
       late.start(stored)
@@ -75,8 +75,7 @@ function paced(system: System, context: WorkloadContext, ratePerSec: number): Pr
   const what = { workload: `latency ${ratePerSec}/s`, messagesMax: messages, messageBytes: context.messageBytes }
   return measure(system, context, what, async (stage) => {
     await stage.prepare({ subscribers: ['live'], filter: TOPIC })
-    const consumer = await stage.worker(consuming({ isTimed: true }))
-    const producer = await stage.worker({ kind: 'paced', ratePerSec })
+    const [consumer, producer] = await stage.workers(consuming({ isTimed: true }), { kind: 'paced', ratePerSec })
     const { published, consumed } = await flow(stage, producer, consumer, messages)
     return { figure: consumed, all: [consumed, published], messages, ...ackOf(published) }
   })

@@ -22,6 +22,8 @@ export interface Stage {
   prepare(subscriptions: Subscriptions): Promise<void>
   /** A worker that is connected and waits for its orders. */
   worker(role: Role): Promise<WorkerProcess>
+  /** Two of them, started together. */
+  workers(first: Role, second: Role): Promise<[WorkerProcess, WorkerProcess]>
   /** CPU is counted from here, and memory grows from here: the order to start follows. */
   begin(): void
 }
@@ -51,16 +53,18 @@ export async function measure(
   const workers: WorkerProcess[] = []
   const { late, cancel } = timeout(context.timeLimitSec, `${what.workload} on ${system.name} was not done`)
   let before = server.usage()
+  const startWorker = async (role: Role) => {
+    const { compression } = context
+    const subject = { system: system.name, address: server.address, messageBytes: what.messageBytes, compression }
+    const worker = new WorkerProcess({ ...subject, ...role }, context.onProgress)
+    workers.push(worker)
+    await worker.ready()
+    return worker
+  }
   const stage: Stage = {
     prepare: (subscriptions) => system.prepare(server.address, subscriptions),
-    worker: async (role) => {
-      const { compression } = context
-      const subject = { system: system.name, address: server.address, messageBytes: what.messageBytes, compression }
-      const worker = new WorkerProcess({ ...subject, ...role }, context.onProgress)
-      workers.push(worker)
-      await worker.ready()
-      return worker
-    },
+    worker: startWorker,
+    workers: (first, second) => Promise.all([startWorker(first), startWorker(second)]),
     begin: () => (before = server.usage()),
   }
   try {
