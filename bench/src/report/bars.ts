@@ -22,7 +22,7 @@ export interface BarFrame {
 
 const WIDTH = 760
 const LABEL_WIDTH = 210
-const TEXT_WIDTH = 90
+const TEXT_WIDTH = 140
 const ROW_HEIGHT = 34
 const TITLE_HEIGHT = 34
 const AXIS_HEIGHT = 40

@@ -44,6 +44,11 @@ function titleOf({ workload, messageBytes }: Comparison): string {
   return messageBytes === 0 ? workload : `${workload}, ${grouped(messageBytes)} bytes`
 }
 
+/** What of the messages did not come, in percent. */
+function lossOf({ lost, messages }: Figure): string {
+  return lost === 0 ? '' : `, ${Math.ceil((100 * lost) / messages)} % lost`
+}
+
 /** A picture for each case of a workload: bars, or the distribution where time is compared. */
 function picturesOf(comparison: Comparison, results: Results): [name: string, title: string, picture: string][] {
   const { by, messageBytes } = comparison
@@ -72,7 +77,7 @@ function picturesOf(comparison: Comparison, results: Results): [name: string, ti
     const axis = by === 'rate' ? 'messages a second (linear); more is better' : 'MiB (linear); less is better'
     const bars = figures.map((figure) => {
       const value = comparedOf(figure, by)
-      return { ...looksOf(figure), value, text: grouped(value) }
+      return { ...looksOf(figure), value, text: `${grouped(value)}${lossOf(figure)}` }
     })
     return [file, title, barChart({ title, axis, foot }, bars)]
   })

@@ -16,7 +16,11 @@ export function comparisonTable(comparison: Comparison, systems: readonly Pick<S
       systems,
     ),
   )
-  const notes = comparison.gaps.map(({ system, reason }) => `- \`${system}\`: ${reason}`)
+  const reasons = [...new Set(comparison.gaps.map(({ reason }) => reason))]
+  const notes = reasons.map((reason) => {
+    const names = comparison.gaps.filter((gap) => gap.reason === reason).map(({ system }) => `\`${system}\``)
+    return `- ${names.join(', ')}: ${reason}`
+  })
   const shown = comparison.by === 'memory' ? 'idle MiB' : 'msg/s'
   const gapRows = comparison.gaps.map(({ system }) => ({ case: comparison.workload, system, acks: '-', [shown]: '-' }))
   return [markdownTable([...rows, ...gapRows]), ...(notes.length > 0 ? ['', ...notes] : []), ''].join('\n')

@@ -21,17 +21,13 @@ export async function consume(task: WorkerTask & ConsumeTask, orders: Orders): P
 
 /** What is published while it consumes: the messages of the warm-up, then those that are measured. */
 async function consumeLive(task: WorkerTask & ConsumeTask, orders: Orders): Promise<Measured> {
-  const { qos, isTimed, subscribers } = task
+  const { qos, subscribers } = task
   const intake = new Intake(task)
   for (const subscriber of subscribers) await intake.open(subscriber)
-  let warmed = 0
-  // With a fixed rate the first of the messages are the warm-up.
-  if (!isTimed) {
-    warmed = (await orders.warmUp()).messages
-    intake.expect(warmed)
-    await Promise.race([intake.complete, silence(intake, LOST_WARM_AFTER_MS[qos])])
-  }
-  const messages = await orders.start(isTimed ? undefined : warmed)
+  const { messages: warmed } = await orders.warmUp()
+  intake.expect(warmed)
+  await Promise.race([intake.complete, silence(intake, LOST_WARM_AFTER_MS[qos])])
+  const messages = await orders.start(warmed)
   intake.measure(warmed, messages)
   await Promise.race([intake.complete, orders.finished.then(() => silence(intake, LOST_AFTER_MS[qos]))])
   await intake.close()
@@ -64,6 +60,8 @@ class Intake {
   #latenciesUs = new Float64Array(0)
   #progress = (_count: number) => {}
   #each = 0
+  /** What the warm-up lost, which is no part of the figure. */
+  #lostBefore = 0
   #received = 0
   #done = () => {}
   /** Settles when each subscriber has the messages that are expected. */
@@ -91,6 +89,7 @@ class Intake {
 
   /** The messages after those of the warm-up are measured from now on. */
   measure(warmed: number, messages: number): void {
+    this.#lostBefore = this.#lostOf(warmed)
     this.expect(warmed + messages)
     const total = messages * this.#task.subscribers.length
     this.#progress = progressOf(total)
@@ -108,7 +107,7 @@ class Intake {
       // One beside a live load, or in its warm-up, has read what it was to read, and the rest is not its business.
       if (stored !== undefined && tally.messages >= this.#each) return
       if (value.byteLength !== messageBytes) throw new Error(`a message has ${value.byteLength} bytes`)
-      if (isTimed) this.#time(dueUsOf(value))
+      if (isTimed && this.#latenciesUs.length > 0) this.#time(dueUsOf(value))
       tally.add(slotOf(value))
       this.#meter.add(1)
       this.#progress(1)
@@ -129,21 +128,24 @@ class Intake {
 
   /** @param sent  messages that each subscriber should have, warm-up included */
   measured(sent: number): Measured {
-    const audits = this.#tallies.map((tally) => tally.audit(sent))
     const seen = this.#meter.seen
     const from = this.#latenciesUs.length * WARM_UP_SHARE
     return {
       messages: seen,
       ratePerSec: this.#meter.ratePerSec,
       ...(this.#task.isTimed && { latency: summarize(this.#latenciesUs.subarray(from, seen)) }),
-      lost: audits.reduce((sum, { lost }) => sum + lost, 0),
-      duplicated: audits.reduce((sum, { duplicated }) => sum + duplicated, 0),
+      lost: Math.max(0, this.#lostOf(sent) - this.#lostBefore),
+      duplicated: this.#tallies.reduce((sum, tally) => sum + tally.audit(sent).duplicated, 0),
     }
   }
 
-  /** A fixed rate begins with its first message, not with the order. */
+  #lostOf(sent: number): number {
+    return this.#tallies.reduce((sum, tally) => sum + tally.audit(sent).lost, 0)
+  }
+
+  /** A fixed rate begins when its first message should have been sent, not with the order. */
   #time(dueUs: number): void {
-    if (this.#meter.seen === 0) this.#meter.start()
+    if (this.#meter.seen === 0) this.#meter.start(BigInt(Math.round(1000 * dueUs)))
     this.#latenciesUs[this.#meter.seen] = nowUs() - dueUs
   }
 

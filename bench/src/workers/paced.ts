@@ -1,7 +1,7 @@
 import { summarize } from '../statistics.js'
 import { startMetronome } from './metronome.js'
 import { OpenLoop, WARM_UP_SHARE } from './open-loop.js'
-import { connectTo, type Measured } from './produce.js'
+import { connectTo, type Measured, plainMessages, warmUpProducer } from './produce.js'
 import { RateMeter } from './rate-meter.js'
 import { nowUs, timedValue } from './values.js'
 import { type Orders, type PacedTask, progressOf, type WorkerTask } from './worker-task.js'
@@ -15,16 +15,17 @@ export async function publishPaced(task: WorkerTask & PacedTask, orders: Orders)
   const { ratePerSec } = task
   const schedule = new OpenLoop(ratePerSec)
   const meter = new RateMeter()
-  const messages = await orders.start()
+  const warmed = await warmUpProducer([client], plainMessages(task.messageBytes), task.messageBytes, orders)
+  const messages = await orders.start(warmed)
   const progress = progressOf(messages)
   const latenciesUs = new Float64Array(messages)
   const startUs = nowUs() + LEAD_US
+  meter.start(BigInt(Math.round(1000 * startUs)))
   let sent = 0
   await new Promise<void>((resolve, reject) => {
     const send = (index: number) => {
-      if (index === 0) meter.start()
       const dueUs = startUs + schedule.dueUs(index)
-      client.publish(timedValue(task.messageBytes, index, dueUs)).then(() => {
+      client.publish(timedValue(task.messageBytes, warmed + index, dueUs)).then(() => {
         latenciesUs[index] = nowUs() - dueUs
         meter.add(1)
         progress(1)

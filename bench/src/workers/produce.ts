@@ -1,6 +1,7 @@
 import { summarize } from '../statistics.js'
 import { systemNamed } from '../systems/all.js'
 import { type Client, type PublishJob, TOPIC } from '../systems/system.js'
+import { WARM_UP_SHARE } from './open-loop.js'
 import { RateMeter } from './rate-meter.js'
 import { makeValues, nowUs } from './values.js'
 import { warmUp } from './warm-up.js'
@@ -40,9 +41,7 @@ export async function produce(task: WorkerTask & ProduceTask, orders: Orders): P
     topicAt: (index: number) => topics[index % topics.length]!,
     valueAt: makeValues(messageBytes, task.compression !== undefined),
   }
-  const warmed = await warmUp(await orders.warmUp(), messageBytes, (from, count) =>
-    publishShares(clients, { ...job, onAcked: () => undefined }, from, count),
-  )
+  const warmed = await warmUpProducer(clients, job, messageBytes, orders)
   const messages = await orders.start(warmed)
   const meter = new RateMeter()
   const progress = progressOf(messages)
@@ -72,6 +71,22 @@ export async function publishMeasured(
   meter.stop()
 }
 
+/** Publishes for the warm-up. @returns how many messages */
+export async function warmUpProducer(
+  clients: readonly Client[],
+  job: Messages,
+  messageBytes: number,
+  orders: Orders,
+): Promise<number> {
+  const uncounted = { ...job, onAcked: () => undefined }
+  return warmUp(await orders.warmUp(), messageBytes, (from, count) => publishShares(clients, uncounted, from, count))
+}
+
+/** Messages of the topic that consumers read, for the warm-up of a producer who then publishes each by itself. */
+export function plainMessages(messageBytes: number): Messages {
+  return { qos: 1, isOneTopic: true, topicAt: () => TOPIC, valueAt: makeValues(messageBytes, false) }
+}
+
 async function publishShares(
   clients: readonly Client[],
   job: Omit<PublishJob, 'count'>,
@@ -97,23 +112,24 @@ async function publishShares(
 /** One publish after the other, each awaited: latency of a durable publish. */
 export async function publishAwaited(task: WorkerTask & AwaitedTask, orders: Orders): Promise<Measured> {
   const client = await connectTo(task, 'producer-0')
-  const valueAt = makeValues(task.messageBytes, false)
-  const warmed = await warmUp(await orders.warmUp(), task.messageBytes, async (from, count) => {
-    for (let i = 0; i < count; i++) await client.publish(valueAt(from + i))
-  })
-  const messages = await orders.start(warmed)
-  const latenciesUs = new Float64Array(messages)
+  const job = plainMessages(task.messageBytes)
+  const warmed = await warmUpProducer([client], job, task.messageBytes, orders)
+  const messagesMax = await orders.start(warmed)
+  const latenciesUs = new Float64Array(messagesMax)
   const meter = new RateMeter()
-  const progress = progressOf(messages)
+  const endUs = nowUs() + 1e6 * task.sec
   meter.start()
-  for (let i = 0; i < messages; i++) {
-    const startUs = nowUs()
-    await client.publish(valueAt(warmed + i))
-    latenciesUs[i] = nowUs() - startUs
+  for (let sentUs = nowUs(); meter.seen < messagesMax && sentUs < endUs; sentUs = nowUs()) {
+    await client.publish(job.valueAt(warmed + meter.seen))
+    latenciesUs[meter.seen] = nowUs() - sentUs
     meter.add(1)
-    progress(1)
   }
   meter.stop()
   await client.close()
-  return { messages, ratePerSec: meter.ratePerSec, latency: summarize(latenciesUs) }
+  const from = Math.floor(meter.seen * WARM_UP_SHARE)
+  return {
+    messages: meter.seen,
+    ratePerSec: meter.ratePerSec,
+    latency: summarize(latenciesUs.subarray(from, meter.seen)),
+  }
 }

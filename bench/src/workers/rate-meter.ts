@@ -14,10 +14,13 @@ export class RateMeter {
     this.#nowNs = nowNs
   }
 
-  /** The first message is about to be sent, or asked for: counts from zero. */
-  start(): void {
+  /**
+   * The first message is about to be sent, or asked for: counts from zero.
+   * @param startNs  when that was, or should have been; by default now
+   */
+  start(startNs: bigint = this.#nowNs()): void {
     this.#seen = 0
-    this.#startNs = this.#nowNs()
+    this.#startNs = startNs
   }
 
   /** Counts messages that are done. */

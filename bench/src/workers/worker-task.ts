@@ -30,9 +30,10 @@ export interface ConsumeTask {
   readonly isTimed: boolean
 }
 
-/** Publishes one message after the other, each awaited. */
+/** Publishes one message after the other, each awaited, as many as there is time for. */
 export interface AwaitedTask {
   readonly kind: 'awaited'
+  readonly sec: number
 }
 
 /** Publishes at a fixed rate, whatever the broker does. */
@@ -44,8 +45,8 @@ export interface PacedTask {
 /**
  * What the harness says to a worker, in this order.
  *
- * `warm-up`: the producer publishes at most so many messages, for about so long; a consumer receives these. Not where a fixed rate is kept.
- * `start`: so many messages are measured, for each subscriber.
+ * `warm-up`: the producer publishes at most so many messages, for about so long, as fast as it can; a consumer receives these.
+ * `start`: so many messages are measured, for each subscriber; of one who awaits each, at most.
  * `finish`: nothing more is published; what has not come soon is lost.
  */
 export type WorkerOrder =
@@ -62,10 +63,10 @@ export interface Orders {
   warmUp(): Promise<OrderOf<'warm-up'>>
   /**
    * Says that the worker is warm, and waits for the order to start. CPU counts from here.
-   * @param warmed  messages of the warm-up; undefined: there was none, the worker is only connected
+   * @param warmed  messages of the warm-up
    * @returns the messages to measure
    */
-  start(warmed?: number): Promise<number>
+  start(warmed: number): Promise<number>
   /** Settles when nothing more is published. */
   readonly finished: Promise<unknown>
 }

@@ -6,7 +6,8 @@ import { measure } from './measure.js'
 import type { Workload, WorkloadContext } from './workload.js'
 
 const RATES_PER_SEC = [1_000, 10_000]
-const AWAITED_MAX = 20_000
+/** Of one who awaits each, beside the time that there is. */
+const AWAITED_MAX = 100_000
 /** Live messages a second beside a reader who catches up. */
 const BESIDE_PER_SEC = 1_000
 
@@ -30,16 +31,15 @@ export const awaited: Workload = {
   by: 'rate',
   sizes: 'first',
   run: async (system, context) => {
-    const all = caseOf('awaited', context)
-    const what = { ...all, messagesMax: Math.min(all.messagesMax, AWAITED_MAX) }
+    const what = caseOf('awaited', context)
     const figure = await measure(system, context, what, async (stage) => {
       await stage.prepare({ subscribers: ['away'], filter: TOPIC })
-      const producer = await stage.worker({ kind: 'awaited' })
-      const { warmed, messages } = await warmUp(what, context.seconds, producer)
+      const producer = await stage.worker({ kind: 'awaited', sec: context.seconds })
+      const { warmed } = await warmUp(what, context.seconds, producer)
       stage.begin()
-      producer.start(messages)
+      producer.start(AWAITED_MAX)
       const published = await producer.done
-      return { figure: published, all: [published], warmed, messages }
+      return { figure: published, all: [published], warmed, messages: published.messages }
     })
     return [figure]
   },
@@ -58,6 +58,7 @@ export const mixed: Workload = {
       await stage.prepare({ subscribers: ['live'], filter: TOPIC })
       const beside = { kind: 'paced', ratePerSec: BESIDE_PER_SEC } as const
       const [live, producer] = await stage.workers(consuming({ isTimed: true }), beside)
+      await warmUp(what, context.seconds, producer, live)
       const late = await readingStored(stage, stored)
       const flowing = flow(stage, producer, live, Math.ceil(BESIDE_PER_SEC * context.seconds))
       late.start(stored)
@@ -72,12 +73,13 @@ export const mixed: Workload = {
 
 function paced(system: System, context: WorkloadContext, ratePerSec: number): Promise<Figure> {
   const messages = Math.ceil(ratePerSec * context.seconds)
-  const what = { workload: `latency ${ratePerSec}/s`, messagesMax: messages, messageBytes: context.messageBytes }
+  const what = caseOf(`latency ${ratePerSec}/s`, context)
   return measure(system, context, what, async (stage) => {
     await stage.prepare({ subscribers: ['live'], filter: TOPIC })
     const [consumer, producer] = await stage.workers(consuming({ isTimed: true }), { kind: 'paced', ratePerSec })
+    const { warmed } = await warmUp(what, context.seconds, producer, consumer)
     const { published, consumed } = await flow(stage, producer, consumer, messages)
-    return { figure: consumed, all: [consumed, published], messages, ...ackOf(published) }
+    return { figure: consumed, all: [consumed, published], warmed, messages, ...ackOf(published) }
   })
 }
 

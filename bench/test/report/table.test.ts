@@ -40,6 +40,12 @@ test('a system that cannot do it has a dash, and the reason below', () => {
   expect(table).toContain('- `fast`: it does not publish')
 })
 
+test('systems that are left out for one reason share its line', () => {
+  const gaps = ['slow', 'fast'].map((system) => ({ workload: 'publish', system, reason: 'it does not publish' }))
+  const table = comparisonTable(comparisonOf('rate', [figureOf('gomq', 1)], gaps), SYSTEMS)
+  expect(table).toContain('- `slow`, `fast`: it does not publish')
+})
+
 test('columns that say nothing are left out, and losses are shown only where there are some', () => {
   expect(markdownTable([{ a: '1', b: '' }])).toBe('| a |\n|--:|\n| 1 |')
   const exact = comparisonTable(comparisonOf('rate', [figureOf('gomq', 1)]), SYSTEMS)

@@ -25,3 +25,12 @@ test('without a message there is no rate', () => {
   meter.stop()
   expect(meter.ratePerSec).toBe(0)
 })
+
+test('a start may be a moment before now: when the first message should have been sent', () => {
+  const clock = { sec: 10 }
+  const meter = meterWith(clock)
+  meter.start(8_000_000_000n)
+  meter.add(40)
+  meter.stop()
+  expect(meter.ratePerSec).toBe(20)
+})
