@@ -116,5 +116,6 @@ function latencyCells({ latency, ackLatency }: Figure): Cells {
 
 /** With commas between thousands. */
 export function grouped(value: number): string {
-  return Math.round(value).toLocaleString('en-US')
+  // What rounds to zero from below has no sign.
+  return (Math.round(value) || 0).toLocaleString('en-US')
 }

@@ -27,7 +27,7 @@ async function consumeLive(task: WorkerTask & ConsumeTask, orders: Orders): Prom
   const { messages: warmed } = await orders.warmUp()
   intake.expect(warmed)
   await Promise.race([intake.complete, silence(intake, LOST_WARM_AFTER_MS[qos])])
-  const messages = await orders.start(warmed)
+  const messages = await orders.start({ messages: warmed, ratePerSec: 0 })
   intake.measure(warmed, messages)
   await Promise.race([intake.complete, orders.finished.then(() => silence(intake, LOST_AFTER_MS[qos]))])
   await intake.close()
@@ -42,7 +42,7 @@ async function consumeStored(task: WorkerTask & ConsumeTask, warmUpAs: string, o
   await first.open(warmUpAs)
   await first.complete
   await first.close()
-  const messages = await orders.start(warmed)
+  const messages = await orders.start({ messages: warmed, ratePerSec: 0 })
   const intake = new Intake(task)
   intake.measure(0, messages)
   for (const subscriber of task.subscribers) await intake.open(subscriber)

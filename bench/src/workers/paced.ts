@@ -25,7 +25,7 @@ export async function publishPaced(task: WorkerTask & PacedTask, orders: Orders)
   await new Promise<void>((resolve, reject) => {
     const send = (index: number) => {
       const dueUs = startUs + schedule.dueUs(index)
-      client.publish(timedValue(task.messageBytes, warmed + index, dueUs)).then(() => {
+      client.publish(timedValue(task.messageBytes, warmed.messages + index, dueUs)).then(() => {
         latenciesUs[index] = nowUs() - dueUs
         meter.add(1)
         progress(1)

@@ -3,11 +3,21 @@ import { windowFor } from '../systems/system.js'
 /** Messages of the first round at most, and how much larger a round may be than the one before. */
 const FIRST = 100
 const GROWTH = 8
+/** Share of the time that is not worth a round. */
+const REST_SHARE = 0.1
 
 /** How far a warm-up goes: to whichever comes first. */
 export interface WarmUp {
   readonly messages: number
   readonly sec: number
+  /** Messages before which time does not end it: those that touch all that is touched later. */
+  readonly messagesMin?: number
+}
+
+/** A warm-up that is over: its messages, and the rate at its end. */
+export interface Warmed {
+  readonly messages: number
+  readonly ratePerSec: number
 }
 
 /** A round of a warm-up that is over. */
@@ -26,25 +36,28 @@ export function nextRound(bounds: WarmUp, messageBytes: number, rounds: readonly
   const last = rounds.at(-1)
   if (last === undefined) return Math.min(rest, windowFor(FIRST, messageBytes))
   const restSec = bounds.sec - sum('sec')
-  if (restSec <= 0) return 0
+  const missing = (bounds.messagesMin ?? 0) - sum('messages')
+  if (restSec <= bounds.sec * REST_SHARE) return Math.max(0, Math.min(rest, missing))
   return Math.min(rest, GROWTH * last.messages, Math.ceil((last.messages / last.sec) * restSec))
 }
 
 /**
  * Publishes rounds until the warm-up is over.
  * @param publish  publishes so many messages from that index on, all acknowledged when it settles
- * @returns how many messages that were
  */
 export async function warmUp(
   bounds: WarmUp,
   messageBytes: number,
   publish: (from: number, count: number) => Promise<void>,
-): Promise<number> {
+): Promise<Warmed> {
   const rounds: Round[] = []
   let done = 0
   for (;;) {
     const messages = nextRound(bounds, messageBytes, rounds)
-    if (messages <= 0) return done
+    if (messages <= 0) {
+      const last = rounds.at(-1)!
+      return { messages: done, ratePerSec: last.messages / last.sec }
+    }
     const startMs = performance.now()
     await publish(done, messages)
     rounds.push({ messages, sec: (performance.now() - startMs) / 1000 })

@@ -1,12 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { Warmed } from './warm-up.js'
 import type { WorkerOrder, WorkerReport, WorkerResult, WorkerTask } from './worker-task.js'
 
 /** A producer, or consumers, in a process of its own. */
 export class WorkerProcess {
   readonly #child: ChildProcess
   readonly #ready: Promise<void>
-  readonly #warm: Promise<number>
+  readonly #warm: Promise<Warmed>
   /** What the worker measured; rejects if it ends without a result. */
   readonly done: Promise<WorkerResult>
 
@@ -16,13 +17,13 @@ export class WorkerProcess {
       execArgv: profileArgs,
     })
     let ready = () => {}
-    let warm = (_messages: number) => {}
+    let warm = (_warmed: Warmed) => {}
     this.#ready = new Promise((resolve) => (ready = resolve))
     this.#warm = new Promise((resolve) => (warm = resolve))
     this.done = new Promise((resolve, reject) => {
       this.#child.on('message', (message: WorkerReport) => {
         if (message.kind === 'ready') ready()
-        if (message.kind === 'warm') warm(message.messages)
+        if (message.kind === 'warm') warm(message)
         if (message.kind === 'progress') onProgress(message.messages)
         if (message.kind === 'done') resolve(message)
       })
@@ -41,12 +42,11 @@ export class WorkerProcess {
   /**
    * Lets it warm up.
    * @param messages  at most, of a producer; exactly, of a consumer
-   * @returns how many messages it took
    * @throws Error    it ended before
    */
-  async warmUp(messages: number, sec: number): Promise<number> {
+  async warmUp(messages: number, sec: number): Promise<Warmed> {
     this.#order({ kind: 'warm-up', messages, sec })
-    return Promise.race([this.#warm, this.done.then(() => 0)])
+    return Promise.race([this.#warm, this.done])
   }
 
   /** Lets it begin, with so many messages, of each subscriber if it consumes. */

@@ -1,4 +1,5 @@
 import type { LatencySummary } from '../statistics.js'
+import type { Warmed } from './warm-up.js'
 
 /** What one worker process does, and against what. */
 export type WorkerTask = {
@@ -63,10 +64,10 @@ export interface Orders {
   warmUp(): Promise<OrderOf<'warm-up'>>
   /**
    * Says that the worker is warm, and waits for the order to start. CPU counts from here.
-   * @param warmed  messages of the warm-up
+   * @param warmed  what the warm-up was; of a consumer without a rate
    * @returns the messages to measure
    */
-  start(warmed: number): Promise<number>
+  start(warmed: Warmed): Promise<number>
   /** Settles when nothing more is published. */
   readonly finished: Promise<unknown>
 }
@@ -87,7 +88,7 @@ export interface WorkerResult {
 /** What a worker says. */
 export type WorkerReport =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'warm'; readonly messages: number }
+  | ({ readonly kind: 'warm' } & Warmed)
   | { readonly kind: 'progress'; readonly messages: number }
   | ({ readonly kind: 'done' } & WorkerResult)
 

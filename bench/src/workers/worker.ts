@@ -14,7 +14,7 @@ const orders: Orders = {
     return await warmingUp
   },
   async start(warmed) {
-    report({ kind: 'warm', messages: warmed })
+    report({ kind: 'warm', ...warmed })
     const { messages } = await started
     usage = process.cpuUsage()
     return messages

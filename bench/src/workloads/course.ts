@@ -20,8 +20,8 @@ export interface Warm {
 }
 
 /**
- * Lets the producer publish, and the consumer receive, until both are warm; all of that is done when this settles. The rate says how many messages the
- * measurement has.
+ * Lets the producer publish, and the consumer receive, until both are warm; all of that is done when this settles. The rate at its end, less
+ * what the consumer lagged behind, says how many messages the measurement has.
  */
 export async function warmUp(
   { messagesMax }: Case,
@@ -31,12 +31,13 @@ export async function warmUp(
 ): Promise<Warm> {
   const startMs = performance.now()
   const warmed = await producer.warmUp(Math.ceil(messagesMax * WARM_UP_SHARE), Math.min(WARM_UP_SEC, seconds))
-  await consumer?.warmUp(warmed, WARM_UP_SEC)
-  const ratePerSec = warmed / ((performance.now() - startMs) / 1000)
-  return { warmed, messages: messagesFor(ratePerSec, seconds, messagesMax - warmed) }
+  const publishedMs = performance.now()
+  await consumer?.warmUp(warmed.messages, WARM_UP_SEC)
+  const ratePerSec = warmed.ratePerSec * ((publishedMs - startMs) / (performance.now() - startMs))
+  return { warmed: warmed.messages, messages: messagesFor(ratePerSec, seconds, messagesMax - warmed.messages) }
 }
 
-/** Messages of a measurement that may take so long: a warm-up is slower than what follows it, so that it takes less. */
+/** Messages of a measurement that may take so long. */
 export function messagesFor(ratePerSec: number, seconds: number, messagesMax: number): number {
   return Math.max(1, Math.min(messagesMax, Math.ceil(ratePerSec * seconds)))
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { comparisonTable, markdownTable } from '../../src/report/table.js'
+import { comparisonTable, grouped, markdownTable } from '../../src/report/table.js'
 import { summarize } from '../../src/statistics.js'
 import { comparisonOf, figureOf, SYSTEMS } from '../support/figures.js'
 
@@ -68,4 +68,8 @@ test('what an idle broker takes is its resident memory; the least is the best, a
   expect(columnOf(table, 'idle MiB')).toEqual({ gomq: '60', slow: '120', fast: '30' })
   expect(columnOf(table, 'memory / best peer')).toEqual({ gomq: '2', slow: '4', fast: '1' })
   expect(table).not.toContain('msg')
+})
+
+test('what rounds to zero has no sign', () => {
+  expect([grouped(-0.3), grouped(-1234.5)]).toEqual(['0', '-1,234'])
 })

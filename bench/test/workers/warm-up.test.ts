@@ -29,3 +29,12 @@ test('a slow system has one round, of few messages where they are large', () => 
   expect(roundsOf(10, { messages: 1e6, sec: 1 })).toEqual([{ messages: 100, sec: 10 }])
   expect(roundsOf(10, { messages: 1e6, sec: 1 }, 1024 * 1024)[0]!.messages).toBe(64)
 })
+
+test('time does not end it before all that is touched later was touched', () => {
+  expect(sum(roundsOf(1000, { messages: 1e6, sec: 1, messagesMin: 20_000 }), 'messages')).toBe(20_000)
+})
+
+test('a rest of time that is not worth a round is left, so that the last round says what the rate is', () => {
+  const rounds = roundsOf(1000, { messages: 1e6, sec: 1 })
+  expect(rounds.at(-1)!.sec).toBeGreaterThan(0.05)
+})
