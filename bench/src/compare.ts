@@ -39,7 +39,7 @@ export async function compare(
     if (reason !== undefined) leaveOut(system, reason)
   }
   let messageBytes = 0
-  for (let run = 0; run < runs; run++) {
+  for (let run = 0; run < Math.min(runs, workload.runsMax ?? runs); run++) {
     for (const system of systems) {
       if (isOut.has(system.name)) continue
       const context = contextOf(system, run)
@@ -62,7 +62,7 @@ export async function compare(
 
 /** The run in the middle, by what the workload compares, with the rates of all and the worst of what was lost. */
 export function middleOf(figures: readonly Figure[], by: Workload['by']): Figure {
-  const keyOf = (figure: Figure) => (by === 'rate' ? figure.ratePerSec : (figure.latency?.p99Us ?? 0))
+  const keyOf = (figure: Figure) => comparedOf(figure, by)
   const middle = median(figures.map(keyOf))
   return {
     ...figures.find((figure) => keyOf(figure) === middle)!,
@@ -70,4 +70,10 @@ export function middleOf(figures: readonly Figure[], by: Workload['by']): Figure
     lost: Math.max(...figures.map(({ lost }) => lost)),
     duplicated: Math.max(...figures.map(({ duplicated }) => duplicated)),
   }
+}
+
+/** What a workload compares: a rate, of which more is better, or microseconds or MiB, of which less is. */
+export function comparedOf(figure: Figure, by: Workload['by']): number {
+  if (by === 'rate') return figure.ratePerSec
+  return by === 'p99' ? (figure.latency?.p99Us ?? 0) : (figure.idle?.rssMiB ?? 0)
 }

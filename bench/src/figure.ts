@@ -7,8 +7,10 @@ export interface Figure {
   readonly system: string
   /** What is safe when a message has been acknowledged. */
   readonly durability: string
+  /** Of the measurement, without its warm-up. */
   readonly messages: number
   readonly messageBytes: number
+  /** All these messages over all their time, until the last is done. */
   readonly ratePerSec: number
   /** The rate of each run, in their order. */
   readonly ratesPerSec: readonly number[]
@@ -21,11 +23,13 @@ export interface Figure {
   readonly serverCpuUs: number
   /** The greatest resident set of the server processes together. */
   readonly serverRssMiB: number
-  /** Resident set at the end less that after a tenth of the messages; flat means bounded. */
+  /** Resident set at the end less that after the warm-up; flat means bounded. */
   readonly serverRssGrowthMiB: number
   /** Of messages that should have come: those that did not, and copies. The most of a run. */
   readonly lost: number
   readonly duplicated: number
+  /** Of a server that nobody uses: its resident set, and its CPU in percent of one core. */
+  readonly idle?: { readonly rssMiB: number; readonly cpuPercent: number }
   /** Bytes of the log for each byte of the messages' values; only where compression is measured. */
   readonly storedShare?: number
 }

@@ -2,11 +2,11 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Comparison, compare } from './compare.js'
 import { describeMachine } from './machine.js'
-import { type Options, parseOptions } from './options.js'
+import { type Options, parseOptions, repeatable } from './options.js'
 import { renderPage } from './report/page.js'
 import { clearProgress, showProgress } from './report/progress.js'
 import { type Results, toResults } from './report/results.js'
-import { comparisonTable } from './report/table.js'
+import { comparisonTable, grouped } from './report/table.js'
 import type { Row } from './state/state-context.js'
 import { STATE_WORKLOADS } from './state/state-workloads.js'
 import { PEER_NAMES, systemsFor } from './systems/all.js'
@@ -20,10 +20,10 @@ Measures GoMQ with its defaults (fdatasync before every ack) beside the floor, a
   --peers a,b          of: ${PEER_NAMES.join(', ')}, or what these begin with; none   (default: all)
   --runs n             runs of each, in turn; the one in the middle is shown   (default: 3)
   --messages n         messages of one measurement at most          (default: 2000000)
-  --message-bytes a,b  bytes of one message                         (default: 100)
-  --seconds n          for which a fixed rate is kept               (default: 10)
+  --message-bytes a,b  bytes of one message; the first alone in most workloads and with peers   (default: 100,1024)
+  --seconds n          for which a fixed rate is kept, and others last at most   (default: 3)
   --compression how    none or deflate, of JSON messages and of GoMQ alone: publish, end-to-end, catch-up
-  --time-limit sec     for one measurement                          (default: 300)
+  --time-limit sec     for one measurement                          (default: 60)
   --json file          write the results there as well
   --report             write docs/benchmarks
   --no-install         leave out peers that are not installed; otherwise root gets them from Debian
@@ -72,14 +72,16 @@ for (const system of measured) {
 }
 const comparisons: Comparison[] = []
 for (const workload of chosen) {
-  for (const messageBytes of workload.name === 'large' ? options.messageBytes.slice(0, 1) : options.messageBytes) {
-    const comparison = await compare(workload, measured, missing, options.runs, (system, run) => ({
+  for (const messageBytes of workload.sizes === 'each' ? options.messageBytes : options.messageBytes.slice(0, 1)) {
+    const compared =
+      messageBytes === options.messageBytes[0] ? measured : measured.filter(({ role }) => role !== 'peer')
+    const comparison = await compare(workload, compared, missing, options.runs, (system, run) => ({
       ...options,
       workDirectory,
       messageBytes,
-      onProgress: (done, total) =>
+      onProgress: (done) =>
         showProgress(
-          `${workload.name}, ${messageBytes} B: ${system.name}, run ${run + 1} of ${options.runs}: ${Math.floor((100 * done) / total)} %`,
+          `${workload.name}, ${messageBytes} B: ${system.name}, run ${run + 1} of ${options.runs}: ${grouped(done)} messages`,
         ),
     }))
     clearProgress()
@@ -96,7 +98,8 @@ if (options.report) {
   const folder = fileURLToPath(new URL('../../docs/benchmarks/', import.meta.url))
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  for (const [name, text] of renderPage(results, process.argv.slice(2))) writeFileSync(`${folder}${name}`, text)
+  for (const [name, text] of renderPage(results, repeatable(process.argv.slice(2))))
+    writeFileSync(`${folder}${name}`, text)
   process.stderr.write(`bench: wrote ${folder}\n`)
 }
 const failed = comparisons.flatMap(({ gaps }) => gaps).filter(({ reason }) => reason.startsWith('failed:'))

@@ -11,7 +11,8 @@ export interface Options {
   readonly runs: number
   readonly messages: number
   readonly messageBytes: readonly number[]
-  readonly pacedSec: number
+  /** For which a fixed rate is kept, and for which other measurements last at most, about. */
+  readonly seconds: number
   readonly compression: 'none' | 'deflate' | undefined
   readonly timeLimitSec: number
   readonly json: string | undefined
@@ -34,10 +35,10 @@ export function parseOptions(args: readonly string[]): Options {
       peers: { type: 'string' },
       runs: { type: 'string', default: '3' },
       messages: { type: 'string', default: '2000000' },
-      'message-bytes': { type: 'string', default: '100' },
-      seconds: { type: 'string', default: '10' },
+      'message-bytes': { type: 'string', default: '100,1024' },
+      seconds: { type: 'string', default: '3' },
       compression: { type: 'string' },
-      'time-limit': { type: 'string', default: '300' },
+      'time-limit': { type: 'string', default: '60' },
       json: { type: 'string' },
       report: { type: 'boolean', default: false },
       'no-install': { type: 'boolean', default: false },
@@ -57,7 +58,7 @@ export function parseOptions(args: readonly string[]): Options {
     runs: numberOf('--runs', values.runs, 1),
     messages: numberOf('--messages', values.messages, 10),
     messageBytes: values['message-bytes'].split(',').map((each) => numberOf('--message-bytes', each, VALUE_BYTES_MIN)),
-    pacedSec: numberOf('--seconds', values.seconds, 0.1, false),
+    seconds: numberOf('--seconds', values.seconds, 0.1, false),
     compression,
     timeLimitSec: numberOf('--time-limit', values['time-limit'], 1),
     json: values.json,
@@ -68,6 +69,12 @@ export function parseOptions(args: readonly string[]): Options {
     dataDirectory: values['data-dir'],
     made: values.made,
   }
+}
+
+/** The arguments as another may repeat them: without files of this machine. */
+export function repeatable(args: readonly string[]): string[] {
+  const isFile = (arg: string) => arg === '--json' || arg === '--data-dir'
+  return args.filter((arg, i) => !isFile(arg) && !isFile(args[i - 1] ?? '') && !/^--(json|data-dir)=/.test(arg))
 }
 
 function numberOf(option: string, text: string, min: number, isWhole = true): number {

@@ -16,6 +16,7 @@ test('systems take turns; one that fails is left out with its reason, and the ot
     name: 'publish',
     about: 'it publishes',
     by: 'rate',
+    sizes: 'each',
     cannot: ({ name }) => (name === 'floor' ? 'it is a floor' : undefined),
     run: async ({ name }) => {
       order.push(name)
@@ -43,4 +44,17 @@ test('systems take turns; one that fails is left out with its reason, and the ot
     ['fast', 'not installed'],
     ['slow', 'failed: too slow; by far'],
   ])
+})
+
+test('a workload that says the same each time has the runs that it needs', async () => {
+  let runs = 0
+  const workload: Workload = {
+    ...{ name: 'idle', about: 'it is idle', by: 'memory', sizes: 'first', runsMax: 1 },
+    run: async () => {
+      runs++
+      return []
+    },
+  }
+  await compare(workload, [{ name: 'gomq' } as System], new Map(), 3, () => ({ messageBytes: 100 }) as WorkloadContext)
+  expect(runs).toBe(1)
 })

@@ -16,9 +16,15 @@ test('without samples there is nothing to say but 0', () => {
 })
 
 test('a summary has the tail as it was', () => {
-  const samples = Array.from({ length: 10_000 }, (_, i) => i + 1)
+  const samples = Array.from({ length: 100_000 }, (_, i) => i + 1)
   const { count, p50Us, p99Us, p999Us, p9999Us, maxUs } = summarize(samples)
-  expect([count, p50Us, p99Us, p999Us, p9999Us, maxUs]).toEqual([10_000, 5000, 9900, 9990, 9999, 10_000])
+  expect([count, p50Us, p99Us, p999Us, p9999Us, maxUs]).toEqual([100_000, 50_000, 99_000, 99_900, 99_990, 100_000])
+})
+
+test('a percentile that fewer than five samples lie beyond is not told', () => {
+  const tailOf = (length: number) => summarize(Array.from({ length }, (_, i) => i + 1))
+  expect(tailOf(4999).p999Us).toBeUndefined()
+  expect(tailOf(5000)).toMatchObject({ p999Us: 4995, p9999Us: undefined })
 })
 
 test('the curve rises, from the least to the share of 99.99 %', () => {

@@ -1,4 +1,4 @@
-import type { Comparison } from '../compare.js'
+import { type Comparison, comparedOf } from '../compare.js'
 import type { Figure } from '../figure.js'
 import { barChart } from './bars.js'
 import { distributionChart } from './distribution.js'
@@ -41,32 +41,44 @@ export function renderPage(results: Results, args: readonly string[]): Map<strin
 }
 
 function titleOf({ workload, messageBytes }: Comparison): string {
-  return `${workload}, ${grouped(messageBytes)} bytes`
+  return messageBytes === 0 ? workload : `${workload}, ${grouped(messageBytes)} bytes`
 }
 
-/** A picture for each case of a workload: bars of rates, or the distribution where time is compared. */
-function picturesOf(comparison: Comparison, { systems }: Results): [name: string, title: string, picture: string][] {
+/** What of the messages did not come, in percent. */
+function lossOf({ lost, messages }: Figure): string {
+  return lost === 0 ? '' : `, ${Math.ceil((100 * lost) / messages)} % lost`
+}
+
+/** A picture for each case of a workload: bars, or the distribution where time is compared. */
+function picturesOf(comparison: Comparison, results: Results): [name: string, title: string, picture: string][] {
+  const { by, messageBytes } = comparison
+  const { machine, options, systems } = results
   const cases = [...new Set(comparison.figures.map(({ workload }) => workload))]
-  const colourOf = (figure: Figure) => colourAt(systems.findIndex(({ name }) => name === figure.system))
+  const runs = options.runs === 1 ? 'one run' : `the middle one of ${options.runs} runs`
+  const foot = `${machine.cores} x ${machine.cpu}, ${machine.memoryGiB} GiB, Node ${machine.node}, commit ${machine.commit}; clients on the same machine; ${runs}`
+  const looksOf = ({ system, durability }: Figure) => ({
+    label: system,
+    note: durability,
+    colour: colourAt(systems.findIndex(({ name }) => name === system)),
+  })
   return cases.map((name) => {
     const figures = comparison.figures.filter(({ workload }) => workload === name)
-    const file = `${name.replaceAll(/[^a-z0-9]+/gi, '-')}-${comparison.messageBytes}.svg`
-    if (comparison.by === 'p99') {
-      const title = `${name}, ${grouped(comparison.messageBytes)} bytes: latency by percentile`
-      const lines = figures.map((figure) => ({
-        label: figure.system,
-        colour: colourOf(figure),
-        points: figure.latency!.curve,
-      }))
-      return [file, title, distributionChart(title, lines)]
+    const file = `${name.replaceAll(/[^a-z0-9]+/gi, '-')}-${messageBytes}.svg`
+    if (by === 'p99') {
+      const title = `${name}, ${grouped(messageBytes)} bytes: latency by percentile`
+      const lines = figures.map((figure) => {
+        const { curve, count } = figure.latency!
+        return { ...looksOf(figure), points: curve, samples: count }
+      })
+      return [file, title, distributionChart(title, foot, lines)]
     }
-    const title = `${name}, ${grouped(comparison.messageBytes)} bytes: messages a second`
-    const bars = figures.map((figure) => ({
-      label: figure.system,
-      value: figure.ratePerSec,
-      text: grouped(figure.ratePerSec),
-      colour: colourOf(figure),
-    }))
-    return [file, title, barChart(title, bars)]
+    const title =
+      by === 'rate' ? `${name}, ${grouped(messageBytes)} bytes: messages a second` : `${name}: resident memory`
+    const axis = by === 'rate' ? 'messages a second (linear); more is better' : 'MiB (linear); less is better'
+    const bars = figures.map((figure) => {
+      const value = comparedOf(figure, by)
+      return { ...looksOf(figure), value, text: `${grouped(value)}${lossOf(figure)}` }
+    })
+    return [file, title, barChart({ title, axis, foot }, bars)]
   })
 }

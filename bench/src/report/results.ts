@@ -7,7 +7,7 @@ import type { System } from '../systems/system.js'
 /** All that a run found, for machines: what `--json` writes. */
 export interface Results {
   readonly machine: Machine
-  readonly options: { readonly runs: number; readonly messages: number; readonly pacedSec: number }
+  readonly options: { readonly runs: number; readonly messages: number; readonly seconds: number }
   readonly systems: readonly MeasuredSystem[]
   readonly comparisons: readonly Comparison[]
   /** Tables of the workloads about what the broker keeps. */
@@ -30,10 +30,10 @@ export function toResults(run: {
   readonly comparisons: readonly Comparison[]
   readonly tables: Results['tables']
 }): Results {
-  const { runs, messages, pacedSec } = run.options
+  const { runs, messages, seconds } = run.options
   return {
     machine: run.machine,
-    options: { runs, messages, pacedSec },
+    options: { runs, messages, seconds },
     systems: run.systems.map((system) => {
       const { name, role, durability, setup } = system
       const reason = run.missing.get(name)

@@ -1,5 +1,6 @@
-import type { Comparison } from '../compare.js'
+import { type Comparison, comparedOf } from '../compare.js'
 import type { Figure } from '../figure.js'
+import { median } from '../statistics.js'
 import type { System } from '../systems/system.js'
 
 /** Cells by the title of their column. */
@@ -15,8 +16,13 @@ export function comparisonTable(comparison: Comparison, systems: readonly Pick<S
       systems,
     ),
   )
-  const notes = comparison.gaps.map(({ system, reason }) => `- \`${system}\`: ${reason}`)
-  const gapRows = comparison.gaps.map(({ system }) => ({ case: comparison.workload, system, acks: '-', 'msg/s': '-' }))
+  const reasons = [...new Set(comparison.gaps.map(({ reason }) => reason))]
+  const notes = reasons.map((reason) => {
+    const names = comparison.gaps.filter((gap) => gap.reason === reason).map(({ system }) => `\`${system}\``)
+    return `- ${names.join(', ')}: ${reason}`
+  })
+  const shown = comparison.by === 'memory' ? 'idle MiB' : 'msg/s'
+  const gapRows = comparison.gaps.map(({ system }) => ({ case: comparison.workload, system, acks: '-', [shown]: '-' }))
   return [markdownTable([...rows, ...gapRows]), ...(notes.length > 0 ? ['', ...notes] : []), ''].join('\n')
 }
 
@@ -35,7 +41,7 @@ export function markdownTable(rows: readonly Cells[]): string {
 
 /** A ratio to the best of some figures: of rates the highest, of latencies the lowest. Empty where there is nothing to compare with. */
 export function ratioTo(figure: Figure, others: readonly Figure[], by: Comparison['by']): string {
-  const keyOf = (each: Figure) => (by === 'rate' ? each.ratePerSec : each.latency!.p99Us)
+  const keyOf = (each: Figure) => comparedOf(each, by)
   if (others.length === 0) return ''
   const best = by === 'rate' ? Math.max(...others.map(keyOf)) : Math.min(...others.map(keyOf))
   const ratio = keyOf(figure) / best
@@ -49,24 +55,51 @@ function rowsOf(
 ): Cells[] {
   const systemOf = (figure: Figure) => systems.find(({ name }) => name === figure.system)!
   const ofRole = (role: System['role']) => figures.filter((figure) => systemOf(figure).role === role)
-  const what = by === 'rate' ? 'rate' : 'p99'
   const hasLoss = figures.some(({ lost, duplicated }) => lost + duplicated > 0)
   return figures.map((figure) => ({
     case: figure.workload,
     system: figure.system,
     acks: figure.durability,
-    messages: grouped(figure.messages),
-    'msg/s': grouped(figure.ratePerSec),
-    [`${what} / floor`]: ratioTo(figure, ofRole('floor'), by),
-    [`${what} / best peer`]: ratioTo(figure, ofRole('peer'), by),
+    ...(figure.idle === undefined ? workCells(figure, by) : idleCells(figure.idle)),
+    [`${by} / floor`]: ratioTo(figure, ofRole('floor'), by),
+    [`${by} / best peer`]: ratioTo(figure, ofRole('peer'), by),
     ...latencyCells(figure),
-    'client us/msg': figure.clientCpuUs === 0 ? '' : figure.clientCpuUs.toFixed(1),
-    'broker us/msg': figure.serverCpuUs.toFixed(1),
-    'broker MiB': grouped(figure.serverRssMiB),
-    'growth MiB': grouped(figure.serverRssGrowthMiB),
+    ...(figure.idle === undefined && costCells(figure)),
     ...(hasLoss && { lost: grouped(figure.lost), twice: grouped(figure.duplicated) }),
     ...(figure.storedShare !== undefined && { 'stored %': `${Math.round(100 * figure.storedShare)}` }),
   }))
+}
+
+function workCells({ messages, messageBytes, ratePerSec, ratesPerSec }: Figure, by: Comparison['by']): Cells {
+  return {
+    messages: grouped(messages),
+    'msg/s': grouped(ratePerSec),
+    ...(by === 'rate' && { 'MB/s': ((ratePerSec * messageBytes) / 1e6).toFixed(1), 'runs +-%': spreadOf(ratesPerSec) }),
+  }
+}
+
+/** How far the runs lie from the one in the middle, in percent of it; empty for one run. */
+function spreadOf(rates: readonly number[]): string {
+  if (rates.length < 2) return ''
+  const middle = median(rates)
+  return grouped((100 * Math.max(...rates.map((rate) => Math.abs(rate - middle)))) / middle)
+}
+
+function idleCells({ rssMiB, cpuPercent }: NonNullable<Figure['idle']>): Cells {
+  return { 'idle MiB': grouped(rssMiB), 'idle CPU %': cpuPercent.toFixed(1) }
+}
+
+function costCells(figure: Figure): Cells {
+  return {
+    'client us/msg': figure.clientCpuUs === 0 ? '' : costOf(figure.clientCpuUs),
+    'broker us/msg': costOf(figure.serverCpuUs),
+    'broker MiB': grouped(figure.serverRssMiB),
+    'growth MiB': grouped(figure.serverRssGrowthMiB),
+  }
+}
+
+function costOf(us: number): string {
+  return us < 10 ? us.toFixed(2) : grouped(us)
 }
 
 function latencyCells({ latency, ackLatency }: Figure): Cells {
@@ -75,13 +108,14 @@ function latencyCells({ latency, ackLatency }: Figure): Cells {
   return {
     'p50 us': grouped(p50Us),
     'p99 us': grouped(p99Us),
-    'p99.9 us': grouped(p999Us),
-    'p99.99 us': grouped(p9999Us),
+    'p99.9 us': p999Us === undefined ? '' : grouped(p999Us),
+    'p99.99 us': p9999Us === undefined ? '' : grouped(p9999Us),
     ...(ackLatency && { 'ack p50 us': grouped(ackLatency.p50Us), 'ack p99 us': grouped(ackLatency.p99Us) }),
   }
 }
 
 /** With commas between thousands. */
 export function grouped(value: number): string {
-  return Math.round(value).toLocaleString('en-US')
+  // What rounds to zero from below has no sign.
+  return (Math.round(value) || 0).toLocaleString('en-US')
 }

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Server, Usage } from '../systems/system.js'
+import { freePort } from './free-port.js'
 import { processesOfGroup, usageOf } from './process-usage.js'
 
 const READY_MS_MAX = 120_000
@@ -67,6 +68,17 @@ export class ServerProcess implements Server {
       }
       await sleep(20)
     }
+  }
+
+  /** Starts one that is told its port, a free one of the loopback, and is there when it listens on it. @throws Error  as {@link start} */
+  static startOnPort(
+    workDirectory: string,
+    launchIn: (directory: string, port: number) => Omit<Launch, 'ready'> | Promise<Omit<Launch, 'ready'>>,
+  ): Promise<ServerProcess> {
+    return ServerProcess.start(workDirectory, async (directory) => {
+      const port = await freePort()
+      return { ...(await launchIn(directory, port)), ready: port }
+    })
   }
 
   /** Bytes that the segments of a GoMQ broker's log take on the disk. */

@@ -11,7 +11,6 @@ export const aedes: System = {
   role: 'peer',
   durability: 'none: in memory',
   setup: 'its persistence in memory, a process of its own; mqtt.js, MQTT 3.1.1, 1,000 unacknowledged',
-  messagesMax: 200_000,
   missing: () => undefined,
   version: () => {
     const manifest = new URL('package.json', import.meta.resolve('aedes'))

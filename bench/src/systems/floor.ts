@@ -15,7 +15,8 @@ export const floor: System = {
   name: 'floor',
   role: 'floor',
   durability: 'fdatasync before ack',
-  setup: 'blobs of up to 1,000 messages, 16 in flight; the consumer cuts them and acknowledges nothing',
+  setup:
+    'blobs of up to 1,000 messages, 16 in flight over all connections but one at least of each; the consumer cuts them and acknowledges nothing',
   cannot: { qos0: 'the relay stores everything', topics: 'the relay knows no topics' },
   missing: () => undefined,
   version: () => `Node ${process.version}`,
@@ -26,20 +27,23 @@ export const floor: System = {
       ready: / ready .*tcp=(\S+)/,
     })),
   prepare: async () => undefined,
-  connect: async (address, { messageBytes }) => new RelayClient(address, messageBytes),
+  connect: async (address, { messageBytes, connections }) =>
+    new RelayClient(address, messageBytes, Math.max(1, Math.floor(WINDOW_BLOBS / connections))),
 }
 
 class RelayClient implements Client {
   readonly #socket: Socket
   readonly #messageBytes: number
+  readonly #windowBlobs: number
   /** Of blobs under way, in order: how many messages each has, and who waits. */
   readonly #unacked: { readonly messages: number; readonly onAck: (messages: number) => void }[] = []
   #isProducer = false
 
-  constructor(address: string, messageBytes: number) {
+  constructor(address: string, messageBytes: number, windowBlobs: number) {
     const [host, port] = address.split(':')
     this.#socket = connect(Number(port), host).setNoDelay(true)
     this.#messageBytes = messageBytes
+    this.#windowBlobs = windowBlobs
   }
 
   async publishAll(job: PublishJob): Promise<void> {
@@ -61,7 +65,7 @@ class RelayClient implements Client {
         if (acked === job.count) resolve()
         else send()
       }
-      for (let i = 0; i < WINDOW_BLOBS; i++) send()
+      for (let i = 0; i < this.#windowBlobs; i++) send()
     })
   }
 

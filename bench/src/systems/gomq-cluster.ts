@@ -49,16 +49,15 @@ async function startCluster(workDirectory: string): Promise<ServerGroup> {
 }
 
 function startEtcd(workDirectory: string): Promise<ServerProcess> {
-  return ServerProcess.start(workDirectory, async (directory) => {
-    const [port, peerPort] = [await freePort(), await freePort()]
-    const [url, peerUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`]
+  return ServerProcess.startOnPort(workDirectory, async (directory, port) => {
+    const [url, peerUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${await freePort()}`]
     const args = [
       ...['--name', 'only', '--data-dir', `${directory}/etcd`, '--log-level', 'error'],
       ...['--listen-client-urls', url, '--advertise-client-urls', url],
       ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
       ...['--initial-cluster', `only=${peerUrl}`],
     ]
-    return { command: 'etcd', args, env: { ETCD_UNSUPPORTED_ARCH: process.arch }, ready: port }
+    return { command: 'etcd', args, env: { ETCD_UNSUPPORTED_ARCH: process.arch } }
   })
 }
 

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { missingProgram } from '../servers/debian-package.js'
-import { freePort } from '../servers/free-port.js'
 import { ServerProcess } from '../servers/server-process.js'
 import { mqttClient } from './mqtt.js'
 import type { System } from './system.js'
@@ -16,12 +15,10 @@ export const mosquitto: System = {
   role: 'peer',
   durability: 'none: saved every 30 min, no fsync',
   setup: 'persistence on, no bound on queued and inflight messages; mqtt.js, MQTT 3.1.1, 1,000 unacknowledged',
-  messagesMax: 200_000,
   missing: (mayInstall) => missingProgram(COMMAND, 'mosquitto', mayInstall),
   version: () => execFileSync('sh', ['-c', `${COMMAND} -h | head -1`], { encoding: 'utf8' }).trim(),
   start: (workDirectory) =>
-    ServerProcess.start(workDirectory, async (directory) => {
-      const port = await freePort()
+    ServerProcess.startOnPort(workDirectory, (directory, port) => {
       const file = join(directory, 'mosquitto.conf')
       const lines = [
         `listener ${port} 127.0.0.1`,
@@ -36,7 +33,7 @@ export const mosquitto: System = {
         ...(process.getuid?.() === 0 ? ['user root'] : []),
       ]
       writeFileSync(file, `${lines.join('\n')}\n`)
-      return { command: COMMAND, args: ['-c', file], ready: port }
+      return { command: COMMAND, args: ['-c', file] }
     }),
   ...mqttClient,
 }

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { AckPolicy, DeliverPolicy, type JsMsg, jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream'
 import { connect, createInbox, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import { missingProgram } from '../servers/debian-package.js'
-import { freePort } from '../servers/free-port.js'
 import { ServerProcess } from '../servers/server-process.js'
 import {
   type Client,
@@ -34,8 +33,6 @@ const SYNC_ALWAYS_SINCE = [2, 10] as const
 /** NATS JetStream that syncs before it acknowledges. */
 export const natsAlways: System = {
   ...nats('nats-always', 'always', 'fsync before ack'),
-  // One sync for each message.
-  messagesMax: 20_000,
   missing: (mayInstall) => missingProgram(COMMAND, 'nats-server', mayInstall) ?? tooOld(),
 }
 
@@ -48,12 +45,10 @@ function nats(name: string, syncInterval: string | undefined, durability: string
     role: 'peer',
     durability,
     setup: `file storage, one stream over all topics, sync_interval ${syncInterval ?? 'left at its default'}; 1,000 publishes under way, their answers to one inbox; pull consumers, 2,000 messages at once, an acknowledgement for all before it every 200; core NATS for QoS 0`,
-    messagesMax: 200_000,
     missing: (mayInstall) => missingProgram(COMMAND, 'nats-server', mayInstall),
     version,
     start: (workDirectory) =>
-      ServerProcess.start(workDirectory, async (directory) => {
-        const port = await freePort()
+      ServerProcess.startOnPort(workDirectory, (directory, port) => {
         const file = join(directory, 'nats.conf')
         const sync = syncInterval === undefined ? '' : `, sync_interval: ${syncInterval}`
         const lines = [
@@ -63,7 +58,7 @@ function nats(name: string, syncInterval: string | undefined, durability: string
           `jetstream { store_dir: "${directory}"${sync} }`,
         ]
         writeFileSync(file, `${lines.join('\n')}\n`)
-        return { command: COMMAND, args: ['-c', file], ready: port }
+        return { command: COMMAND, args: ['-c', file] }
       }),
     prepare,
     connect: (address, options) => NatsClient.open(address, options),

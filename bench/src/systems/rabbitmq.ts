@@ -33,13 +33,11 @@ export const rabbitmq: System = {
   durability: 'fsync before ack',
   setup:
     'a quorum queue for each subscriber, one node; publisher confirms, 1,000 unconfirmed; prefetch 1,000, an acknowledgement for all before it every 200; a classic queue without acknowledgements for QoS 0',
-  messagesMax: 100_000,
   missing: (mayInstall) => missingProgram(COMMAND, 'rabbitmq-server', mayInstall),
   version: () =>
     execFileSync('dpkg-query', ['--show', 'rabbitmq-server'], { encoding: 'utf8' }).trim().replace('\t', ' '),
   start: (workDirectory) =>
-    ServerProcess.start(workDirectory, async (directory) => {
-      const port = await freePort()
+    ServerProcess.startOnPort(workDirectory, async (directory, port) => {
       const plugins = join(directory, 'enabled_plugins')
       writeFileSync(plugins, '[].\n')
       writeFileSync(join(directory, 'rabbitmq.conf'), 'loopback_users = none\n')
@@ -59,7 +57,7 @@ export const rabbitmq: System = {
         RABBITMQ_MNESIA_BASE: join(directory, 'mnesia'),
         RABBITMQ_LOG_BASE: join(directory, 'logs'),
       }
-      return { command: 'sh', args: ['-c', `epmd & exec ${COMMAND}`], env, ready: port }
+      return { command: 'sh', args: ['-c', `epmd & exec ${COMMAND}`], env }
     }),
   prepare,
   connect: (address, options) => RabbitClient.open(address, options),

@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createClient, RESP_TYPES } from 'redis'
 import { missingProgram } from '../servers/debian-package.js'
-import { freePort } from '../servers/free-port.js'
 import { ServerProcess } from '../servers/server-process.js'
 import {
   type Client,
@@ -35,19 +34,17 @@ function redis(name: string, appendfsync: string, durability: string): System {
     role: 'peer',
     durability,
     setup: `append-only file, appendfsync ${appendfsync}; node-redis, 4 pipelines of 250 commands under way; a group for each subscriber, reads of up to 1,000 entries, one XACK for each read; publish and subscribe for QoS 0; a stream for each topic`,
-    messagesMax: 200_000,
     missing: (mayInstall) => missingProgram('redis-server', 'redis-server', mayInstall),
     version: () => execFileSync('redis-server', ['--version'], { encoding: 'utf8' }).split(' sha')[0]!,
     start: (workDirectory) =>
-      ServerProcess.start(workDirectory, async (directory) => {
-        const port = await freePort()
+      ServerProcess.startOnPort(workDirectory, (directory, port) => {
         const args = [
           ...['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--daemonize', 'no', '--save', ''],
           ...['--appendonly', 'yes', '--appendfsync', appendfsync],
           // Who is slow to read is not sent away.
           ...['--client-output-buffer-limit', 'pubsub 0 0 0'],
         ]
-        return { command: 'redis-server', args, ready: port }
+        return { command: 'redis-server', args }
       }),
     prepare,
     connect: (address, options) => RedisConnection.open(address, options),

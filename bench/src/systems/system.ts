@@ -10,8 +10,6 @@ export interface System {
   readonly durability: string
   /** How server and client are set up so that it is fast, in a line. */
   readonly setup: string
-  /** The most messages of one measurement, so that a slow system does not take minutes; undefined: no bound of its own. */
-  readonly messagesMax?: number
   /** Workloads that it cannot do, with the reason. */
   readonly cannot?: Readonly<Record<string, string>>
   /** Why it cannot be measured here and what to do about it; undefined: it can. Installs what is missing where it may and can. */
@@ -59,6 +57,8 @@ export interface ConnectOptions {
   readonly clientId: string
   /** Whether it comes back for a subscription that was prepared. */
   readonly isDurable: boolean
+  /** How many the producer has, who shares what may be under way among them. */
+  readonly connections: number
   /** Bytes of each message. */
   readonly messageBytes: number
   readonly compression?: 'none' | 'deflate' | undefined

@@ -1,3 +1,6 @@
+/** Share of the latencies that is left out: the first, when the compiler has not yet seen the code of a single publish. */
+export const WARM_UP_SHARE = 0.2
+
 /** The shortest time between two moments of a schedule: a process of this kind cannot keep a shorter one. */
 const STEP_US_MIN = 500
 

@@ -1,31 +1,35 @@
 import { summarize } from '../statistics.js'
 import { startMetronome } from './metronome.js'
-import { OpenLoop } from './open-loop.js'
-import { connectTo, type Measured } from './produce.js'
-import { RateMeter, WARM_UP_SHARE } from './rate-meter.js'
+import { OpenLoop, WARM_UP_SHARE } from './open-loop.js'
+import { connectTo, type Measured, plainMessages, warmUpProducer } from './produce.js'
+import { RateMeter } from './rate-meter.js'
 import { nowUs, timedValue } from './values.js'
-import type { PacedTask, WorkerTask } from './worker-task.js'
+import { type Orders, type PacedTask, progressOf, type WorkerTask } from './worker-task.js'
 
 /** Time for the thread that beats to come up. */
 const LEAD_US = 100_000
 
 /** Publishes at a fixed rate; latency is from when a message should have been sent to its acknowledgement. */
-export async function publishPaced(task: WorkerTask & PacedTask, begun: () => Promise<void>): Promise<Measured> {
+export async function publishPaced(task: WorkerTask & PacedTask, orders: Orders): Promise<Measured> {
   const client = await connectTo(task, 'producer-0')
-  const { messages, ratePerSec } = task
+  const { ratePerSec } = task
   const schedule = new OpenLoop(ratePerSec)
-  const meter = new RateMeter(messages)
+  const meter = new RateMeter()
+  const warmed = await warmUpProducer([client], plainMessages(task.messageBytes), task.messageBytes, orders)
+  const messages = await orders.start(warmed)
+  const progress = progressOf(messages)
   const latenciesUs = new Float64Array(messages)
-  await begun()
   const startUs = nowUs() + LEAD_US
+  meter.start(BigInt(Math.round(1000 * startUs)))
   let sent = 0
   await new Promise<void>((resolve, reject) => {
     const send = (index: number) => {
       const dueUs = startUs + schedule.dueUs(index)
-      client.publish(timedValue(task.messageBytes, index, dueUs)).then(() => {
+      client.publish(timedValue(task.messageBytes, warmed.messages + index, dueUs)).then(() => {
         latenciesUs[index] = nowUs() - dueUs
         meter.add(1)
-        if (meter.isDone) resolve()
+        progress(1)
+        if (meter.seen === messages) resolve()
       }, reject)
     }
     const sendDue = () => {
@@ -34,6 +38,8 @@ export async function publishPaced(task: WorkerTask & PacedTask, begun: () => Pr
     }
     startMetronome({ ratePerSec, messages, startUs }, sendDue).catch(reject)
   })
+  meter.stop()
   await client.close()
-  return { ratePerSec: meter.ratePerSec, latency: summarize(latenciesUs.subarray(messages * WARM_UP_SHARE)) }
+  const latency = summarize(latenciesUs.subarray(messages * WARM_UP_SHARE))
+  return { messages, ratePerSec: meter.ratePerSec, latency }
 }

@@ -1,60 +1,45 @@
-import { report } from './worker-task.js'
-
-/** Share of the messages that pass before the clock starts, so that the compiler has seen the code. */
-export const WARM_UP_SHARE = 0.2
-/** Reports of progress in a measurement. */
-const REPORTS = 50
-
-/** Measures from the end of the warm-up to the last message. */
+/**
+ * The rate of a measurement: all of its messages over all of its time, from when the first could be sent, or was asked for, to when the last was done.
+ *
+ * Nothing is cut off: what is done in few large groups has its whole time in the rate. A clock that began at the first acknowledgement would leave out
+ * the time in which all that is in flight was sent: with 100 connections that is nearly all. Warm-up comes before {@link start}, with messages of its own.
+ */
 export class RateMeter {
-  readonly #total: number
-  readonly #warmUp: number
+  readonly #nowNs: () => bigint
   #startNs = 0n
-  #startSeen = 0
   #endNs = 0n
   #seen = 0
-  #isWarm = false
-  #reportAt: number
 
-  constructor(messages: number) {
-    this.#total = messages
-    this.#warmUp = Math.floor(messages * WARM_UP_SHARE)
-    this.#reportAt = Math.ceil(messages / REPORTS)
+  constructor(nowNs: () => bigint = process.hrtime.bigint) {
+    this.#nowNs = nowNs
+  }
+
+  /**
+   * The first message is about to be sent, or asked for: counts from zero.
+   * @param startNs  when that was, or should have been; by default now
+   */
+  start(startNs: bigint = this.#nowNs()): void {
+    this.#seen = 0
+    this.#startNs = startNs
   }
 
   /** Counts messages that are done. */
   add(count: number): void {
     this.#seen += count
-    if (!this.#isWarm && this.#seen > this.#warmUp) {
-      this.#isWarm = true
-      this.#startNs = process.hrtime.bigint()
-      // Messages that came together with the last of the warm-up took none of the time.
-      this.#startSeen = this.#seen
-    }
-    if (this.#seen >= this.#reportAt) {
-      this.#reportAt = this.#seen + Math.ceil(this.#total / REPORTS)
-      report({ kind: 'progress', messages: this.#seen })
-    }
-    if (this.#seen >= this.#total) this.stop()
   }
 
-  /** Messages so far. */
+  /** The last message so far is done. */
+  stop(): void {
+    this.#endNs = this.#nowNs()
+  }
+
+  /** Messages since the start. */
   get seen(): number {
     return this.#seen
   }
 
-  get isDone(): boolean {
-    return this.#seen >= this.#total
-  }
-
-  /** The last message has come: the clock stands. */
-  stop(): void {
-    this.#endNs = process.hrtime.bigint()
-  }
-
-  /** Messages a second between warm-up and stop; 0 where all came at once. */
+  /** Messages a second between start and stop; 0 without a message. */
   get ratePerSec(): number {
-    const messages = this.#seen - this.#startSeen
-    return messages === 0 ? 0 : messages / (Number(this.#endNs - this.#startNs) / 1e9)
+    return this.#seen === 0 ? 0 : this.#seen / (Number(this.#endNs - this.#startNs) / 1e9)
   }
 }

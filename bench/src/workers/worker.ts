@@ -1,29 +1,38 @@
 import { consume } from './consume.js'
 import { publishPaced } from './paced.js'
 import { type Measured, produce, publishAwaited } from './produce.js'
-import { report, type WorkerOrder, type WorkerTask } from './worker-task.js'
+import { type OrderOf, type Orders, report, type WorkerOrder, type WorkerTask } from './worker-task.js'
 
 const task = JSON.parse(process.argv[2]!) as WorkerTask
+const warmingUp = ordered('warm-up')
 const started = ordered('start')
-const finished = ordered('finish')
 let usage = process.cpuUsage()
 
-/** Says that the worker is ready, and waits for the order to start. */
-async function begun(): Promise<void> {
-  report({ kind: 'ready' })
-  await started
-  usage = process.cpuUsage()
+const orders: Orders = {
+  async warmUp() {
+    report({ kind: 'ready' })
+    return await warmingUp
+  },
+  async start(warmed) {
+    report({ kind: 'warm', ...warmed })
+    const { messages } = await started
+    usage = process.cpuUsage()
+    return messages
+  },
+  finished: ordered('finish'),
 }
 
-function ordered(order: WorkerOrder): Promise<void> {
-  return new Promise((resolve) => process.on('message', (message) => message === order && resolve()))
+function ordered<K extends WorkerOrder['kind']>(kind: K): Promise<OrderOf<K>> {
+  return new Promise((resolve) =>
+    process.on('message', (order: WorkerOrder) => order.kind === kind && resolve(order as OrderOf<K>)),
+  )
 }
 
 function work(): Promise<Measured> {
-  if (task.kind === 'produce') return produce(task, begun)
-  if (task.kind === 'awaited') return publishAwaited(task, begun)
-  if (task.kind === 'paced') return publishPaced(task, begun)
-  return consume(task, begun, finished)
+  if (task.kind === 'produce') return produce(task, orders)
+  if (task.kind === 'awaited') return publishAwaited(task, orders)
+  if (task.kind === 'paced') return publishPaced(task, orders)
+  return consume(task, orders)
 }
 
 // A harness that is gone wants nothing more.

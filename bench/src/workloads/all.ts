@@ -1,4 +1,5 @@
 import { http } from './http.js'
+import { idle } from './idle.js'
 import { awaited, latency, mixed } from './latency.js'
 import { catchUp, endToEnd, fanOut, large, producers, publish, qos0, topics } from './throughput.js'
 import type { Workload } from './workload.js'
@@ -17,6 +18,7 @@ export const WORKLOADS: readonly Workload[] = [
   large,
   mixed,
   http,
+  idle,
 ]
 
 /** Workloads that `--compression` is for. */

@@ -5,9 +5,17 @@ import type { LatencySummary } from '../statistics.js'
 
 /** What one run of `ab` found. */
 export interface ApacheBenchResult {
+  readonly requests: number
   readonly ratePerSec: number
-  /** It knows whole milliseconds, and no more than these; the largest stands for what lies beyond p99. */
+  /** It knows whole milliseconds, and nothing between p99 and the largest. */
   readonly latency: Omit<LatencySummary, 'count' | 'curve'>
+}
+
+/** How long it goes on: until whichever comes first. */
+export interface Bounds {
+  readonly requests: number
+  /** Whole. */
+  readonly seconds: number
 }
 
 /**
@@ -19,13 +27,15 @@ export interface ApacheBenchResult {
 export async function apacheBench(
   url: string,
   body: string,
-  requests: number,
+  { requests: requestsMax, seconds }: Bounds,
   keepAlive: boolean,
   workDirectory: string,
 ): Promise<ApacheBenchResult> {
   const file = join(workDirectory, 'ab-body.json')
   writeFileSync(file, body)
-  const args = ['-q', ...(keepAlive ? ['-k'] : []), '-n', `${requests}`, '-c', '10', '-p', file]
+  // A bound of time brings a number of requests with it: the number that is meant comes after it.
+  const bounds = ['-t', `${seconds}`, '-n', `${requestsMax}`]
+  const args = ['-q', ...(keepAlive ? ['-k'] : []), ...bounds, '-c', '10', '-p', file]
   const report = await new Promise<string>((resolve, reject) => {
     execFile('ab', [...args, '-T', 'application/json', url], (error, stdout, stderr) => {
       if (error === null) resolve(stdout)
@@ -33,6 +43,7 @@ export async function apacheBench(
     })
   })
   const numberAfter = (pattern: RegExp) => Number(pattern.exec(report)?.[1] ?? Number.NaN)
+  const requests = numberAfter(/Complete requests:\s+(\d+)/)
   const failed = numberAfter(/Failed requests:\s+(\d+)/) + (numberAfter(/Non-2xx responses:\s+(\d+)/) || 0)
   // Answers of different length count as failed there: an offset has more digits than the one before.
   const isShort = /\(Connect: 0, Receive: 0, Length: \d+, Exceptions: 0\)/.test(report) && !/Non-2xx/.test(report)
@@ -40,7 +51,8 @@ export async function apacheBench(
   const shareUs = (percent: number) => 1000 * numberAfter(new RegExp(`\\n\\s+${percent}%\\s+(\\d+)`))
   const maxUs = shareUs(100)
   return {
+    requests,
     ratePerSec: numberAfter(/Requests per second:\s+([\d.]+)/),
-    latency: { p50Us: shareUs(50), p99Us: shareUs(99), p999Us: maxUs, p9999Us: maxUs, maxUs },
+    latency: { p50Us: shareUs(50), p99Us: shareUs(99), p999Us: undefined, p9999Us: undefined, maxUs },
   }
 }

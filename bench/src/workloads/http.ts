@@ -6,7 +6,9 @@ import { BROKER_MAIN, nodeArgs } from '../systems/gomq.js'
 import { apacheBench } from './apache-bench.js'
 import type { Workload, WorkloadContext } from './workload.js'
 
-const REQUESTS_MAX = 20_000
+/** Bounds of the warm-up and of the measurement. */
+const WARM_UP_SEC = 1
+const MEASURED_SEC_MAX = 2
 
 interface Level {
   readonly name: string
@@ -27,6 +29,7 @@ export const http: Workload = {
   name: 'http',
   about: '`POST /pub` by `ab`, ten at a time, at three levels of promise; requests a second',
   by: 'rate',
+  sizes: 'first',
   cannot: ({ name }) =>
     name === 'gomq' || name === 'floor' ? undefined : 'only GoMQ alone and a bare HTTP server are measured',
   run: async (system, context) => {
@@ -42,19 +45,20 @@ async function post(
   system: string,
   suffix: '' | ' -k',
   level: Level,
-  { workDirectory, messages, messageBytes, mayInstall }: WorkloadContext,
+  { workDirectory, messages, messageBytes, seconds, mayInstall }: WorkloadContext,
 ): Promise<Figure> {
   const reason = missingProgram('ab', 'apache2-utils', mayInstall)
   if (reason !== undefined) throw new Error(reason)
-  const requests = Math.min(messages, REQUESTS_MAX)
   const server = await (system === 'floor' ? startBare(workDirectory) : startBroker(workDirectory))
   try {
     const body = JSON.stringify({ topic: 'bench/http', body: 'x'.repeat(messageBytes), ...level.fields })
     const url = `http://${server.address}/pub`
     const isKept = suffix === ' -k'
-    await apacheBench(url, body, Math.ceil(requests / 10), isKept, workDirectory)
+    const warmUp = { requests: messages, seconds: WARM_UP_SEC }
+    const measured = { requests: messages, seconds: Math.ceil(Math.min(MEASURED_SEC_MAX, seconds)) }
+    await apacheBench(url, body, warmUp, isKept, workDirectory)
     const before = server.usage()
-    const { latency, ...rest } = await apacheBench(url, body, requests, isKept, workDirectory)
+    const { latency, requests, ...rest } = await apacheBench(url, body, measured, isKept, workDirectory)
     const after = server.usage()
     const ratePerSec = Math.round(rest.ratePerSec)
     return {
@@ -69,7 +73,7 @@ async function post(
       clientCpuUs: 0,
       serverCpuUs: Math.round((1e6 * (after.cpuSec - before.cpuSec)) / requests),
       serverRssMiB: Math.round(after.rssBytesMax / 2 ** 20),
-      serverRssGrowthMiB: 0,
+      serverRssGrowthMiB: Math.round((after.rssBytes - before.rssBytes) / 2 ** 20),
       lost: 0,
       duplicated: 0,
     }

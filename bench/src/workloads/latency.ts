@@ -1,11 +1,13 @@
 import type { Figure } from '../figure.js'
 import { type System, TOPIC } from '../systems/system.js'
+import type { WorkerResult } from '../workers/worker-task.js'
+import { caseOf, consuming, fill, flow, readingStored, warmUp } from './course.js'
 import { measure } from './measure.js'
-import { caseOf, consuming, fill } from './throughput.js'
 import type { Workload, WorkloadContext } from './workload.js'
 
 const RATES_PER_SEC = [1_000, 10_000]
-const AWAITED_MAX = 5_000
+/** Of one who awaits each, beside the time that there is. */
+const AWAITED_MAX = 100_000
 /** Live messages a second beside a reader who catches up. */
 const BESIDE_PER_SEC = 1_000
 
@@ -14,6 +16,7 @@ export const latency: Workload = {
   name: 'latency',
   about: 'durable, acknowledged both ways, at fixed rates: from when a message should have been sent to when it came',
   by: 'p99',
+  sizes: 'first',
   run: async (system, context) => {
     const figures: Figure[] = []
     for (const ratePerSec of RATES_PER_SEC) figures.push(await paced(system, context, ratePerSec))
@@ -26,16 +29,17 @@ export const awaited: Workload = {
   name: 'awaited',
   about: 'one durable publish after the other, each awaited',
   by: 'rate',
+  sizes: 'first',
   run: async (system, context) => {
-    const { messages } = caseOf('awaited', system, context)
-    const what = { ...context, workload: 'awaited', messages: Math.min(messages, AWAITED_MAX) }
+    const what = caseOf('awaited', context)
     const figure = await measure(system, context, what, async (stage) => {
       await stage.prepare({ subscribers: ['away'], filter: TOPIC })
-      const producer = await stage.worker({ kind: 'awaited', messages: what.messages })
-      stage.beginCpu()
-      producer.order('start')
+      const producer = await stage.worker({ kind: 'awaited', sec: context.seconds })
+      const { warmed } = await warmUp(what, context.seconds, producer)
+      stage.begin()
+      producer.start(AWAITED_MAX)
       const published = await producer.done
-      return { figure: published, all: [published] }
+      return { figure: published, all: [published], warmed, messages: published.messages }
     })
     return [figure]
   },
@@ -46,46 +50,39 @@ export const mixed: Workload = {
   name: 'mixed',
   about: 'a reader catches up (messages a second) beside 1,000 live messages a second, whose latency is shown',
   by: 'rate',
+  sizes: 'first',
   run: async (system, context) => {
-    const what = caseOf('mixed', system, context)
+    const what = caseOf('mixed', context)
     const figure = await measure(system, context, what, async (stage) => {
-      await stage.prepare({ subscribers: ['late'], filter: TOPIC })
-      await fill(stage, what.messages)
+      const stored = await fill(stage, what, context.seconds)
       await stage.prepare({ subscribers: ['live'], filter: TOPIC })
-      const messages = Math.ceil(BESIDE_PER_SEC * context.pacedSec)
-      const live = await stage.worker(consuming(messages, { isTimed: true }))
-      const producer = await stage.worker({ kind: 'paced', messages, ratePerSec: BESIDE_PER_SEC })
-      const late = await stage.worker(consuming(what.messages, { subscribers: ['late'], isStored: true }))
-      stage.beginCpu()
-      live.order('start')
-      producer.order('start')
-      late.order('start')
+      const beside = { kind: 'paced', ratePerSec: BESIDE_PER_SEC } as const
+      const [live, producer] = await stage.workers(consuming({ isTimed: true }), beside)
+      await warmUp(what, context.seconds, producer, live)
+      const late = await readingStored(stage, stored)
+      const flowing = flow(stage, producer, live, Math.ceil(BESIDE_PER_SEC * context.seconds))
+      late.start(stored)
       const read = await late.done
-      const published = await producer.done
-      live.order('finish')
-      const consumed = await live.done
+      const { published, consumed } = await flowing
       const figure = { ...read, ...(consumed.latency && { latency: consumed.latency }) }
-      const ackLatency = published.latency
-      return { figure, all: [read, published, consumed], ...(ackLatency && { ackLatency }) }
+      return { figure, all: [read, published, consumed], messages: stored, ...ackOf(published) }
     })
     return [figure]
   },
 }
 
 function paced(system: System, context: WorkloadContext, ratePerSec: number): Promise<Figure> {
-  const messages = Math.ceil(ratePerSec * context.pacedSec)
-  const what = { workload: `latency ${ratePerSec}/s`, messages, messageBytes: context.messageBytes }
+  const messages = Math.ceil(ratePerSec * context.seconds)
+  const what = caseOf(`latency ${ratePerSec}/s`, context)
   return measure(system, context, what, async (stage) => {
     await stage.prepare({ subscribers: ['live'], filter: TOPIC })
-    const consumer = await stage.worker(consuming(messages, { isTimed: true }))
-    const producer = await stage.worker({ kind: 'paced', messages, ratePerSec })
-    stage.beginCpu()
-    consumer.order('start')
-    producer.order('start')
-    const published = await producer.done
-    consumer.order('finish')
-    const consumed = await consumer.done
-    const ackLatency = published.latency
-    return { figure: consumed, all: [consumed, published], ...(ackLatency && { ackLatency }) }
+    const [consumer, producer] = await stage.workers(consuming({ isTimed: true }), { kind: 'paced', ratePerSec })
+    const { warmed } = await warmUp(what, context.seconds, producer, consumer)
+    const { published, consumed } = await flow(stage, producer, consumer, messages)
+    return { figure: consumed, all: [consumed, published], warmed, messages, ...ackOf(published) }
   })
+}
+
+function ackOf({ latency }: WorkerResult) {
+  return latency === undefined ? {} : { ackLatency: latency }
 }

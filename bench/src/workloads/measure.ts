@@ -7,30 +7,38 @@ import type { WorkloadContext } from './workload.js'
 /** What a worker of a measurement does. */
 export type Role = ProduceTask | ConsumeTask | AwaitedTask | PacedTask
 
-/** What is measured: the case's name, and the messages that the figure is about. */
+/** What is measured. */
 export interface Case {
   readonly workload: string
-  readonly messages: number
+  /** Messages at most, warm-up included. */
+  readonly messagesMax: number
   readonly messageBytes: number
   /** What is safe when a message has been acknowledged; by default what the system says. */
   readonly durability?: string
-  /** Deliveries, or acknowledgements, that the CPU is divided by; by default as many as messages. */
-  readonly operations?: number
 }
 
 /** A running system, for the body of a measurement. */
 export interface Stage {
   prepare(subscriptions: Subscriptions): Promise<void>
-  /** A worker that is connected and waits for the order to start. */
+  /** A worker that is connected and waits for its orders. */
   worker(role: Role): Promise<WorkerProcess>
-  /** CPU is counted from here; by default from the start of the body. */
-  beginCpu(): void
+  /** Two of them, started together. */
+  workers(first: Role, second: Role): Promise<[WorkerProcess, WorkerProcess]>
+  /** CPU is counted from here, and memory grows from here: the order to start follows. */
+  begin(): void
 }
 
-/** What the body found: whose rate and latency is the figure, and all workers whose CPU counts. */
+/** What the body found. */
 export interface Found {
+  /** Whose rate and latency is the figure. */
   readonly figure: WorkerResult
+  /** All workers whose CPU counts. */
   readonly all: readonly WorkerResult[]
+  /** Messages that were published or read in the measurement; and in the warm-up before. */
+  readonly messages: number
+  readonly warmed?: number
+  /** Deliveries that the CPU is divided by; by default as many as messages. */
+  readonly operations?: number
   readonly ackLatency?: WorkerResult['latency']
 }
 
@@ -45,33 +53,24 @@ export async function measure(
   const workers: WorkerProcess[] = []
   const { late, cancel } = timeout(context.timeLimitSec, `${what.workload} on ${system.name} was not done`)
   let before = server.usage()
-  let rssEarly = 0
-  const onProgress = (done: number) => {
-    const total = what.operations ?? what.messages
-    if (rssEarly === 0 && done >= total / 10) rssEarly = server.usage().rssBytes
-    context.onProgress(done, total)
+  const startWorker = async (role: Role) => {
+    const { compression } = context
+    const subject = { system: system.name, address: server.address, messageBytes: what.messageBytes, compression }
+    const worker = new WorkerProcess({ ...subject, ...role }, context.onProgress)
+    workers.push(worker)
+    await worker.ready()
+    return worker
   }
   const stage: Stage = {
     prepare: (subscriptions) => system.prepare(server.address, subscriptions),
-    worker: async (role) => {
-      const { compression } = context
-      const subject = { system: system.name, address: server.address, messageBytes: what.messageBytes, compression }
-      const worker = new WorkerProcess({ ...subject, ...role }, onProgress)
-      workers.push(worker)
-      await worker.ready()
-      return worker
-    },
-    beginCpu: () => (before = server.usage()),
+    worker: startWorker,
+    workers: (first, second) => Promise.all([startWorker(first), startWorker(second)]),
+    begin: () => (before = server.usage()),
   }
   try {
     const found = await Promise.race([body(stage), late])
-    return toFigure(
-      system,
-      what,
-      found,
-      { before, after: server.usage(), rssEarly },
-      storedShareOf(server, context, what),
-    )
+    const stored = storedShareOf(server, context, what, found)
+    return toFigure(system, what, found, { before, after: server.usage() }, stored)
   } finally {
     cancel()
     for (const worker of workers) worker.kill()
@@ -82,14 +81,13 @@ export async function measure(
 function toFigure(
   system: System,
   what: Case,
-  { figure, all, ackLatency }: Found,
-  used: { readonly before: Usage; readonly after: Usage; readonly rssEarly: number },
+  { figure, all, messages, operations = messages, ackLatency }: Found,
+  { before, after }: { readonly before: Usage; readonly after: Usage },
   storedShare: number | undefined,
 ): Figure {
-  const { workload, messages, messageBytes, operations = messages } = what
+  const { workload, messageBytes } = what
   const perOperationUs = (sec: number) => Math.round((1e8 * sec) / operations) / 100
   const sum = (field: 'cpuSec' | 'lost' | 'duplicated') => all.reduce((total, each) => total + (each[field] ?? 0), 0)
-  const { before, after, rssEarly } = used
   const ratePerSec = Math.round(figure.ratePerSec)
   return {
     workload,
@@ -104,16 +102,21 @@ function toFigure(
     clientCpuUs: perOperationUs(sum('cpuSec')),
     serverCpuUs: perOperationUs(after.cpuSec - before.cpuSec),
     serverRssMiB: Math.round(after.rssBytesMax / 2 ** 20),
-    serverRssGrowthMiB: rssEarly === 0 ? 0 : Math.round((after.rssBytes - rssEarly) / 2 ** 20),
+    serverRssGrowthMiB: Math.round((after.rssBytes - before.rssBytes) / 2 ** 20),
     lost: sum('lost'),
     duplicated: sum('duplicated'),
     ...(storedShare !== undefined && { storedShare }),
   }
 }
 
-function storedShareOf(server: Server, { compression }: WorkloadContext, what: Case): number | undefined {
+function storedShareOf(
+  server: Server,
+  { compression }: WorkloadContext,
+  { messageBytes }: Case,
+  { messages, warmed = 0 }: Found,
+): number | undefined {
   if (compression === undefined || server.storedBytes === undefined) return undefined
-  return server.storedBytes / (what.messages * what.messageBytes)
+  return server.storedBytes / ((warmed + messages) * messageBytes)
 }
 
 function timeout(seconds: number, what: string): { readonly late: Promise<never>; readonly cancel: () => void } {

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { barChart } from '../../src/report/bars.js'
+import { type BarFrame, barChart } from '../../src/report/bars.js'
+
+const FRAME: BarFrame = { title: 'rates', axis: 'messages a second', foot: 'a machine' }
 
 /** Numbers of an attribute of all elements of a kind. */
 function numbersOf(svg: string, element: string, attribute: string): number[] {
@@ -9,10 +11,10 @@ function numbersOf(svg: string, element: string, attribute: string): number[] {
 
 test('bars begin at zero and are as long as their values', () => {
   const colour = '#00ff00'
-  const svg = barChart('rates', [
-    { label: 'a', value: 100, text: '100', colour },
-    { label: 'b', value: 25, text: '25', colour },
-    { label: 'c', value: 0, text: '0', colour },
+  const svg = barChart(FRAME, [
+    { label: 'a', note: '', value: 100, text: '100', colour },
+    { label: 'b', note: '', value: 25, text: '25', colour },
+    { label: 'c', note: '', value: 0, text: '0', colour },
   ])
   const [a, b, c] = numbersOf(svg, 'rect', 'width')
   expect([b! / a!, c]).toEqual([0.25, 0])
@@ -20,11 +22,24 @@ test('bars begin at zero and are as long as their values', () => {
 })
 
 test('a picture without a measurement is a picture all the same', () => {
-  expect(barChart('nothing', [])).not.toMatch(/NaN|Infinity/)
+  expect(barChart(FRAME, [])).not.toMatch(/NaN|Infinity/)
 })
 
 test('names are text, never markup', () => {
-  const svg = barChart('a < b & "c"', [{ label: '<script>', value: 1, text: '1', colour: '#000000' }])
+  const svg = barChart({ ...FRAME, title: 'a < b & "c"' }, [
+    { label: '<script>', note: '', value: 1, text: '1', colour: '#000000' },
+  ])
   expect(svg).toContain('a &lt; b &amp; &quot;c&quot;')
   expect(svg).not.toContain('<script>')
+})
+
+test('the longest bar is the first; the axis has its unit and round marks, and durability stands below the name', () => {
+  const bar = { note: 'fsync before ack', text: '', colour: '#000000' }
+  const svg = barChart(FRAME, [
+    { ...bar, label: 'slow', value: 90_000 },
+    { ...bar, label: 'fast', value: 2_400_000 },
+  ])
+  const texts = [...svg.matchAll(/<text [^>]*>([^<]+)</g)].map((match) => match[1]!)
+  expect(texts.indexOf('fast')).toBeLessThan(texts.indexOf('slow'))
+  expect(texts).toEqual(expect.arrayContaining(['0', '500 k', '1 M', '2 M', 'messages a second', 'fsync before ack']))
 })

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { distributionChart, ninesOf } from '../../src/report/distribution.js'
 
+const LINE = { label: 'a', note: '', colour: '#000000', samples: 1e6 }
+
 test('a picture without a measurement is a picture all the same', () => {
-  expect(distributionChart('nothing', [])).not.toMatch(/NaN|Infinity/)
+  expect(distributionChart('nothing', '', [])).not.toMatch(/NaN|Infinity/)
 })
 
 test('nines: 90 % is one, 99.9 % three', () => {
@@ -15,7 +17,7 @@ test('a distribution goes to the right with the share and up with the time', () 
     [0.9, 1000],
     [0.99, 10_000],
   ] as const
-  const svg = distributionChart('latency', [{ label: 'a', colour: '#000000', points }])
+  const svg = distributionChart('latency', '', [{ ...LINE, points }])
   const path = /points="([^"]+)"/
     .exec(svg)![1]!
     .split(' ')
@@ -25,4 +27,10 @@ test('a distribution goes to the right with the share and up with the time', () 
   expect(second[0]! - first[0]!).toBeCloseTo(third[0]! - second[0]!, 0)
   expect(first[1]! - second[1]!).toBeCloseTo(second[1]! - third[1]!, 0)
   expect(second[1]!).toBeLessThan(first[1]!)
+})
+
+test('what fewer than five samples say is not drawn', () => {
+  const points = [0, 0.9, 0.99, 0.999].map((share) => [share, 100] as const)
+  const svg = distributionChart('latency', '', [{ ...LINE, samples: 1000, points }])
+  expect(/points="([^"]+)"/.exec(svg)![1]!.split(' ')).toHaveLength(3)
 })

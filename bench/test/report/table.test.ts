@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { comparisonTable, markdownTable } from '../../src/report/table.js'
+import { comparisonTable, grouped, markdownTable } from '../../src/report/table.js'
 import { summarize } from '../../src/statistics.js'
 import { comparisonOf, figureOf, SYSTEMS } from '../support/figures.js'
 
@@ -40,10 +40,36 @@ test('a system that cannot do it has a dash, and the reason below', () => {
   expect(table).toContain('- `fast`: it does not publish')
 })
 
+test('systems that are left out for one reason share its line', () => {
+  const gaps = ['slow', 'fast'].map((system) => ({ workload: 'publish', system, reason: 'it does not publish' }))
+  const table = comparisonTable(comparisonOf('rate', [figureOf('gomq', 1)], gaps), SYSTEMS)
+  expect(table).toContain('- `slow`, `fast`: it does not publish')
+})
+
 test('columns that say nothing are left out, and losses are shown only where there are some', () => {
   expect(markdownTable([{ a: '1', b: '' }])).toBe('| a |\n|--:|\n| 1 |')
   const exact = comparisonTable(comparisonOf('rate', [figureOf('gomq', 1)]), SYSTEMS)
   const lossy = comparisonTable(comparisonOf('rate', [figureOf('gomq', 1, { lost: 7 })]), SYSTEMS)
   expect(exact).not.toContain('lost')
   expect(columnOf(lossy, 'lost')).toEqual({ gomq: '7' })
+})
+
+test('a rate is shown in bytes too, and how far the other runs lie from it', () => {
+  const figures = [figureOf('floor', 4000), figureOf('gomq', 100_000, { ratesPerSec: [90_000, 100_000, 120_000] })]
+  const table = comparisonTable(comparisonOf('rate', figures), SYSTEMS)
+  expect(columnOf(table, 'MB/s')).toEqual({ floor: '0.4', gomq: '10.0' })
+  expect(columnOf(table, 'runs +-%')).toEqual({ floor: '', gomq: '20' })
+})
+
+test('what an idle broker takes is its resident memory; the least is the best, and there is no rate', () => {
+  const idle = (rssMiB: number) => ({ idle: { rssMiB, cpuPercent: 0.5 } })
+  const figures = [figureOf('gomq', 0, idle(60)), figureOf('slow', 0, idle(120)), figureOf('fast', 0, idle(30))]
+  const table = comparisonTable(comparisonOf('memory', figures), SYSTEMS)
+  expect(columnOf(table, 'idle MiB')).toEqual({ gomq: '60', slow: '120', fast: '30' })
+  expect(columnOf(table, 'memory / best peer')).toEqual({ gomq: '2', slow: '4', fast: '1' })
+  expect(table).not.toContain('msg')
+})
+
+test('what rounds to zero has no sign', () => {
+  expect([grouped(-0.3), grouped(-1234.5)]).toEqual(['0', '-1,234'])
 })
