@@ -15,19 +15,23 @@ interface Level {
   /** Fields of the body that say so. */
   readonly fields: object
   readonly durability: string
+  /** Messages in one request. */
+  readonly perRequest?: number
 }
 
-/** Three levels of promise of `POST /pub`, the same message each. */
+/** Levels of promise of `POST /pub`, the same message each, and `POST /v1/publish/batch` with many of them. */
 const LEVELS: readonly Level[] = [
   { name: 'qos 0', fields: { qos: 0 }, durability: 'none' },
   { name: 'retain', fields: { qos: 0, retain: true }, durability: 'stored later' },
   { name: 'qos 1 + retain', fields: { qos: 1, retain: true }, durability: 'fdatasync before answer' },
+  { name: 'qos 1, 100 a request', fields: { qos: 1 }, durability: 'fdatasync before answer', perRequest: 100 },
 ]
 
-/** `POST /pub`, ten at a time, with a connection for each request and with connections that are kept. */
+/** Publishing over HTTP, ten requests at a time, with a connection for each request and with connections that are kept. */
 export const http: Workload = {
   name: 'http',
-  about: '`POST /pub` by `ab`, ten at a time, at three levels of promise; requests a second',
+  about:
+    '`POST /pub` by `ab`, ten at a time, at three levels of promise, and `POST /v1/publish/batch`; messages a second',
   by: 'rate',
   sizes: 'first',
   cannot: ({ name }) =>
@@ -51,8 +55,11 @@ async function post(
   if (reason !== undefined) throw new Error(reason)
   const server = await (system === 'floor' ? startBare(workDirectory) : startBroker(workDirectory))
   try {
-    const body = JSON.stringify({ topic: 'bench/http', body: 'x'.repeat(messageBytes), ...level.fields })
-    const url = `http://${server.address}/pub`
+    const { perRequest = 1 } = level
+    const message = { body: 'x'.repeat(messageBytes) }
+    const content = perRequest === 1 ? message : { messages: Array(perRequest).fill(message) }
+    const body = JSON.stringify({ topic: 'bench/http', ...content, ...level.fields })
+    const url = `http://${server.address}${perRequest === 1 ? '/pub' : '/v1/publish/batch'}`
     const isKept = suffix === ' -k'
     const warmUp = { requests: messages, seconds: WARM_UP_SEC }
     const measured = { requests: messages, seconds: Math.ceil(Math.min(MEASURED_SEC_MAX, seconds)) }
@@ -60,18 +67,18 @@ async function post(
     const before = server.usage()
     const { latency, requests, ...rest } = await apacheBench(url, body, measured, isKept, workDirectory)
     const after = server.usage()
-    const ratePerSec = Math.round(rest.ratePerSec)
+    const ratePerSec = Math.round(rest.ratePerSec * perRequest)
     return {
       workload: `http${suffix} ${level.name}`,
       system,
       durability: system === 'floor' ? 'none' : level.durability,
-      messages: requests,
+      messages: requests * perRequest,
       messageBytes,
       ratePerSec,
       ratesPerSec: [ratePerSec],
       latency: { count: requests, ...latency, curve: [] },
       clientCpuUs: 0,
-      serverCpuUs: Math.round((1e6 * (after.cpuSec - before.cpuSec)) / requests),
+      serverCpuUs: Math.round((1e6 * (after.cpuSec - before.cpuSec)) / (requests * perRequest)),
       serverRssMiB: Math.round(after.rssBytesMax / 2 ** 20),
       serverRssGrowthMiB: Math.round((after.rssBytes - before.rssBytes) / 2 ** 20),
       lost: 0,
