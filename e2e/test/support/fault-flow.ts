@@ -15,7 +15,7 @@ const HELD_BYTES_MAX = 256 * 1024
 export class Flow {
   readonly #from: Socket
   readonly #to: Socket
-  readonly #queue: { readonly chunk: Buffer; readonly atMs: number }[] = []
+  readonly #queue: { readonly chunk: Buffer; atMs: number }[] = []
   #queuedBytes = 0
   #passage: Passage = {}
   /** When the line is free again. */
@@ -29,18 +29,17 @@ export class Flow {
     to.on('drain', () => this.#pump())
   }
 
-  /** From now on bytes go so. */
+  /** From now on bytes go so, those too that are under way. */
   treat(passage: Passage): void {
     this.#passage = passage
+    this.#freeAtMs = 0
+    for (const under of this.#queue) under.atMs = this.#arrivalMs(under.chunk)
     this.#pump()
   }
 
   /** Bytes have come. */
   push(chunk: Buffer): void {
-    const nowMs = performance.now()
-    const { delayMs = 0, bytesPerSecond = Number.POSITIVE_INFINITY } = this.#passage
-    this.#freeAtMs = Math.max(nowMs, this.#freeAtMs) + (1000 * chunk.byteLength) / bytesPerSecond
-    this.#queue.push({ chunk, atMs: delayMs + this.#freeAtMs })
+    this.#queue.push({ chunk, atMs: this.#arrivalMs(chunk) })
     this.#queuedBytes += chunk.byteLength
     this.#pump()
   }
@@ -55,6 +54,13 @@ export class Flow {
     clearTimeout(this.#timer)
     this.#queue.length = 0
     this.#onEnd = undefined
+  }
+
+  /** When the bytes come, behind all others. */
+  #arrivalMs(chunk: Buffer): number {
+    const { delayMs = 0, bytesPerSecond = Number.POSITIVE_INFINITY } = this.#passage
+    this.#freeAtMs = Math.max(performance.now(), this.#freeAtMs) + (1000 * chunk.byteLength) / bytesPerSecond
+    return delayMs + this.#freeAtMs
   }
 
   #pump(): void {

@@ -105,8 +105,11 @@ describe('failover', () => {
     leader.crash()
     await clock.run(3000)
     expect(leading()).not.toBeDefined()
-    await clock.run(4000)
-    expect(leading()).toBeDefined()
+    while (leading() === undefined) await clock.run(100)
+    // It has been silent for longer than the lag limit by then, and nobody waits for it again.
+    const end = leading()!.node.append(99, 1)
+    await clock.run(700)
+    expect(leading()!.node.log.highWatermark).toBe(end)
   })
 
   it('is not needed when a leader hands over: the others have everything, and one leads at once', async () => {

@@ -5,6 +5,7 @@ import type { ReplicaMessage } from '../messages.js'
 import type { LogPiece } from '../replica-log.js'
 import { copiesMin, InSyncSet } from './in-sync-set.js'
 import { LagMarks } from './lag-marks.js'
+import type { LastLeader } from './last-leader.js'
 import type { LeaderLease } from './lease.js'
 import type { LogView } from './log-view.js'
 import { MemberProgress } from './member-progress.js'
@@ -17,6 +18,8 @@ export interface LeadershipContext {
   readonly log: LogView
   readonly lease: LeaderLease
   readonly lagMs: number
+  /** Whom this replica followed before. */
+  readonly lastLeader: LastLeader
   readonly emit: Emit
   takeNumber(): number
 }
@@ -74,7 +77,8 @@ export class Leadership {
       if (member === undefined || member.replica.storeId !== broker.storeId) {
         member?.close()
         const replica = { id: broker.id, storeId: broker.storeId }
-        member = new MemberProgress(replica, this.#context.log, this.#context.emit, nowMs)
+        const { log, emit, lastLeader } = this.#context
+        member = new MemberProgress(replica, log, emit, lastLeader.heardAtMs(replica, nowMs))
         this.#members.set(broker.id, member)
       }
       if (member.address !== broker.addresses.replication) member.close()

@@ -21,7 +21,7 @@ export class MemberProgress {
   readonly replica: Replica
   /** Where it listens; undefined if it is not registered. */
   address: string | undefined
-  /** When something came from it while it followed, monotonic ms; at first, when its leader was elected. */
+  /** When something came from it while it followed, monotonic ms; at first, when its leader was elected, or before, if it was the leader until then. */
   heardAtMs: number
   readonly #log: LogView
   readonly #emit: Emit
@@ -44,11 +44,11 @@ export class MemberProgress {
   #snapshotBegin: Offset = 0 as Offset
   #snapshot: { bytes: number; position: number; chunksInFlight: number; isEnded: boolean } | undefined
 
-  constructor(replica: Replica, log: LogView, emit: Emit, nowMs: number) {
+  constructor(replica: Replica, log: LogView, emit: Emit, heardAtMs: number) {
     this.replica = replica
     this.#log = log
     this.#emit = emit
-    this.heardAtMs = nowMs
+    this.heardAtMs = heardAtMs
   }
 
   /** How far the link has come. */

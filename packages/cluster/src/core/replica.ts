@@ -7,13 +7,15 @@ import type { ReplicaRole } from '../replication.js'
 import type { LinkFailure } from '../transport.js'
 import { Candidacy } from './candidacy.js'
 import { formationOf, isOwnKey, mismatchOf } from './election.js'
+import { LastLeader } from './last-leader.js'
 import { LeaderProbe } from './leader-probe.js'
 import { Leadership } from './leadership.js'
 import { LeaderLease } from './lease.js'
 import type { LogView } from './log-view.js'
 import { Member } from './member.js'
-import type { KnownLeader, LinkId, Ready } from './ready.js'
+import type { LinkId, Ready } from './ready.js'
 import { RecordKeeper } from './record-keeper.js'
+import { ToldLeader } from './told-leader.js'
 
 /** What a replica is made with. */
 export interface ReplicaOptions {
@@ -44,14 +46,14 @@ export class Replica {
   readonly #member: Member
   readonly #candidacy: Candidacy
   readonly #probe: LeaderProbe
+  readonly #lastLeader = new LastLeader()
+  readonly #told: ToldLeader
   #ready: Ready[] = []
   #numbers = 0
   #view: ClusterView | undefined
   #leadership: Leadership | undefined
   #isSuspended = false
   #leaseId: string | undefined
-  #told: KnownLeader | 'itself' | undefined
-  #isTold = false
   #isForming = false
   #removing: number | undefined
   #isOver = false
@@ -64,6 +66,7 @@ export class Replica {
     const emit = (ready: Ready) => void this.#ready.push(ready)
     this.records = new RecordKeeper(record, emit)
     this.#probe = new LeaderProbe(emit)
+    this.#told = new ToldLeader(emit)
     const { self, records } = this
     const { appliedOffset } = options
     this.#member = new Member({ self, log, records, emit, appliedOffset })
@@ -112,6 +115,7 @@ export class Replica {
   handleTick(nowMs: number): void {
     if (this.#isOver) return
     this.#checkLease(nowMs)
+    this.#lastLeader.handleTick(nowMs)
     this.#leadership?.handleTick(nowMs)
     this.#probe.proceed(this.#view?.leader)
     this.#proceed(nowMs)
@@ -238,6 +242,7 @@ export class Replica {
   handleMessage(link: LinkId, message: ReplicaMessage, nowMs: number): void {
     if (this.#isOver) return
     this.#checkLease(nowMs)
+    if (link === this.#member.link) this.#lastLeader.handleMessage(nowMs)
     if (message.kind === 'hello' && this.#links.has(link)) this.#handleHello(link, message, nowMs)
     else if (link === this.#member.link) this.#member.handleMessage(message)
     else if (this.#links.has(link)) this.#ready.push({ kind: 'closeLink', link })
@@ -304,6 +309,7 @@ export class Replica {
     if (hello.epoch > epoch) this.records.update({ epoch: hello.epoch })
     if (this.#leadership !== undefined) this.#stepDown(nowMs)
     this.#probe.clear()
+    this.#lastLeader.handleHello(hello, nowMs)
     this.#member.follow(link, hello.epoch)
   }
 
@@ -349,12 +355,12 @@ export class Replica {
     invariant(!this.#member.isBusy, 'a log that is being changed cannot lead')
     this.#member.leave()
     this.lease.handleKeySeen()
-    const { self, lease } = this
     const emit = (ready: Ready) => void this.#ready.push(ready)
-    const context = { self, log: this.#log, lease, lagMs: this.#options.lagMs, emit, takeNumber: () => ++this.#numbers }
+    const own = { self: this.self, log: this.#log, lease: this.lease, lastLeader: this.#lastLeader, emit }
+    const context = { ...own, lagMs: this.#options.lagMs, takeNumber: () => ++this.#numbers }
     this.#leadership = new Leadership(context, key, view, nowMs)
     this.#isSuspended = false
-    this.#told = 'itself'
+    this.#told.handleLead()
     this.#ready.push({ kind: 'lead', epoch: key.epoch })
     this.#checkLease(nowMs)
     this.#leadership.handleView(view, nowMs)
@@ -366,7 +372,7 @@ export class Replica {
     this.#leadership = undefined
     this.#isSuspended = false
     if (wasResigning) this.#candidacy.rest(nowMs + this.#options.restMs)
-    this.#isTold = false
+    this.#told.handleStepDown()
     this.#tell()
   }
 
@@ -386,12 +392,6 @@ export class Replica {
 
   /** Tells the broker who leads, when that has changed. */
   #tell(): void {
-    if (this.#leadership !== undefined || this.#view?.cluster === undefined) return
-    const key = isOwnKey(this.#view, this.self) ? undefined : this.#view.leader
-    const told = this.#told === 'itself' ? undefined : this.#told
-    if (this.#isTold && told?.epoch === key?.epoch) return
-    this.#isTold = true
-    this.#told = key && { id: key.id, addresses: key.addresses, epoch: key.epoch }
-    this.#ready.push({ kind: 'follow', leader: this.#told })
+    if (this.#leadership === undefined && this.#view?.cluster !== undefined) this.#told.tell(this.#view, this.self)
   }
 }

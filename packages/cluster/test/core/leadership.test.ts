@@ -1,6 +1,7 @@
 import type { ClusterView, LeaderKey } from '@gomq/cluster'
 import type { Epoch, Offset } from '@gomq/protocol'
 import { describe, expect, it } from 'vitest'
+import { LastLeader } from '../../src/core/last-leader.js'
 import { Leadership } from '../../src/core/leadership.js'
 import { LeaderLease } from '../../src/core/lease.js'
 import type { Ready } from '../../src/core/ready.js'
@@ -38,8 +39,9 @@ function lead() {
   lease.handleKeySeen()
   let numbers = 0
   const emit = (item: Ready) => void ready.push(item)
+  const lastLeader = new LastLeader()
   const leadership = new Leadership(
-    { self: a, log, lease, lagMs: 3000, emit, takeNumber: () => ++numbers },
+    { self: a, log, lease, lagMs: 3000, lastLeader, emit, takeNumber: () => ++numbers },
     key,
     view,
     0,
