@@ -105,11 +105,8 @@ describe('failover', () => {
     leader.crash()
     await clock.run(3000)
     expect(leading()).not.toBeDefined()
-    while (leading() === undefined) await clock.run(100)
-    // It has been silent for longer than the lag limit by then, and nobody waits for it again.
-    const end = leading()!.node.append(99, 1)
-    await clock.run(700)
-    expect(leading()!.node.log.highWatermark).toBe(end)
+    await clock.run(4000)
+    expect(leading()).toBeDefined()
   })
 
   it('is not needed when a leader hands over: the others have everything, and one leads at once', async () => {
@@ -200,8 +197,9 @@ describe('members that lag', () => {
     expect(leading()).toBe(leader)
     await clock.run(1500)
     expect(others).toContain(leading())
+    // The old one has been silent for longer than the lag limit by then, and nobody waits for it again.
     const end = leading()!.node.append(99, 1)
-    await clock.run(3500)
+    await clock.run(1000)
     expect(others.map(({ node }) => node.log.highWatermark)).toEqual([end, end])
   })
 
