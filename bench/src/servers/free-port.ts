@@ -1,10 +1,25 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
-/** A port of the loopback that nobody listens on now. */
+/** Below those that the system gives to connections that go out (from 32,768 on Linux): one of these could take it while its process is down. */
+const PORT_MIN = 12_000
+const PORT_END = 32_000
+const given = new Set<number>()
+
+/** A port of the loopback that nobody listens on now, nor got from here before. It stays free while the process that listens there is started again. */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(PORT_MIN, PORT_END)
+    if (given.has(port) || !(await canListen(port))) continue
+    given.add(port)
+    return port
+  }
+}
+
+function canListen(port: number): Promise<boolean> {
   const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
