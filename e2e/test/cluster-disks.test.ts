@@ -10,6 +10,7 @@ import { delay } from './support/killed-load.js'
 import { SmallDisk } from './support/small-disk.js'
 import { straceMissing } from './support/strace.js'
 import { survive } from './support/survival.js'
+import { until } from './support/until.js'
 
 skipUnlessCampaign(['under the leader publishes are refused, a member leaves; with room all go on without a restart'])
 
@@ -57,9 +58,9 @@ describe('disks that are lost', () => {
           await delay(500)
           // With nobody but these two in sync, the leader cannot do without it.
           if (counts) await other!.kill()
-          if (counts) await until(async () => (await inSyncCount(leader)) === 2)
+          if (counts) await until('two are in sync', async () => (await inSyncCount(leader)) === 2, 60_000)
           await old!.kill()
-          if (!counts) await until(async () => (await inSyncCount(leader)) === 2)
+          if (!counts) await until('two are in sync', async () => (await inSyncCount(leader)) === 2, 60_000)
           rmSync(old!.dataDirectory, { recursive: true })
           cpSync(copy, old!.dataDirectory, { recursive: true })
           rmSync(copy, { recursive: true })
@@ -141,7 +142,7 @@ describe('disks that are slow', () => {
           const startedMs = performance.now()
           const whole = await slowDown(slow.pid, 5_000)
           const waited = awaitedMs(mq, 8_000)
-          await until(async () => (await inSyncCount(leader)) === 2)
+          await until('two are in sync', async () => (await inSyncCount(leader)) === 2, 60_000)
           const removedMs = performance.now() - startedMs
           await waited
           const after = await awaitedMs(mq, 1_000)
@@ -183,13 +184,13 @@ describe('disks that are full', () => {
             const ready = async () =>
               ((await (await fetch(`${leader.httpUrl}/readyz`)).json()) as { publishes?: string }).publishes
             diskOf(leader).occupy(diskOf(leader).freeBytes - (1 << 20))
-            await until(async () => (await ready()) === 'refused')
+            await until('publishes are refused', async () => (await ready()) === 'refused', 60_000)
             await gaps.across(async () => diskOf(leader).release())
             // Nothing at all is free; without a few bytes more there is nothing that it lacks.
             diskOf(member).occupy()
-            await until(async () => (await inSyncCount(leader)) === 2)
+            await until('two are in sync', async () => (await inSyncCount(leader)) === 2, 60_000)
             const acked = gaps.count('acked')
-            await until(async () => gaps.count('acked') > acked + 100)
+            await until('publishes are acked', async () => gaps.count('acked') > acked + 100, 60_000)
             diskOf(member).release()
             await cluster.settled()
             expect(cluster.brokers.map(({ pid }) => pid)).toEqual(pids)
@@ -229,13 +230,5 @@ async function slowDown(pid: number, byMs: number): Promise<{ end(): Promise<voi
       strace.kill('SIGTERM')
       return ended
     },
-  }
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const endMs = Date.now() + 60_000
-  while (!(await condition())) {
-    if (Date.now() > endMs) throw new Error('it did not come to pass within a minute')
-    await delay(50)
   }
 }

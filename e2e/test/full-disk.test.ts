@@ -7,6 +7,7 @@ import { delay, fateOf, RECONNECT } from './support/killed-load.js'
 import { Ledger, NOTHING_WRONG } from './support/ledger.js'
 import { readAll } from './support/read-all.js'
 import { SmallDisk } from './support/small-disk.js'
+import { until } from './support/until.js'
 
 const isLong = process.env['GOMQ_LONG'] !== undefined
 /** Nothing is cleaned here: each round leaves its messages. */
@@ -156,12 +157,4 @@ async function fill(
 async function readiness(broker: BrokerProcess): Promise<{ status: number; body: Record<string, unknown> }> {
   const response = await fetch(`${broker.httpUrl}/readyz`)
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
-}
-
-async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const endMs = Date.now() + 30_000
-  while (!(await condition())) {
-    if (Date.now() > endMs) throw new Error(`it did not come to pass that ${what}`)
-    await delay(50)
-  }
 }
