@@ -1,7 +1,7 @@
 import type { Replication, ReplicationHandler } from '@gomq/cluster'
 import type { Authorizer } from '@gomq/engine'
 import type { Crc32, Inflate, Offset, Random } from '@gomq/protocol'
-import type { Cleaner, FileSystem, Log } from '@gomq/storage'
+import type { Cleaner, FileSystem, Log, LogOptions } from '@gomq/storage'
 import type { BrokerLog } from './broker-log.js'
 import type { Scheduler } from './scheduler.js'
 
@@ -31,6 +31,8 @@ export interface BrokerOptions {
   /** Reads compressed batches for clients that do not. Without it clients are not granted compression. */
   readonly inflate?: Inflate
   readonly scheduler: Scheduler
+  /** Settles when what all sockets have brought was handed over, so that one sync serves it; {@link LogOptions.gather}. */
+  readonly gather?: () => Promise<void>
   /** For identities: of the store, and of clients that bring none. */
   readonly random: Random
   readonly log: BrokerLog

@@ -16,7 +16,18 @@ export async function openBrokerLog(
   options: BrokerOptions,
   events: Pick<LogOptions, 'onWritten' | 'onSynced' | 'onFull' | 'onFailure'>,
 ): Promise<OpenedLog> {
-  const { fs, directory, crc32, random, scheduler, segmentBytes, tailCacheBytes, cluster, log: brokerLog } = options
+  const {
+    fs,
+    directory,
+    crc32,
+    random,
+    scheduler,
+    segmentBytes,
+    tailCacheBytes,
+    cluster,
+    gather,
+    log: brokerLog,
+  } = options
   const startedMs = scheduler.nowMs()
   let sealedMs = startedMs
   let openedMs = startedMs
@@ -27,6 +38,7 @@ export async function openBrokerLog(
     random,
     segmentBytes,
     tailCacheBytes,
+    gather,
     onRecovered: (part) => {
       openedMs = scheduler.nowMs()
       if (part === 'sealed') sealedMs = openedMs

@@ -69,11 +69,23 @@ export const SNAPSHOT_WALK_FLUSH_BYTES: number = 128 * 1024
 /** Bytes of a snapshot that are copied at once: 1 MiB. */
 export const SNAPSHOT_FLUSH_BYTES: number = 1024 * 1024
 
-/** Bytes written with zeros ahead of the log's end at once by default: 1 MiB. Bounds how long a batch waits that comes meanwhile (a few ms). */
-export const ZERO_AHEAD_BYTES_DEFAULT: number = 1024 * 1024
+/** Bytes written with zeros ahead of the log's end at once by default: 128 KiB. Bounds how long a batch waits that comes meanwhile (0.3 ms). */
+export const ZERO_AHEAD_BYTES_DEFAULT: number = 128 * 1024
 
-/** Rounds above this do not ask for zeros: 16 KiB. A large round would write its bytes twice. */
-export const ZERO_AHEAD_ROUND_BYTES_MAX: number = 16 * 1024
+/**
+ * A small round: at most 16 KiB. Larger ones ask for no zeros, which would write their bytes twice, and are not synced on the loop, where
+ * their bytes would hold it.
+ */
+export const SMALL_ROUND_BYTES_MAX: number = 16 * 1024
+
+/** Time of a small sync that is worth doing on the loop: 0.5 ms. */
+export const QUICK_SYNC_MS_MAX = 0.5
+
+/** Small syncs in the thread pool of which the shortest says how quick a disk is. */
+export const QUICK_SYNC_SAMPLES = 8
+
+/** Time of a sync on the loop after which the next ones are not: 2 ms. */
+export const SLOW_SYNC_MS_MIN = 2
 
 /** Bytes read at once when the cleaner goes through a segment: 256 KiB. Bodies of larger batches are passed over. */
 export const WALK_CHUNK_BYTES: number = 256 * 1024

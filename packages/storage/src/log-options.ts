@@ -23,14 +23,19 @@ export interface LogOptions {
   /** Bytes of indexes of sealed segments kept in memory, 0 or more; 64 MiB by default. */
   readonly indexCacheBytes?: number
   /**
-   * Bytes written with zeros behind the log's end while there is little to do, so that small rounds sync faster; 0 for none, 1 MiB by default.
+   * Bytes written with zeros behind the log's end while there is little to do, so that small rounds sync faster; 0 for none, 128 KiB by default.
    * The active segment's file is longer than the log by as much.
    */
   readonly zeroAheadBytes?: number
+  /**
+   * Settles when what has already arrived was appended, so that one round takes it all: at the end of a turn of the event loop. By default
+   * after what runs now.
+   */
+  readonly gather?: (() => Promise<void>) | undefined
   /** A part of recovery is done, in this order: the sealed segments are open, the active one is verified and synced. For those who measure. */
   onRecovered?(part: 'sealed' | 'active'): void
   /**
-   * Everything below `writtenOffset` is in the file, and its sync has begun: a crash may take it back, a full disk does not. Called before the
+   * Everything below `writtenOffset` is in the file, and its sync begins: a crash may take it back, a full disk does not. Called before the
    * `onSynced` of the same round. Must not throw.
    */
   onWritten?(writtenOffset: Offset): void
@@ -63,6 +68,7 @@ export interface LogContext {
   readonly tailCacheBytes: number
   readonly indexCacheBytes: number
   readonly zeroAheadBytes: number
+  readonly gather: () => Promise<void>
   readonly onWritten: (writtenOffset: Offset) => void
   readonly onSynced: (syncedOffset: Offset) => void
   readonly pause: ((ms: number) => Promise<void>) | undefined
@@ -87,6 +93,7 @@ export function contextOf(options: LogOptions, storeId: string): LogContext {
     tailCacheBytes: options.tailCacheBytes ?? TAIL_CACHE_BYTES_DEFAULT,
     indexCacheBytes: options.indexCacheBytes ?? INDEX_CACHE_BYTES_DEFAULT,
     zeroAheadBytes: options.zeroAheadBytes ?? ZERO_AHEAD_BYTES_DEFAULT,
+    gather: options.gather ?? (() => Promise.resolve()),
     onWritten: (offset) => options.onWritten?.(offset),
     onSynced: (offset) => options.onSynced(offset),
     pause: options.pause,

@@ -191,8 +191,8 @@ export class LogWriter {
 
   async #run(): Promise<void> {
     try {
-      // What comes in the same turn, the frames of one chunk from a socket, goes in one round, and not the first batch alone in a round before it.
-      await Promise.resolve()
+      // What comes in the same turn, from one socket or from many, goes in one round, and not the first batch alone in a round before it.
+      await this.#context.gather()
       while (this.#queue.length > 0 && this.#failure === undefined) await this.#next()
       this.#full.handleWritten(true)
     } catch (error) {
@@ -243,16 +243,14 @@ export class LogWriter {
     const index = this.#state.active.index!
     for (const batch of batches) sealHeader(batch, this.#state.syncedOffset, crc32)
     await this.#write(batches, index.bytes)
-    const synced = this.#file.sync()
-    // Awaited below, unless what comes before throws.
-    synced.catch(() => undefined)
     for (const batch of batches) {
       index.add(batch)
       this.#tail.add(batch)
     }
     this.#state.handleWritten(index.endOffset)
     if (this.#heldTo === undefined && this.#failure === undefined) this.#context.onWritten(index.endOffset)
-    await synced
+    // Members have it before the sync begins, which may be over when it returns.
+    await this.#file.sync()
     this.#full.handleWritten(this.#queue.length === 0)
     // The lock may have been lost while the disk was busy: then nothing of this is acknowledged.
     if (this.#failure !== undefined) return

@@ -1,6 +1,6 @@
 import type { FileHandle } from './file-system.js'
 import { isNoRoom } from './full-disk.js'
-import { ZERO_AHEAD_ROUND_BYTES_MAX } from './limits.js'
+import { SMALL_ROUND_BYTES_MAX } from './limits.js'
 
 /**
  * Zeros behind the log's end, on disk before they are needed. A small round then overwrites blocks that the file has already, and its sync
@@ -27,8 +27,7 @@ export class ZeroedAhead {
     const end = Math.min(usedBytes + this.#zeros.byteLength, bytesMax)
     // Again when a sixteenth is left.
     if (usedBytes < this.#retryBytes) return
-    if (roundBytes > ZERO_AHEAD_ROUND_BYTES_MAX || end <= from || 16 * (from - usedBytes) > this.#zeros.byteLength)
-      return
+    if (roundBytes > SMALL_ROUND_BYTES_MAX || end <= from || 16 * (from - usedBytes) > this.#zeros.byteLength) return
     try {
       await file.writev([this.#zeros.subarray(0, end - from)], from)
     } catch (error) {

@@ -225,3 +225,31 @@ test('an index that could not be written is rebuilt by the next start and writte
   expect((await disk.mount().list('data/log')).filter((name) => name.endsWith('.index'))).not.toEqual([])
   expect(disk.bytesOf(ACTIVE).byteLength).toBeGreaterThan(0)
 })
+
+test('a round takes what was appended until `gather` settles: one sync for all of it', async () => {
+  let gathered: () => void = () => undefined
+  const gather = () => new Promise<void>((resolve) => (gathered = resolve))
+  const { log, synced } = await openSimLog(disk, { gather })
+  const before = disk.syncs
+  appendBatches(log, 1)
+  await settle()
+  appendBatches(log, 1)
+  await settle()
+  expect([disk.syncs - before, synced()]).toEqual([0, 0])
+  gathered()
+  await settle()
+  expect([disk.syncs - before, synced()]).toEqual([1, 4])
+  await log.close()
+})
+
+test('what is written is told before its sync begins', async () => {
+  const order: string[] = []
+  const fs = faultyFiles(disk.mount(), (call, path) => {
+    if (path === ACTIVE && call === 'sync') order.push('sync')
+  })
+  const { log } = await openSimLog(disk, { fs, onWritten: (offset) => order.push(`written ${offset}`) })
+  order.length = 0
+  appendBatches(log, 1)
+  await settle()
+  expect(order).toEqual(['written 2', 'sync'])
+})

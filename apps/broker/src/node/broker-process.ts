@@ -69,6 +69,7 @@ export class BrokerProcess {
       crc32,
       inflate,
       scheduler: new NodeScheduler(),
+      gather: () => new Promise((resolve) => setImmediate(resolve)),
       random: systemRandom,
       log,
       brokerId: configuration.nodeId,

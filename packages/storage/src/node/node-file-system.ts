@@ -1,17 +1,11 @@
 import * as fs from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { GomqError } from '@gomq/protocol'
-import type { FileHandle, FileSystem } from '../file-system.js'
+import type { FileSystem } from '../file-system.js'
 import { lockDirectory } from './directory-lock.js'
-
-/** Chunks in one `writev`; the kernel takes 1,024 at most (IOV_MAX). */
-const IOV_MAX = 1024
+import { NodeFileHandle } from './node-file-handle.js'
 
 const FILE_SYSTEM: FileSystem = {
-  async open(path, mode) {
-    const handle = await fs.promises.open(path, mode === 'read' ? 'r' : mode === 'write' ? 'r+' : 'w+')
-    return new NodeFileHandle(handle)
-  },
+  open: (path, mode) => NodeFileHandle.open(path, mode),
   rename: (from, to) => fs.promises.rename(from, to),
   remove: (path) => fs.promises.rm(path, { force: true }),
   async list(directory) {
@@ -55,70 +49,4 @@ async function syncDirectory(directory: string): Promise<void> {
   } finally {
     await handle.close()
   }
-}
-
-class NodeFileHandle implements FileHandle {
-  readonly #handle: fs.promises.FileHandle
-  readonly #fd: number
-
-  constructor(handle: fs.promises.FileHandle) {
-    this.#handle = handle
-    this.#fd = handle.fd
-  }
-
-  async read(into: Uint8Array, position: number): Promise<number> {
-    let filled = 0
-    while (filled < into.byteLength) {
-      const { bytesRead } = await this.#handle.read(into, filled, into.byteLength - filled, position + filled)
-      if (bytesRead === 0) break
-      filled += bytesRead
-    }
-    return filled
-  }
-
-  writev(chunks: readonly Uint8Array[], position: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const write = (rest: readonly Uint8Array[], at: number): void => {
-        if (rest.every((chunk) => chunk.byteLength === 0)) {
-          resolve()
-          return
-        }
-        fs.writev(this.#fd, rest.slice(0, IOV_MAX), at, (error, written) => {
-          if (error) reject(error)
-          else if (written === 0) reject(new GomqError('STORAGE_FAILED', 'a write to the disk wrote nothing'))
-          else write(dropBytes(rest, written), at + written)
-        })
-      }
-      write(chunks, position)
-    })
-  }
-
-  sync(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      fs.fdatasync(this.#fd, (error) => (error ? reject(error) : resolve()))
-    })
-  }
-
-  truncate(bytes: number): Promise<void> {
-    return this.#handle.truncate(bytes)
-  }
-
-  async sizeBytes(): Promise<number> {
-    return (await this.#handle.stat()).size
-  }
-
-  close(): Promise<void> {
-    return this.#handle.close()
-  }
-}
-
-/** What is left of the chunks behind the first `count` bytes: a write may stop anywhere. */
-function dropBytes(chunks: readonly Uint8Array[], count: number): Uint8Array[] {
-  let left = count
-  for (let i = 0; i < chunks.length; i++) {
-    const chunk = chunks[i]!
-    if (left < chunk.byteLength) return [chunk.subarray(left), ...chunks.slice(i + 1)]
-    left -= chunk.byteLength
-  }
-  return []
 }
