@@ -4,8 +4,9 @@ import type { ConsumeTask, ProduceTask, WorkerResult } from '../workers/worker-t
 import type { Case, Stage } from './measure.js'
 import type { WorkloadContext } from './workload.js'
 
-/** How long a warm-up lasts, about, and the share of the messages that it takes at most. */
+/** How long a warm-up lasts, about; where each message is published by itself; and the share of the messages that it takes at most. */
 const WARM_UP_SEC = 1
+const WARM_UP_ALONE_SEC = 3
 const WARM_UP_SHARE = 0.25
 
 /** Subscribers of a reader of stored messages. */
@@ -24,13 +25,33 @@ export interface Warm {
  * what the consumer lagged behind, says how many messages the measurement has.
  */
 export async function warmUp(
+  what: Case,
+  seconds: number,
+  producer: WorkerProcess,
+  consumer?: WorkerProcess,
+): Promise<Warm> {
+  return warmUpFor(Math.min(WARM_UP_SEC, seconds), what, seconds, producer, consumer)
+}
+
+/** The same where the producer publishes each message by itself, which settles later. */
+export async function warmUpAlone(
+  what: Case,
+  seconds: number,
+  producer: WorkerProcess,
+  consumer?: WorkerProcess,
+): Promise<Warm> {
+  return warmUpFor(Math.min(WARM_UP_ALONE_SEC, 3 * seconds), what, seconds, producer, consumer)
+}
+
+async function warmUpFor(
+  sec: number,
   { messagesMax }: Case,
   seconds: number,
   producer: WorkerProcess,
   consumer?: WorkerProcess,
 ): Promise<Warm> {
   const startMs = performance.now()
-  const warmed = await producer.warmUp(Math.ceil(messagesMax * WARM_UP_SHARE), Math.min(WARM_UP_SEC, seconds))
+  const warmed = await producer.warmUp(Math.ceil(messagesMax * WARM_UP_SHARE), sec)
   const publishedMs = performance.now()
   await consumer?.warmUp(warmed.messages, WARM_UP_SEC)
   const ratePerSec = warmed.ratePerSec * ((publishedMs - startMs) / (performance.now() - startMs))

@@ -29,7 +29,7 @@ export class NodeFileHandle implements FileHandle {
   static async open(
     path: string,
     mode: 'read' | 'write' | 'create',
-    syncs = new QuickSyncs(),
+    syncs: QuickSyncs = new QuickSyncs(),
   ): Promise<NodeFileHandle> {
     const handle = await fs.promises.open(path, mode === 'read' ? 'r' : mode === 'write' ? 'r+' : 'w+')
     return new NodeFileHandle(handle, syncs)
