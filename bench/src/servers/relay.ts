@@ -1,21 +1,31 @@
-import { closeSync, fdatasync, openSync, readSync, statSync, writev } from 'node:fs'
+import { closeSync, fdatasync, fdatasyncSync, openSync, readSync, statSync, writev, writevSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 
 /**
  * The floor that a reader compares with: the least a durable broker in Node must do. Length-prefixed blobs come in, are appended to
- * one file, synced in groups, acknowledged with four bytes each and forwarded to those who asked for them. It knows no topics, no offsets, no
- * checksums and survives nothing.
+ * one file, synced in groups (a small one on the loop, which is quicker where the disk is quick), acknowledged with four bytes each and forwarded to
+ * those who asked for them. It knows no topics, no offsets, no checksums and survives nothing.
  *
  * A connection's first byte says what it is: `P` publishes, `L` listens live (answered with one byte once it does), `C` reads the file from its
  * start and then closes.
  */
+
+/** Rounds up to here are synced on the loop. */
+const SMALL_ROUND_BYTES_MAX = 16 * 1024
+
+/** A blob with its length, and who waits for its acknowledgement. */
+interface Blob {
+  readonly bytes: Buffer
+  readonly from: Socket
+}
+
 const file = join(process.argv[2]!, 'relay.log')
 const fd = openSync(file, 'w+')
 const listeners = new Set<Socket>()
 let position = 0
 let writing = false
-let queue: { bytes: Buffer; from: Socket }[] = []
+let queue: Blob[] = []
 
 createServer((socket) => {
   socket.setNoDelay(true)
@@ -65,23 +75,34 @@ function flush(): void {
   const round = queue
   queue = []
   const chunks = round.map((item) => item.bytes)
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+  if (bytes <= SMALL_ROUND_BYTES_MAX) {
+    writevSync(fd, chunks, position)
+    fdatasyncSync(fd)
+    finish(round, bytes)
+    return
+  }
   writev(fd, chunks, position, (writeError, written) => {
     if (writeError) throw writeError
     fdatasync(fd, (syncError) => {
       if (syncError) throw syncError
-      position += written
-      const acks = new Map<Socket, number>()
-      for (const { from } of round) acks.set(from, (acks.get(from) ?? 0) + 1)
-      for (const [socket, count] of acks) socket.write(Buffer.alloc(4 * count, 1))
-      for (const socket of listeners) {
-        socket.cork()
-        for (const chunk of chunks) socket.write(chunk)
-        socket.uncork()
-      }
-      writing = false
-      flush()
+      finish(round, written)
     })
   })
+}
+
+function finish(round: readonly Blob[], bytes: number): void {
+  position += bytes
+  const acks = new Map<Socket, number>()
+  for (const { from } of round) acks.set(from, (acks.get(from) ?? 0) + 1)
+  for (const [socket, count] of acks) socket.write(Buffer.alloc(4 * count, 1))
+  for (const socket of listeners) {
+    socket.cork()
+    for (const blob of round) socket.write(blob.bytes)
+    socket.uncork()
+  }
+  writing = false
+  flush()
 }
 
 function catchUp(socket: Socket): void {
