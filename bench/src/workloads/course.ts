@@ -6,7 +6,7 @@ import type { WorkloadContext } from './workload.js'
 
 /** How long a warm-up lasts, about; where each message is published by itself; and the share of the messages that it takes at most. */
 const WARM_UP_SEC = 1
-const WARM_UP_ALONE_SEC = 3
+const WARM_UP_ALONE_SEC = 4
 const WARM_UP_SHARE = 0.25
 
 /** Subscribers of a reader of stored messages. */
@@ -40,7 +40,7 @@ export async function warmUpAlone(
   producer: WorkerProcess,
   consumer?: WorkerProcess,
 ): Promise<Warm> {
-  return warmUpFor(Math.min(WARM_UP_ALONE_SEC, 3 * seconds), what, seconds, producer, consumer)
+  return warmUpFor(Math.min(WARM_UP_ALONE_SEC, WARM_UP_ALONE_SEC * seconds), what, seconds, producer, consumer)
 }
 
 async function warmUpFor(
