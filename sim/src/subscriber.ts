@@ -134,6 +134,7 @@ export class Subscriber {
       prefetchMessages: plan.prefetchMessages,
       prefetchBytes: 64 * 1024,
       untilEnd: false,
+      gathersAcks: false,
       retained: plan.retained ?? false,
     }
     const listener = {

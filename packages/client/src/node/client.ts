@@ -1,6 +1,12 @@
 import { GomqError, type Offset } from '@gomq/protocol'
 import { crc32, deflate, inflate, systemRandom } from '@gomq/protocol/node'
-import { BULK_ROOM_SHARE, CLUSTER_PATIENCE_MS, PATIENCE_MS_DEFAULT, ROOM_SHARE } from '../session/limits.js'
+import {
+  ACKS_GATHER_MS,
+  BULK_ROOM_SHARE,
+  CLUSTER_PATIENCE_MS,
+  PATIENCE_MS_DEFAULT,
+  ROOM_SHARE,
+} from '../session/limits.js'
 import type { PublishAck } from '../session/publish-batch.js'
 import { ClientSession } from '../session/session.js'
 import type { SubscriptionRequest, SubscriptionState } from '../session/subscription-state.js'
@@ -67,6 +73,8 @@ export class GomqClient {
     readonly [E in keyof ClientEvents]: Set<ClientEvents[E]>
   }
   #ticker: NodeJS.Timeout | undefined
+  /** Runs while acknowledgements gather. */
+  #gathering: NodeJS.Timeout | undefined
   #flushIsDue = false
   #closing: Promise<void> | undefined
   #whenIdle: (() => void) | null = null
@@ -254,7 +262,7 @@ export class GomqClient {
   }
 
   async #drain(timeoutMs: number): Promise<void> {
-    this.#session.flush(Date.now())
+    this.#flush(true)
     if (!this.#session.isIdle) {
       const deadline = setTimeout(() => this.#whenIdle?.(), timeoutMs)
       await new Promise<void>((resolve) => (this.#whenIdle = resolve))
@@ -267,6 +275,7 @@ export class GomqClient {
   #finish(error: GomqError, reason: GomqError | null): Promise<void> {
     this.#closing ??= Promise.resolve()
     clearInterval(this.#ticker)
+    clearTimeout(this.#gathering)
     this.#session.end(error, reason)
     this.#whenIdle?.()
     return this.#link.close(error)
@@ -327,9 +336,19 @@ export class GomqClient {
     this.#flushIsDue = true
     queueMicrotask(() => {
       this.#flushIsDue = false
-      this.#session.flush(Date.now())
+      // One that is closing waits for its acknowledgements.
+      this.#flush(this.#closing !== undefined)
       if (this.#whenIdle !== null && this.#session.isIdle) this.#whenIdle()
     })
+  }
+
+  #flush(isAckTime: boolean): void {
+    const isGathering = this.#session.flush(Date.now(), isAckTime)
+    if (!isGathering || this.#gathering !== undefined) return
+    this.#gathering = setTimeout(() => {
+      this.#gathering = undefined
+      this.#flush(true)
+    }, ACKS_GATHER_MS)
   }
 
   #watchLag(): void {

@@ -37,6 +37,7 @@ export function subscribeRequest(
     ),
     prefetchBytes: integerOption('prefetch.bytes', prefetch?.bytes ?? PREFETCH_BYTES_DEFAULT, 1, CREDIT_MAX),
     untilEnd,
+    gathersAcks: options.ack === 'auto',
   }
 }
 

@@ -79,6 +79,12 @@ export const PREFETCH_MESSAGES_DEFAULT = 8192
 export const PREFETCH_BYTES_DEFAULT: number = 4 * 1024 * 1024
 
 /**
+ * Milliseconds for which acknowledgements gather that nobody waits for (`ack: 'auto'`). What they cost the broker, a sync among it, is shared by all that
+ * come in that time; a process that is killed gets as much again.
+ */
+export const ACKS_GATHER_MS = 5
+
+/**
  * Ranges of delivered, unacknowledged offsets of one subscription beyond which no more credit is granted. Stops a consumer that
  * acknowledges here and there, or never, from filling the heap; above the broker's own bound.
  */

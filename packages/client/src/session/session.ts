@@ -149,12 +149,18 @@ export class ClientSession {
     this.#subscriptions.unsubscribe(subscription, forget, waiter, nowMs)
   }
 
-  /** Sends publishes, acknowledgements and credit that have accumulated. */
-  flush(nowMs: number): void {
+  /**
+   * Sends publishes, acknowledgements and credit that have accumulated.
+   *
+   * @param isAckTime  whether also acknowledgements go for which nobody waits; with false it should be called with true
+   *   {@link ACKS_GATHER_MS} later
+   * @returns whether some of these wait
+   */
+  flush(nowMs: number, isAckTime = true): boolean {
     this.#nowMs = nowMs
-    if (this.#state !== 'established') return
+    if (this.#state !== 'established') return false
     this.producer.flush()
-    this.#subscriptions.flush()
+    return this.#subscriptions.flush(isAckTime)
   }
 
   /** Rejects what is past its deadline, asks for a sign of life, or gives the connection up. */

@@ -29,6 +29,8 @@ export interface SubscriptionRequest {
   readonly prefetchBytes: number
   /** Ends when what was stored at the start has been handed out. */
   readonly untilEnd: boolean
+  /** Whether its acknowledgements may gather for {@link ACKS_GATHER_MS}: nobody waits for one. */
+  readonly gathersAcks: boolean
 }
 
 /** Told when there is something to do for the one who iterates. */
@@ -122,6 +124,11 @@ export class SubscriptionState {
   /** Whether no acknowledgement is under way or waits to be sent. */
   get isAckIdle(): boolean {
     return this.#openAcks === null && this.#sentAcks.length === 0
+  }
+
+  /** Whether acknowledgements wait to be sent, and may wait for more. */
+  get isGathering(): boolean {
+    return this.request.gathersAcks && !this.isOver && this.#openAcks !== null
   }
 
   /** Whether {@link takeAcks} or {@link takeCredit} have something. */

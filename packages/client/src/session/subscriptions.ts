@@ -113,15 +113,24 @@ export class Subscriptions {
     } else this.#endUnattached(entry)
   }
 
-  /** Sends acknowledgements and credit that have accumulated. */
-  flush(): void {
-    if (this.#dirty.size === 0) return
+  /**
+   * Sends acknowledgements and credit that have accumulated.
+   *
+   * @param isAckTime  whether also those acknowledgements go that may gather
+   * @returns whether some of these wait
+   */
+  flush(isAckTime: boolean): boolean {
+    if (this.#dirty.size === 0) return false
     const dirty = [...this.#dirty]
     this.#dirty.clear()
     for (const state of dirty) {
       const entry = this.#entries.get(state.id)
-      if (entry !== undefined) this.#flush(entry)
+      if (entry === undefined) continue
+      if (isAckTime || !state.isGathering) this.#sendAcks(entry)
+      else this.#dirty.add(state)
+      this.#sendCredit(entry)
     }
+    return this.#dirty.size > 0
   }
 
   /** A connection stands: opens everything again. */
@@ -158,7 +167,8 @@ export class Subscriptions {
     entry.state.handleSuback(packet)
     entry.isStanding = true
     this.#send(entry, entry.state.repeatAcks(this.#port.nextRequestId))
-    this.#flush(entry)
+    this.#sendAcks(entry)
+    this.#sendCredit(entry)
     this.#sendUnsubscribe(entry)
     // One that is about to end fails those who wait for it, with its end.
     if (entry.leaving !== null) return
@@ -283,9 +293,8 @@ export class Subscriptions {
     this.#port.send({ type: PacketType.UNSUBSCRIBE, requestId, subscriptionId: state.id, forget: false })
   }
 
-  #flush(entry: Entry): void {
+  #sendCredit(entry: Entry): void {
     if (!entry.isStanding) return
-    this.#sendAcks(entry)
     const credit = entry.state.takeCredit()
     if (credit !== undefined) this.#port.send(credit)
   }

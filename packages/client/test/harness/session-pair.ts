@@ -54,6 +54,7 @@ export const DURABLE = {
   prefetchMessages: 8,
   prefetchBytes: 1000,
   untilEnd: false,
+  gathersAcks: false,
 }
 
 /** A listener that looks at nothing. */

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { createServer } from 'node:net'
 import { bodyCrc, type Packet, PacketType, producerIdOf } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect } from '../../src/node/connect.js'
 import type { ConnectOptions } from '../../src/node/connect-options.js'
 import { connack } from '../harness/scripted-broker.js'
@@ -199,6 +199,19 @@ describe('a subscription', () => {
     expect(server.broker.durables.get('d')!.unacked.toArray()).toEqual([1, 3])
     expect(await one.next()).toEqual({ done: true, value: undefined })
     await mq.close()
+  })
+
+  test('with automatic acknowledgement tells the broker a little later, or when it is closed', async () => {
+    const mq = await open()
+    const subscription = await mq.subscribe('t/#', { ...durable, ack: 'auto' })
+    const unacked = () => server.broker.durables.get('d')!.unacked.toArray()
+    fill('a', 'b', 'c')
+    await subscription.next()
+    await subscription.next()
+    await vi.waitUntil(() => unacked()[0] === 1, { timeout: 10_000 })
+    await subscription.next()
+    await mq.close()
+    expect(unacked()).toEqual([2, 3])
   })
 
   test('tells of each message its QoS, the lesser of both sides, and whether it was retained', async () => {

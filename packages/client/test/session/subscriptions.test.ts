@@ -5,14 +5,14 @@ import { Outcome } from '../harness/messages.js'
 import { batchAt, connack } from '../harness/scripted-broker.js'
 import { DEAF, DURABLE, drain, SessionPair } from '../harness/session-pair.js'
 
-function opened(isAnswered = true) {
+function opened(isAnswered = true, init: Partial<typeof DURABLE> = {}) {
   const pair = new SessionPair()
   const { session } = pair
   session.handleOpen(1000)
   session.handlePacket(connack(), 1000)
   pair.take()
   const standing = new Outcome<SubscriptionState>()
-  const state = session.subscribe(DURABLE, DEAF, standing, 1000)
+  const state = session.subscribe({ ...DURABLE, ...init }, DEAF, standing, 1000)
   const asked = pair.take()[0] as Packet & { requestId: number }
   const answer = (packet: object) => session.handlePacket(packet as Packet, 1000)
   const suback = () =>
@@ -184,4 +184,71 @@ test('what was consumed before a subscription stands again is given back as cred
   expect(types()).toEqual([PacketType.CONNECT, PacketType.SUBSCRIBE])
   suback()
   expect(types()).toEqual([PacketType.CREDIT])
+})
+
+describe('acknowledgements that may gather', () => {
+  const gathering = () => opened(true, { gathersAcks: true })
+
+  test('wait for their time, and go together then', () => {
+    const { session, state, deliver, pair, types } = gathering()
+    deliver()
+    state.ack(0 as Offset)
+    expect(session.flush(1000, false)).toBe(true)
+    state.ack(1 as Offset)
+    expect([session.flush(1000, false), types()]).toEqual([true, []])
+    expect(session.flush(1005, true)).toBe(false)
+    expect(pair.take()).toMatchObject([{ type: PacketType.ACK, ranges: [0, 2] }])
+    expect(session.flush(1010, false), 'nothing more waits').toBe(false)
+  })
+
+  test('hold up neither credit nor another subscription', () => {
+    const { session, state, answer, types, pair } = gathering()
+    const payload = batchAt(0, 't/a', ...'abcdef')
+    answer({ type: PacketType.DELIVER, subscriptionId: 1, header: null, ranges: null, payload })
+    const other = session.subscribe(DURABLE, DEAF, new Outcome<SubscriptionState>(), 1000)
+    const asked = pair.take()[0] as Packet & { requestId: number }
+    const startOffset = 0 as Offset
+    answer({ type: PacketType.SUBACK, requestId: asked.requestId, subscriptionId: 2, startOffset, resumed: false })
+    answer({ type: PacketType.DELIVER, subscriptionId: 2, header: null, ranges: null, payload: batchAt(0, 't/a', 'x') })
+    expect(drain(state)).toHaveLength(6)
+    drain(other)
+    state.ack(0 as Offset)
+    other.ack(0 as Offset)
+    expect(session.flush(1000, false)).toBe(true)
+    expect(types().sort()).toEqual([PacketType.ACK, PacketType.CREDIT].sort())
+  })
+
+  test('go at once when the subscription ends, and again when it stands on another connection', () => {
+    const left = gathering()
+    left.deliver()
+    left.state.ack(0 as Offset)
+    left.session.flush(1000, false)
+    left.leave()
+    expect(left.types()).toEqual([PacketType.ACK])
+
+    const lost = gathering()
+    lost.deliver()
+    lost.state.ack(0 as Offset)
+    lost.session.flush(1000, false)
+    lost.session.handleClosed()
+    lost.session.handleOpen(1000)
+    lost.session.handlePacket(connack(), 1000)
+    lost.types()
+    lost.suback()
+    expect(lost.types()).toEqual([PacketType.ACK])
+  })
+
+  test('wait for the answer to those before, and their time again', () => {
+    const { session, state, deliver, answer, pair, types } = gathering()
+    deliver()
+    state.ack(0 as Offset)
+    session.flush(1000, true)
+    const first = pair.take()[0] as Packet & { requestId: number }
+    state.ack(1 as Offset)
+    expect([session.flush(1000, true), types()]).toEqual([false, []])
+    answer({ type: PacketType.ACKED, requestId: first.requestId })
+    expect([session.flush(1001, false), types()]).toEqual([true, []])
+    session.flush(1006, true)
+    expect(types()).toEqual([PacketType.ACK])
+  })
 })
