@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { GomqError } from '@gomq/protocol'
 import type { Logger } from 'pino'
 import { BrokerProcess } from './broker-process.js'
-import { collectAlone } from './collector.js'
+import { fitCollector } from './collector.js'
 import { parseCommandLine } from './configuration/command-line.js'
 import { type LoadedConfiguration, loadConfiguration } from './configuration/load-configuration.js'
 import { ExitCode, exitCodeFor } from './exit-code.js'
@@ -57,7 +57,7 @@ async function run({ configuration, unknownVariables }: LoadedConfiguration): Pr
     process.stderr.write(`gomq: ${error instanceof Error ? error.message : String(error)}\n`)
     fail(log, error, 'the broker cannot start')
   }
-  collectAlone()
+  fitCollector()
   stopOnSignals(started, log)
   log.info({ version: GOMQ_VERSION, startMs: Math.round(performance.now() - startedMs) }, 'ready')
   process.stdout.write(`${started.readyLine}\n`)
