@@ -43,6 +43,18 @@ async function publish(producer: Awaited<ReturnType<typeof connect>>, count: num
   await Promise.all(acks)
 }
 
+test('a consumer that does not read loses messages of QoS 0, and holds up neither their publisher nor who reads', async () => {
+  await using broker = await BrokerProcess.start()
+  await using stuck = await connect(broker.url)
+  await stuck.subscribe('feed', { qos: 0, prefetch: { messages: 10 } })
+  await using swift = await connect(broker.url)
+  const subscription = await swift.subscribe('feed', { qos: 1 })
+  await using producer = await connect(broker.url)
+  for (let i = 0; i < 1_000; i++) await producer.publish('feed', `${i}`, { qos: 0 })
+  await producer.publish('feed', 'last', { qos: 1 })
+  for await (const message of subscription) if (message.text === 'last') break
+})
+
 test('a client that listens is told how far its subscription is behind, and of the moment when it is not any more', async () => {
   await using broker = await BrokerProcess.start()
   await using mq = await connect(broker.url)

@@ -60,6 +60,8 @@ export class EngineDriver implements ConnectionHost, DoorHost {
   /** Every wire that has not closed, whether or not the engine still knows it. */
   readonly #wires = new Set<WireConnection>()
   readonly #waitingForDisk = new Set<WireConnection>()
+  /** Publishers that wait for subscribers, and when that is over. */
+  readonly #held = new Map<number, Timer>()
   #nextConnectionId = 1
   #tick: Timer | undefined
   #tickAtMs = Number.POSITIVE_INFINITY
@@ -178,6 +180,7 @@ export class EngineDriver implements ConnectionHost, DoorHost {
     this.#sweepTimer?.cancel()
     this.#wakeTimer?.cancel()
     this.#heldTimer?.cancel()
+    for (const timer of this.#held.values()) timer.cancel()
   }
 
   handleDoorPacket(door: Peer, packet: Packet): void {
@@ -273,6 +276,8 @@ export class EngineDriver implements ConnectionHost, DoorHost {
       },
       read: (token, request) => this.#read(token, request),
       findOffset: (token, timeMs) => this.#findOffset(token, timeMs),
+      hold: (connectionId, msMax) => this.#hold(connectionId, msMax),
+      release: (connectionId) => this.#release(connectionId),
       wake: () => this.#wake(),
     }
   }
@@ -302,6 +307,24 @@ export class EngineDriver implements ConnectionHost, DoorHost {
       (offset) => this.step(() => this.engine.handleOffset(token, { offset }, this.nowMs())),
       (error: unknown) => this.step(() => this.engine.handleOffset(token, { error }, this.nowMs())),
     )
+  }
+
+  /** A door has its publisher in this process, and goes on. */
+  #hold(connectionId: number, msMax: number): void {
+    const peer = this.#peers.get(connectionId)
+    if (peer instanceof WireConnection) peer.pause(PauseReason.SUBSCRIBER)
+    const over = () => {
+      this.#release(connectionId)
+      this.step(() => this.engine.handleHoldOver(connectionId, this.nowMs()))
+    }
+    this.#held.set(connectionId, this.#scheduler.schedule(msMax, over))
+  }
+
+  #release(connectionId: number): void {
+    this.#held.get(connectionId)?.cancel()
+    this.#held.delete(connectionId)
+    const peer = this.#peers.get(connectionId)
+    if (peer instanceof WireConnection) peer.resume(PauseReason.SUBSCRIBER)
   }
 
   #wake(): void {

@@ -35,8 +35,8 @@ export interface ConnectionHost {
 }
 
 /** Why a wire is not read from; bits, since several may hold. */
-export const PauseReason = { OUTPUT: 1, DISK: 2, STOPPING: 4, HELD: 8 } as const
-const ALL_REASONS = 15
+export const PauseReason = { OUTPUT: 1, DISK: 2, STOPPING: 4, HELD: 8, SUBSCRIBER: 16 } as const
+const ALL_REASONS = 31
 
 /**
  * A native client on a wire: bytes to packets, packets to bytes, and the bounds of both. An error here closes this connection with

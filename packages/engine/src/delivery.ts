@@ -18,6 +18,7 @@ import {
   topicOf,
 } from '@gomq/protocol'
 import type { CommittedState } from './committed-state.js'
+import { Holds } from './holds.js'
 import { OUTSTANDING_RANGES_MAX, READ_BYTES_MAX, SPARSE_READ_BYTES_MAX } from './limits.js'
 import type { EngineReadResult, Outbox } from './outbox.js'
 import { Passing } from './passing.js'
@@ -41,6 +42,8 @@ export class Delivery {
   nowMs: number = 0
   /** Finds what new subscriptions get first. */
   readonly searches: RetainedSearches
+  /** Who waits for a subscription. */
+  readonly holds: Holds
   readonly #outbox: Outbox
   readonly #state: CommittedState
   readonly #readable: ReadableBatches | undefined
@@ -64,6 +67,7 @@ export class Delivery {
     this.#outbox = init.outbox
     this.#state = init.state
     this.searches = new RetainedSearches(init.outbox, init.state.retained)
+    this.holds = new Holds(init.outbox)
     this.#readable = init.readable
     this.#passing = new Passing(init.outbox, init.state.policies)
     this.#logStartOffset = init.logStartOffset
@@ -105,6 +109,7 @@ export class Delivery {
     }
     if (subscription.readToken !== 0) this.#reads.delete(subscription.readToken)
     subscription.readToken = 0
+    this.holds.forget(subscription)
     subscription.position = subscription.cursorPosition(this.#highWatermark) as Offset
     subscription.state = 'closed'
   }
@@ -125,20 +130,27 @@ export class Delivery {
     this.#highWatermark = nextOffset
   }
 
-  /** A message that is in no log goes to those who listen now and have credit; for the others it is lost. */
-  fanOut(batch: Uint8Array, topic: string): void {
+  /**
+   * A message that is in no log goes to those who listen now and have credit; for the others it is lost.
+   * @param publisherId  the connection that is held while one of them is short of credit; 0 for none
+   */
+  fanOut(batch: Uint8Array, topic: string, publisherId: number): void {
     for (const subscription of this.#matching(topic)) {
-      if (subscription.state !== 'tailing' || subscription.connection.isBlocked || !subscription.hasCredit) continue
-      const readable = this.#readableFor(subscription, batch)
-      const count = recordCountOf(readable)
-      subscription.creditMessages -= count
-      subscription.creditBytes -= recordsBytesOf(readable, 0, count)
-      this.#send(subscription, null, null, readable)
+      if (subscription.state !== 'tailing') continue
+      if (!subscription.connection.isBlocked && subscription.hasCredit) {
+        const readable = this.#readableFor(subscription, batch)
+        const count = recordCountOf(readable)
+        subscription.creditMessages -= count
+        subscription.creditBytes -= recordsBytesOf(readable, 0, count)
+        this.#send(subscription, null, null, readable)
+      }
+      if (subscription.isShort) this.holds.hold(publisherId, subscription, this.nowMs)
     }
   }
 
   /** Goes on with a subscription that may have got credit, room or a position. */
   pump(subscription: Subscription): void {
+    this.holds.look(subscription)
     if (subscription.state !== 'catchingUp' || subscription.readToken !== 0 || subscription.isSearching) return
     if (subscription.connection.isBlocked || !subscription.hasCredit) return this.#passing.tell(subscription)
     this.#skipAhead(subscription)

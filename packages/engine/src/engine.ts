@@ -182,6 +182,11 @@ export class Engine {
     for (const subscription of connection.subscriptions.values()) delivery.pump(subscription)
   }
 
+  /** A publisher was held for as long as it may be. */
+  handleHoldOver(connectionId: number, nowMs: number): void {
+    this.#context.delivery.holds.handleOver(connectionId, nowMs)
+  }
+
   /** Everything below `highWatermark` has committed: it is applied, delivered and acknowledged, in the order of the log. */
   handleCommitted(highWatermark: Offset, nowMs: number): void {
     const { queue, state, delivery } = this.#context
@@ -365,8 +370,7 @@ export class Engine {
 
   #credit(connection: Connection, packet: CreditPacket): void {
     const subscription = connection.subscriptions.get(packet.subscriptionId)
-    // Ended while the credit was on its way.
-    if (subscription === undefined) return
+    if (subscription === undefined) return // Ended while the credit was on its way.
     subscription.addCredit(packet.messages, packet.bytes)
     this.#context.delivery.pump(subscription)
   }

@@ -21,6 +21,21 @@ export const PRODUCERS_LOOK_MS = 60_000
 /** Producers that one record forgets; when there are too many, those of one record go, so that a look at all of them is worth it. */
 export const PRODUCERS_FORGOTTEN_AT_ONCE = 10_000
 
+/**
+ * The part of the most credit that a subscription ever had below which publishers of messages that are in no log are held for it. A client gives credit
+ * back when it has used half; what one read of a socket brings fits into the rest.
+ */
+export const SHORT_CREDIT_SHARE: number = 3 / 8
+
+/**
+ * Milliseconds for which a publisher is held at most: longer than a process that keeps up is interrupted by its collector, or by others that want the
+ * processor. Bounds what a subscriber that stands still costs those who publish.
+ */
+export const HOLD_MS_MAX = 100
+
+/** Milliseconds for which nobody is held for a subscription that has used {@link HOLD_MS_MAX} up: one that is always slow costs publishers a twentieth. */
+export const SLOW_SUBSCRIBER_MS = 2_000
+
 /** Seconds between signs of life when the client asks for 0 or more than this. */
 export const KEEP_ALIVE_SEC_MAX = 3600
 

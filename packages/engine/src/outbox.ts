@@ -33,6 +33,10 @@ export interface Outbox {
   read(token: number, read: EngineRead): void
   /** Finds the first offset appended at `timeMs` or later and answers with `handleOffset(token, ...)`. */
   findOffset(token: number, timeMs: number): void
+  /** Takes no more packets of the connection until it is released, or has been held for `msMax`: answers with `handleHoldOver` then. */
+  hold(connectionId: number, msMax: number): void
+  /** Takes packets of a held connection again, without an answer. */
+  release(connectionId: number): void
   /** There is more to do than fits in one turn: answers with `handleWake` when the inputs that wait have had theirs. */
   wake(): void
 }

@@ -75,7 +75,7 @@ export class Publishing {
     }
     if ((attributes & (Attribute.QOS_MASK | Attribute.RETAIN)) === 0) {
       stampUnlogged(batch, nowMs, options.crc32)
-      delivery.fanOut(batch, topic)
+      delivery.fanOut(batch, topic, connection.id)
       return
     }
     const verdict = state.producers.judge(batch)
@@ -116,7 +116,7 @@ export class Publishing {
     if (attributesOf(batch) & Attribute.RETAIN && !this.#hasRoomFor(batch, topic)) clearRetain(batch, options.crc32)
     if ((attributesOf(batch) & (Attribute.QOS_MASK | Attribute.RETAIN)) === 0) {
       stampUnlogged(batch, nowMs, options.crc32)
-      delivery.fanOut(batch, topic)
+      delivery.fanOut(batch, topic, 0)
       return
     }
     try {

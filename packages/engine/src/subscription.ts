@@ -1,4 +1,5 @@
 import { baseOffsetOf, type Offset, OffsetRanges, recordCountOf, topicMatches } from '@gomq/protocol'
+import { SHORT_CREDIT_SHARE } from './limits.js'
 import type { Floors, ThinnedBounds } from './policies.js'
 import type { Subscriber } from './subscriber.js'
 
@@ -65,6 +66,13 @@ export class Subscription {
   thinned: { readonly floors: Floors; readonly bounds: ThinnedBounds } | undefined
   /** ACK requests that wait for a cursor which covers them. */
   ackRequests: AckRequest[] = []
+  /** Whether a publisher was held for it for as long as may be, and it has got no credit since. */
+  isStalled: boolean = false
+  /** Until then no publisher is held for it again. */
+  slowUntilMs: number = 0
+  /** The most credit that it ever had. */
+  #fullMessages: number
+  #fullBytes: number
   readonly #decisions = new Map<string, boolean>()
 
   constructor(init: {
@@ -90,6 +98,8 @@ export class Subscription {
     this.floorsAtStart = init.floorsAtStart
     this.creditMessages = init.creditMessages
     this.creditBytes = init.creditBytes
+    this.#fullMessages = init.creditMessages
+    this.#fullBytes = init.creditBytes
     this.resumeAt = init.position
     this.persistedPosition = init.position
     this.position = init.position
@@ -112,10 +122,21 @@ export class Subscription {
     return this.creditMessages > 0 && this.creditBytes > 0
   }
 
+  /** Whether it can be given little more for now: most of its credit is used, or its connection takes no more. */
+  get isShort(): boolean {
+    return (
+      this.connection.isBlocked ||
+      this.creditMessages < this.#fullMessages * SHORT_CREDIT_SHARE ||
+      this.creditBytes < this.#fullBytes * SHORT_CREDIT_SHARE
+    )
+  }
+
   /** More may be delivered. Credit beyond 2^32 - 1 is no more than that. */
   addCredit(messages: number, bytes: number): void {
     this.creditMessages = Math.min(this.creditMessages + messages, 0xffff_ffff)
     this.creditBytes = Math.min(this.creditBytes + bytes, 0xffff_ffff)
+    this.#fullMessages = Math.max(this.#fullMessages, this.creditMessages)
+    this.#fullBytes = Math.max(this.#fullBytes, this.creditBytes)
   }
 
   /** Whether one of the filters matches; the answer is remembered. */

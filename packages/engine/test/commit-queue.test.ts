@@ -12,6 +12,8 @@ function setup(): { queue: CommitQueue; log: Uint8Array[]; append: (count?: numb
     append: (batch: Uint8Array) => log.push(batch),
     read() {},
     findOffset() {},
+    hold() {},
+    release() {},
     wake() {},
   }
   const queue = new CommitQueue({ outbox, crc32, epoch: 3 as Epoch, logEndOffset: 10 as Offset, lastAppendTimeMs: 500 })

@@ -44,6 +44,8 @@ export class EngineBench {
   /** Packets sent to each connection since they were last taken. */
   readonly sent = new Map<number, Packet[]>()
   readonly closed = new Set<number>()
+  /** Connections that no packets are to be taken of. */
+  readonly held = new Set<number>()
   reads: { token: number; read: EngineRead }[] = []
   /** Searches by time that wait for an answer. */
   searches: { token: number; timeMs: number }[] = []
@@ -375,6 +377,8 @@ export class EngineBench {
         },
         read: (token, read) => this.reads.push({ token, read }),
         findOffset: (token, timeMs) => this.searches.push({ token, timeMs }),
+        hold: (connectionId) => this.held.add(connectionId),
+        release: (connectionId) => this.held.delete(connectionId),
         wake: () => void this.wakes++,
       },
     })
