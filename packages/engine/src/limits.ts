@@ -1,7 +1,7 @@
 /** Bounds of the engine. Each names its unit and the attack or stall it stops. */
 
 /** Protocol batches of one producer that the dedupe window remembers, and that may be in flight. */
-export const PRODUCER_WINDOW_BATCHES = 64
+export const PRODUCER_WINDOW_BATCHES = 256
 
 /** Idle time after which a producer is forgotten: 7 days. Stops random producer ids from filling the memory. */
 export const PRODUCER_IDLE_MS: number = 7 * 24 * 60 * 60 * 1000

@@ -9,23 +9,16 @@ import {
   producerIdOf,
   recordCountOf,
 } from '@gomq/protocol'
-import { PRODUCER_IDLE_MS, PRODUCER_WINDOW_BATCHES } from './limits.js'
+import { PRODUCER_IDLE_MS } from './limits.js'
+import { ProducerWindow } from './producer-window.js'
 import type { StateRows } from './state-rows.js'
-
-/** A batch in a producer's window. */
-interface WindowEntry {
-  readonly firstSequence: number
-  readonly baseOffset: Offset
-  /** Offset after the batch: below the high watermark, it is committed. */
-  readonly endOffset: number
-}
 
 interface Producer {
   epoch: number
   /** Sequence of the next new record, modulo 2^32. */
   nextSequence: number
-  /** The last batches that have committed, and those that have not; oldest first, never empty. */
-  window: WindowEntry[]
+  /** Never empty. */
+  window: ProducerWindow
   lastSeenMs: number
   lastOffset: number
 }
@@ -93,13 +86,14 @@ export class Producers {
         `producer ${id} sent ${count} records from sequence ${first}, and the first ${behind} were sent before; send a batch again as it was`,
       )
     }
-    const known = producer.window.find((entry) => entry.firstSequence === first)
-    if (known !== undefined) return { kind: 'duplicate', baseOffset: known.baseOffset, endOffset: known.endOffset }
+    const { window } = producer
+    const known = window.indexOf(first)
+    if (known >= 0)
+      return { kind: 'duplicate', baseOffset: window.baseOffset(known), endOffset: window.endOffset(known) }
     // Older than the window, or cut otherwise than it was.
-    const oldest = producer.window[0]!
-    const age = (oldest.firstSequence - first) >>> 0
+    const age = (window.firstSequence(0) - first) >>> 0
     const isOlder = age >= count && age < 0x8000_0000
-    const endOffset = isOlder ? oldest.baseOffset : producer.window.at(-1)!.endOffset
+    const endOffset = isOlder ? window.baseOffset(0) : window.endOffset(-1)
     return { kind: 'duplicate', baseOffset: NO_OFFSET, endOffset }
   }
 
@@ -115,18 +109,18 @@ export class Producers {
     const epoch = producerEpochOf(batch)
     let producer = this.#producers.get(id)
     if (producer === undefined)
-      this.#producers.set(id, (producer = { epoch, nextSequence: 0, window: [], lastSeenMs: 0, lastOffset: -1 }))
+      this.#producers.set(
+        id,
+        (producer = { epoch, nextSequence: 0, window: new ProducerWindow(), lastSeenMs: 0, lastOffset: -1 }),
+      )
     if (baseOffset <= producer.lastOffset) return
     if (epoch !== producer.epoch) {
       producer.epoch = epoch
-      producer.window = []
+      producer.window = new ProducerWindow()
     }
     producer.nextSequence = (firstSequenceOf(batch) + count) >>> 0
-    const entry = { firstSequence: firstSequenceOf(batch), baseOffset, endOffset: baseOffset + count }
-    // Most producers have one batch: a list that grows from nothing has room for 17.
-    if (producer.window.length === 0) producer.window = [entry]
-    else producer.window.push(entry)
-    trim(producer.window, highWatermark)
+    producer.window.push(firstSequenceOf(batch), baseOffset, baseOffset + count)
+    producer.window.trim(highWatermark)
     producer.lastSeenMs = appendTimeMsOf(batch)
     producer.lastOffset = baseOffset
   }
@@ -152,7 +146,7 @@ export class Producers {
     const first = offsets.sort()[count] ?? Number.POSITIVE_INFINITY
     const idle: number[] = []
     for (const [id, { lastOffset, lastSeenMs, window }] of this.#producers)
-      if (lastOffset < first && lastSeenMs <= seenMs && window.at(-1)!.endOffset <= highWatermark) idle.push(id)
+      if (lastOffset < first && lastSeenMs <= seenMs && window.endOffset(-1) <= highWatermark) idle.push(id)
     return idle
   }
 
@@ -160,12 +154,12 @@ export class Producers {
   truncate(toOffset: number): void {
     for (const [id, producer] of this.#producers) {
       if (producer.lastOffset < toOffset) continue
-      producer.window = producer.window.filter((entry) => entry.endOffset <= toOffset)
-      const last = producer.window.at(-1)
-      if (last === undefined) this.#producers.delete(id)
+      const { window } = producer
+      window.truncate(toOffset)
+      if (window.length === 0) this.#producers.delete(id)
       else {
-        producer.nextSequence = sequenceAfter(last)
-        producer.lastOffset = last.baseOffset
+        producer.nextSequence = window.nextSequence
+        producer.lastOffset = window.baseOffset(-1)
       }
     }
   }
@@ -178,17 +172,11 @@ export class Producers {
   /** Everything, as arrays for a snapshot; a live walk. */
   *entries(highWatermark: number): Generator<unknown[]> {
     for (const [id, producer] of this.#producers) {
-      const window = producer.window.filter((entry) => entry.endOffset <= highWatermark).slice(-PRODUCER_WINDOW_BATCHES)
-      const last = window.at(-1)
-      if (last === undefined) continue
-      yield [
-        id,
-        producer.epoch,
-        sequenceAfter(last),
-        producer.lastSeenMs,
-        last.baseOffset,
-        window.flatMap((e) => [e.firstSequence, e.baseOffset, e.endOffset]),
-      ]
+      const numbers = producer.window.committed(highWatermark)
+      if (numbers.length === 0) continue
+      const [firstSequence, baseOffset, endOffset] = numbers.slice(-3) as [number, number, number]
+      const nextSequence = (firstSequence + endOffset - baseOffset) >>> 0
+      yield [id, producer.epoch, nextSequence, producer.lastSeenMs, baseOffset, numbers]
     }
   }
 
@@ -200,27 +188,8 @@ export class Producers {
     const lastSeenMs = rows.number()
     const lastOffset = rows.number()
     const length = rows.number() / 3
-    const window = [takeEntry(rows)]
-    while (window.length < length) window.push(takeEntry(rows))
+    const window = new ProducerWindow(length)
+    while (window.length < length) window.push(rows.number(), rows.number(), rows.number())
     this.#producers.set(id, { epoch, nextSequence, window, lastSeenMs, lastOffset })
   }
-}
-
-function takeEntry(rows: StateRows): WindowEntry {
-  return { firstSequence: rows.number(), baseOffset: rows.number() as Offset, endOffset: rows.number() }
-}
-
-/** Sequence of the record that follows a batch, modulo 2^32. */
-function sequenceAfter(entry: WindowEntry): number {
-  return (entry.firstSequence + entry.endOffset - entry.baseOffset) >>> 0
-}
-
-/** Forgets the oldest batches, down to the window that is remembered beside what has not committed. */
-function trim(window: WindowEntry[], highWatermark: number): void {
-  let excess = 0
-  while (window.length - excess > PRODUCER_WINDOW_BATCHES) {
-    if (window[excess + PRODUCER_WINDOW_BATCHES]!.endOffset > highWatermark) break
-    excess++
-  }
-  if (excess > 0) window.splice(0, excess)
 }

@@ -203,22 +203,24 @@ describe('a snapshot', () => {
 
   test('holds the whole window of a producer, however many of its batches are on their way', () => {
     const bench = new Bench()
-    for (let i = 0; i < 100; i++) bench.append(7, i)
-    bench.highWatermark = 100
-    for (let i = 100; i < 200; i++) bench.append(7, i)
-    const restored = bench.restored(100)
-    expect(restored.judge(build(7, 100, 1, 0))).toEqual({ kind: 'new' })
-    for (let i = 100 - PRODUCER_WINDOW_BATCHES; i < 100; i++)
+    const committed = 2 * PRODUCER_WINDOW_BATCHES
+    for (let i = 0; i < committed; i++) bench.append(7, i)
+    bench.highWatermark = committed
+    for (let i = committed; i < 2 * committed; i++) bench.append(7, i)
+    const restored = bench.restored(committed)
+    expect(restored.judge(build(7, committed, 1, 0))).toEqual({ kind: 'new' })
+    for (let i = committed - PRODUCER_WINDOW_BATCHES; i < committed; i++)
       expect(restored.judge(build(7, i, 1, 0))).toMatchObject({ kind: 'duplicate', baseOffset: i })
-    bench.producers.truncate(100)
-    expect(bench.judge(7, 100)).toEqual({ kind: 'new' })
+    bench.producers.truncate(committed)
+    expect(bench.judge(7, committed)).toEqual({ kind: 'new' })
   })
 
   test('is no larger than a window when the batches have committed', () => {
     const bench = new Bench()
     bench.highWatermark = 0
-    for (let i = 0; i < 200; i++) bench.append(7, i)
-    const [entry] = [...bench.producers.entries(200)]
+    const count = 3 * PRODUCER_WINDOW_BATCHES
+    for (let i = 0; i < count; i++) bench.append(7, i)
+    const [entry] = [...bench.producers.entries(count)]
     expect((entry![5] as number[]).length).toBe(3 * PRODUCER_WINDOW_BATCHES)
   })
 })
