@@ -4,9 +4,9 @@ import type { ConsumeTask, ProduceTask, WorkerResult } from '../workers/worker-t
 import type { Case, Stage } from './measure.js'
 import type { WorkloadContext } from './workload.js'
 
-/** How long a warm-up lasts, about; where each message is published by itself; and the share of the messages that it takes at most. */
+/** How long a warm-up lasts, about; where things settle later; and the share of the messages that it takes at most. */
 const WARM_UP_SEC = 1
-const WARM_UP_ALONE_SEC = 4
+const WARM_UP_LONG_SEC = 4
 const WARM_UP_SHARE = 0.25
 
 /** Subscribers of a reader of stored messages. */
@@ -33,14 +33,14 @@ export async function warmUp(
   return warmUpFor(Math.min(WARM_UP_SEC, seconds), what, seconds, producer, consumer)
 }
 
-/** The same where the producer publishes each message by itself, which settles later. */
-export async function warmUpAlone(
+/** The same where things settle later: each message is published by itself, or there are many topics. */
+export async function warmUpLong(
   what: Case,
   seconds: number,
   producer: WorkerProcess,
   consumer?: WorkerProcess,
 ): Promise<Warm> {
-  return warmUpFor(Math.min(WARM_UP_ALONE_SEC, WARM_UP_ALONE_SEC * seconds), what, seconds, producer, consumer)
+  return warmUpFor(Math.min(WARM_UP_LONG_SEC, WARM_UP_LONG_SEC * seconds), what, seconds, producer, consumer)
 }
 
 async function warmUpFor(

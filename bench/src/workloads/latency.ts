@@ -1,7 +1,7 @@
 import type { Figure } from '../figure.js'
 import { type System, TOPIC } from '../systems/system.js'
 import type { WorkerResult } from '../workers/worker-task.js'
-import { caseOf, consuming, fill, flow, readingStored, warmUpAlone } from './course.js'
+import { caseOf, consuming, fill, flow, readingStored, warmUpLong } from './course.js'
 import { measure } from './measure.js'
 import type { Workload, WorkloadContext } from './workload.js'
 
@@ -35,7 +35,7 @@ export const awaited: Workload = {
     const figure = await measure(system, context, what, async (stage) => {
       await stage.prepare({ subscribers: ['away'], filter: TOPIC })
       const producer = await stage.worker({ kind: 'awaited', sec: context.seconds })
-      const { warmed } = await warmUpAlone(what, context.seconds, producer)
+      const { warmed } = await warmUpLong(what, context.seconds, producer)
       stage.begin()
       producer.start(AWAITED_MAX)
       const published = await producer.done
@@ -58,7 +58,7 @@ export const mixed: Workload = {
       await stage.prepare({ subscribers: ['live'], filter: TOPIC })
       const beside = { kind: 'paced', ratePerSec: BESIDE_PER_SEC } as const
       const [live, producer] = await stage.workers(consuming({ isTimed: true }), beside)
-      await warmUpAlone(what, context.seconds, producer, live)
+      await warmUpLong(what, context.seconds, producer, live)
       const late = await readingStored(stage, stored)
       const flowing = flow(stage, producer, live, Math.ceil(BESIDE_PER_SEC * context.seconds))
       late.start(stored)
@@ -77,7 +77,7 @@ function paced(system: System, context: WorkloadContext, ratePerSec: number): Pr
   return measure(system, context, what, async (stage) => {
     await stage.prepare({ subscribers: ['live'], filter: TOPIC })
     const [consumer, producer] = await stage.workers(consuming({ isTimed: true }), { kind: 'paced', ratePerSec })
-    const { warmed } = await warmUpAlone(what, context.seconds, producer, consumer)
+    const { warmed } = await warmUpLong(what, context.seconds, producer, consumer)
     const { published, consumed } = await flow(stage, producer, consumer, messages)
     return { figure: consumed, all: [consumed, published], warmed, messages, ...ackOf(published) }
   })

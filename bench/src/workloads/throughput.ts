@@ -1,7 +1,7 @@
 import type { System } from '../systems/system.js'
 import { TOPIC } from '../systems/system.js'
 import type { ProduceTask } from '../workers/worker-task.js'
-import { caseOf, consuming, fill, flow, producing, readingStored, warmUp } from './course.js'
+import { caseOf, consuming, fill, flow, producing, readingStored, warmUp, warmUpLong } from './course.js'
 import { type Case, measure } from './measure.js'
 import type { Workload, WorkloadContext } from './workload.js'
 
@@ -114,7 +114,8 @@ function publishing(system: System, context: WorkloadContext, what: Case, how: P
   return measure(system, context, what, async (stage) => {
     await stage.prepare({ ...AWAY, filter: how.topics === undefined ? TOPIC : 'bench/#' })
     const producer = await stage.worker(producing(how))
-    const { warmed, messages } = await warmUp(what, context.seconds, producer)
+    const warm = how.topics === undefined ? warmUp : warmUpLong
+    const { warmed, messages } = await warm(what, context.seconds, producer)
     stage.begin()
     producer.start(messages)
     const published = await producer.done
