@@ -53,9 +53,10 @@ export class Broker {
 
   /**
    * Opens the log and recovers the state. A broker alone begins a new epoch: when it settles, the epoch's first record is on disk and clients
-   * may be accepted. In a cluster it joins, and {@link state} tells.
+   * may be accepted. In a cluster it joins, and {@link state} tells; when it settles, the other brokers can reach it.
    *
    * @throws GomqError DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT, STORAGE_FAILED
+   * @throws GomqError CONFIG_INVALID  the address for the other brokers cannot be listened on; all is closed again
    */
   static async open(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
@@ -221,7 +222,7 @@ export class Broker {
     this.#phase = 'stopped'
   }
 
-  /** Ends at once, as the end of the process would: nobody is told, nothing is promised any more, the directory is free. For tests. */
+  /** Ends at once, as the end of the process would: nobody is told, nothing is promised any more, the directory is free. */
   async crash(): Promise<void> {
     if (this.#phase !== 'running') return
     this.#phase = 'failed'
@@ -278,14 +279,24 @@ export class Broker {
     await this.#disk.start()
     this.#startCleaning()
     this.#phase = 'running'
-    if (cluster !== undefined) this.#replication.start()
+    if (cluster !== undefined) await this.#join()
+  }
+
+  /** Joins the cluster; closes all again if the others cannot reach this broker. */
+  async #join(): Promise<void> {
+    try {
+      await this.#replication.start()
+    } catch (error) {
+      await this.crash()
+      throw error
+    }
   }
 
   /** Has a broker alone begin its reign, and waits until it serves. */
   #begun(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#opening = { resolve, reject }
-      this.#replication.start()
+      this.#replication.start().catch(reject)
     })
   }
 
