@@ -55,8 +55,7 @@ export class Broker {
    * Opens the log and recovers the state. A broker alone begins a new epoch: when it settles, the epoch's first record is on disk and clients
    * may be accepted. In a cluster it joins, and {@link state} tells; when it settles, the other brokers can reach it.
    *
-   * @throws GomqError DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT, STORAGE_FAILED
-   * @throws GomqError CONFIG_INVALID  the address for the other brokers cannot be listened on; all is closed again
+   * @throws GomqError DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT, STORAGE_FAILED; CONFIG_INVALID of the replication's address
    */
   static async open(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
@@ -265,31 +264,21 @@ export class Broker {
     const roles = this.#makeRoles()
     this.#roles = roles
     await roles.loaded()
-    const parts: ReplicationParts = {
-      log,
-      handler: roles,
-      appliedOffset: () => roles.appliedOffset,
-      quietly: (work) => this.#quietly(work),
-    }
+    const quietly: ReplicationParts['quietly'] = (work) => this.#quietly(work)
+    const parts: ReplicationParts = { log, handler: roles, appliedOffset: () => roles.appliedOffset, quietly }
     const about = { brokerId, version: this.#options.brokerVersion, startedAtMs: this.nowMs() }
-    const solo = () => new SoloReplication({ ...parts, ...about })
-    this.#replication = cluster?.replicate(parts) ?? solo()
+    this.#replication = cluster?.replicate(parts) ?? new SoloReplication({ ...parts, ...about })
     if (cluster === undefined) await this.#begun()
     else this.#countRecovered()
     await this.#disk.start()
     this.#startCleaning()
     this.#phase = 'running'
-    if (cluster !== undefined) await this.#join()
+    if (cluster !== undefined) await this.#replication.start().catch((error) => this.#giveUp(error))
   }
 
-  /** Joins the cluster; closes all again if the others cannot reach this broker. */
-  async #join(): Promise<void> {
-    try {
-      await this.#replication.start()
-    } catch (error) {
-      await this.crash()
-      throw error
-    }
+  async #giveUp(error: unknown): Promise<never> {
+    await this.crash()
+    throw error
   }
 
   /** Has a broker alone begin its reign, and waits until it serves. */
