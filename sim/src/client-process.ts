@@ -62,7 +62,6 @@ export class ClientProcess {
         disconnect: (error, leader) => this.#disconnect(error, leader),
         connected: (connack) => {
           this.#splitter.frameBytesMax = connack.frameBytesMax
-          if (will !== undefined) will.connections++
           world.trace.add(name, `connected in epoch ${connack.epoch}`)
         },
         expelled: (error) => this.#expel(error),
@@ -116,11 +115,16 @@ export class ClientProcess {
     this.#splitter = new FrameSplitter(CONNECT_FRAME_BYTES_MAX)
     this.#connectedAtMs = this.nowMs()
     const connection = this.#world.network.connect(this.name, this.#world.addresses[this.#addressAt]!, {
-      handleOpen: () => this.#isCurrent(connection) && this.session.handleOpen(this.nowMs()),
+      handleOpen: () => this.#isCurrent(connection) && this.#introduce(),
       handleBytes: (chunk, sentMs) => this.#isCurrent(connection) && this.#take(chunk, sentMs),
       handleClosed: () => this.#isCurrent(connection) && this.#lose(),
     })
     this.#connection = connection
+  }
+
+  #introduce(): void {
+    if (this.#will !== undefined) this.#will.connections++
+    this.session.handleOpen(this.nowMs())
   }
 
   #isCurrent(connection: Connection): boolean {

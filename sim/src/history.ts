@@ -69,7 +69,7 @@ export interface PolicyCall {
 /** What a process with a will did that decides how often it is published. */
 export interface WillOwner {
   readonly name: string
-  /** Each of its connections may be lost once. */
+  /** Over which it sent its CONNECT. Each of them may be lost once, the broker's answer with it. */
   connections: number
   /** Whether it went without a word after the last fault. */
   isLost: boolean

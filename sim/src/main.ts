@@ -1,48 +1,34 @@
-import { parseArgs } from 'node:util'
 import { crc32 } from '@gomq/protocol/node'
+import { parseCommandLine, type RunOptions } from './command-line.js'
 import { settle } from './node/settle.js'
-import { CLUSTER_PLANTS, PLANTS } from './plant.js'
+import { CLUSTER_PLANTS } from './plant.js'
 import { hunt } from './plant-hunt.js'
 import { type SimulationResult, simulate } from './simulation.js'
 import { Tally } from './tally.js'
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    seeds: { type: 'string', default: '100' },
-    from: { type: 'string', default: '1' },
-    brokers: { type: 'string', default: '1' },
-    steps: { type: 'string', default: '400' },
-    ungoverned: { type: 'boolean', default: false },
-    faults: { type: 'string' },
-    plant: { type: 'string' },
-    plants: { type: 'boolean', default: false },
-    trace: { type: 'boolean', default: false },
-  },
-})
+const commandLine = parseCommandLine(process.argv.slice(2))
+if (commandLine.kind === 'print') {
+  const output = commandLine.exitCode === 0 ? process.stdout : process.stderr
+  output.write(commandLine.text)
+  process.exitCode = commandLine.exitCode
+} else if (commandLine.options.printsPlants) await printPlants(commandLine.options)
+else await runSeeds(commandLine.options)
 
-const first = Number(values.seed ?? values.from)
-const count = values.seed === undefined ? Number(values.seeds) : 1
-const steps = Number(values.steps)
-const brokers = Number(values.brokers)
-const faults = values.faults?.split(',')
-const plant = [...PLANTS, ...CLUSTER_PLANTS].find((name) => name === values.plant) ?? null
-if (![first, count, steps, brokers].every(Number.isSafeInteger)) {
-  process.stderr.write(
-    'usage: npm run sim -- [--seed N | --seeds COUNT --from N] [--steps N] [--brokers N] [--faults NAME,...] [--plant NAME | --plants] [--ungoverned] [--trace]\n',
-  )
-  process.exit(64)
-}
-
-if (values.plants) await printPlants()
-else await runSeeds()
-
-async function runSeeds(): Promise<void> {
+async function runSeeds({
+  seed: first,
+  count,
+  steps,
+  brokers,
+  plant,
+  isGoverned,
+  faults,
+  isTraced,
+}: RunOptions): Promise<void> {
   const totals = new Tally()
   const struck = new Tally()
   let failures = 0
   for (let seed = first; seed < first + count; seed++) {
-    const traceLinesMax = values.trace ? Number.MAX_SAFE_INTEGER : 60
+    const traceLinesMax = isTraced ? Number.MAX_SAFE_INTEGER : 60
     const result = await simulate({
       seed,
       steps,
@@ -50,16 +36,16 @@ async function runSeeds(): Promise<void> {
       crc32,
       plant,
       settle,
-      isGoverned: !values.ungoverned,
+      isGoverned,
       faults,
       traceLinesMax,
     })
     for (const [name, value] of Object.entries(result.counts)) totals.add(name, value)
     for (const [name, value] of Object.entries(result.faults)) struck.add(name, value)
-    if (values.trace) process.stdout.write(`${result.trace.join('\n')}\n`)
+    if (isTraced) process.stdout.write(`${result.trace.join('\n')}\n`)
     if (result.violations.length > 0) {
       failures++
-      printFailure(result, values.trace)
+      printFailure(result, isTraced)
     }
     if (process.stderr.isTTY) process.stderr.write(`\r${progress(seed - first + 1, count, failures)} `)
   }
@@ -72,7 +58,7 @@ async function runSeeds(): Promise<void> {
 }
 
 /** A table in Markdown: for each bug of a cluster the first seed that catches it. */
-async function printPlants(): Promise<void> {
+async function printPlants({ seed: first, count, steps, brokers }: RunOptions): Promise<void> {
   process.stdout.write('| Planted bug | Seed | Step | Events | What broke |\n|---|---|---|---|---|\n')
   for (const name of CLUSTER_PLANTS) {
     const found = await hunt(name, count, { seed: first, steps, brokers: Math.max(3, brokers), crc32, settle })

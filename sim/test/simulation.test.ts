@@ -32,6 +32,12 @@ it('promises hold over crashes, cuts, stalls, full disks, restarts, take-overs a
   for (let seed = 1; seed <= SEEDS; seed++) await run(seed)
 })
 
+it('a will is owed too by a client that never heard that the broker has taken it in', async () => {
+  const faults = ['half-open', 'stall', 'disk-full', 'cut', 'slow-disk']
+  const { violations } = await simulate({ seed: 9120, steps: 400, crc32, settle, faults })
+  expect(violations).toEqual([])
+})
+
 it('seeds that once found a bug find none', async () => {
   for (const seed of kept) await run(seed, 400, false)
 })

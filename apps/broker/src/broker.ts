@@ -53,9 +53,9 @@ export class Broker {
 
   /**
    * Opens the log and recovers the state. A broker alone begins a new epoch: when it settles, the epoch's first record is on disk and clients
-   * may be accepted. In a cluster it joins, and {@link state} tells.
+   * may be accepted. In a cluster it joins, and {@link state} tells; when it settles, the other brokers can reach it.
    *
-   * @throws GomqError DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT, STORAGE_FAILED
+   * @throws GomqError DATA_DIR_LOCKED, CORRUPT_LOG, UNSUPPORTED_FORMAT, STORAGE_FAILED; CONFIG_INVALID of the replication's address
    */
   static async open(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
@@ -221,7 +221,7 @@ export class Broker {
     this.#phase = 'stopped'
   }
 
-  /** Ends at once, as the end of the process would: nobody is told, nothing is promised any more, the directory is free. For tests. */
+  /** Ends at once, as the end of the process would: nobody is told, nothing is promised any more, the directory is free. */
   async crash(): Promise<void> {
     if (this.#phase !== 'running') return
     this.#phase = 'failed'
@@ -264,28 +264,28 @@ export class Broker {
     const roles = this.#makeRoles()
     this.#roles = roles
     await roles.loaded()
-    const parts: ReplicationParts = {
-      log,
-      handler: roles,
-      appliedOffset: () => roles.appliedOffset,
-      quietly: (work) => this.#quietly(work),
-    }
+    const quietly: ReplicationParts['quietly'] = (work) => this.#quietly(work)
+    const parts: ReplicationParts = { log, handler: roles, appliedOffset: () => roles.appliedOffset, quietly }
     const about = { brokerId, version: this.#options.brokerVersion, startedAtMs: this.nowMs() }
-    const solo = () => new SoloReplication({ ...parts, ...about })
-    this.#replication = cluster?.replicate(parts) ?? solo()
+    this.#replication = cluster?.replicate(parts) ?? new SoloReplication({ ...parts, ...about })
     if (cluster === undefined) await this.#begun()
     else this.#countRecovered()
     await this.#disk.start()
     this.#startCleaning()
     this.#phase = 'running'
-    if (cluster !== undefined) this.#replication.start()
+    if (cluster !== undefined) await this.#replication.start().catch((error) => this.#giveUp(error))
+  }
+
+  async #giveUp(error: unknown): Promise<never> {
+    await this.crash()
+    throw error
   }
 
   /** Has a broker alone begin its reign, and waits until it serves. */
   #begun(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#opening = { resolve, reject }
-      this.#replication.start()
+      this.#replication.start().catch(reject)
     })
   }
 

@@ -55,7 +55,7 @@ export class SoloReplication implements Replication {
     }
   }
 
-  start(): void {
+  async start(): Promise<void> {
     this.#isStarted = true
     this.#handler.handleLeading(this.#epoch)
   }

@@ -85,9 +85,10 @@ export class ClusterReplication implements Replication {
     )
   }
 
-  /** Joins the cluster. The listener stands before the broker is registered. */
-  start(): void {
-    this.#start().catch((error) => this.#fail(error))
+  /** Joins the cluster. The listener stands when it settles, and so before the broker is registered; who comes before it can answer is sent away. */
+  async start(): Promise<void> {
+    await this.#options.transport.listen((link) => this.#accept(link))
+    this.#join().catch((error) => this.#fail(error))
   }
 
   /** The log has more that is written: members get it while it is being synced here. */
@@ -132,16 +133,15 @@ export class ClusterReplication implements Replication {
     await this.#end()
   }
 
-  async #start(): Promise<void> {
-    const { id, replicas, lagMs, leaseMs, log, records, transport, coordinator, clock } = this.#options
+  async #join(): Promise<void> {
+    const { id, replicas, lagMs, leaseMs, log, records, coordinator, clock } = this.#options
+    if (this.#isOver) return
     await this.#recover()
     const record = await records.load()
     if (this.#isOver) return
     const { appliedOffset } = this.#options
     const replica = new Replica({ id, replicas, lagMs, restMs: leaseMs, appliedOffset }, log, record)
     this.#replica = replica
-    await transport.listen((link) => this.#accept(link))
-    if (this.#isOver) return
     this.#rounds = new CoordinatorRounds({
       coordinator,
       clock,

@@ -63,8 +63,11 @@ export interface ReplicationHandler {
 export interface Replication {
   readonly role: ReplicaRole
   readonly status: ClusterStatus
-  /** Joins the cluster; the handler hears of the role when it is known. */
-  start(): void
+  /**
+   * Joins the cluster; the handler hears of the role when it is known. Settles when other brokers can reach this one.
+   * @throws GomqError CONFIG_INVALID  they never can: its address is taken. Nothing has begun, and the handler is told nothing
+   */
+  start(): Promise<void>
   /** The log has more in its file, which is being synced; the log's `onWritten` leads here. */
   handleWritten(): void
   /** The log has more on disk; the log's `onSynced` leads here. */

@@ -22,7 +22,7 @@ export interface LinkHandler {
 
 /** Reaches the other brokers. Both ends have proved that they know the cluster's secret before a link is handed out. */
 export interface Transport {
-  /** Takes links from others from now on. */
+  /** Takes links from others from now on, when it settles. @throws GomqError CONFIG_INVALID  the address cannot be listened on */
   listen(accept: (link: Link) => LinkHandler): Promise<void>
   /** Opens a link; `accept` is called when it stands. @returns gives up, or closes it */
   open(address: string, accept: (link: Link) => LinkHandler, onFailed: (reason: LinkFailure) => void): () => void

@@ -19,6 +19,8 @@ export class Connection {
   sessionExpirySec: number = 0
   /** Whether a session record of this connection is in the log, or on its way. */
   isSessionKept: boolean = false
+  /** The producer for which it speaks; 0 for none. See `Connections.claimProducer`. */
+  producerId: number = 0
   /** Whether it leaves a will. */
   hasWill: boolean = false
   /** Whether the client reads compressed batches, and may publish them. */

@@ -1,10 +1,11 @@
 import { Connection } from './connection.js'
 import { Deadlines } from './deadlines.js'
 
-/** Every open connection, and the one that speaks for each client id. Volatile. */
+/** Every open connection, and the one that speaks for each client id and for each producer. Volatile. */
 export class Connections {
   readonly #byId = new Map<number, Connection>()
   readonly #byClient = new Map<string, Connection>()
+  readonly #byProducer = new Map<number, Connection>()
   /** One entry for each connection with a keep-alive; it may be early, since what is heard moves the deadline and not the entry. */
   readonly #silences = new Deadlines<Connection>()
 
@@ -32,6 +33,11 @@ export class Connections {
     return this.#byClient.get(clientId)
   }
 
+  /** The open connection that last published as this producer. */
+  ofProducer(producerId: number): Connection | undefined {
+    return this.#byProducer.get(producerId)
+  }
+
   values(): IterableIterator<Connection> {
     return this.#byId.values()
   }
@@ -46,6 +52,13 @@ export class Connections {
     this.#byClient.set(clientId, connection)
   }
 
+  /** The connection speaks for the producer from now on, and for no other: so there are no more entries than connections. */
+  claimProducer(connection: Connection, producerId: number): void {
+    this.#leaveProducer(connection)
+    connection.producerId = producerId
+    this.#byProducer.set(producerId, connection)
+  }
+
   /** Watches for silence from now on. Call once, when the keep-alive is agreed. */
   watch(connection: Connection): void {
     if (connection.keepAliveMs > 0) this.#silences.set(connection, connection.deadlineMs)
@@ -56,6 +69,7 @@ export class Connections {
     if (!this.#byId.delete(connection.id)) return false
     this.#silences.delete(connection)
     if (this.#byClient.get(connection.clientId) === connection) this.#byClient.delete(connection.clientId)
+    this.#leaveProducer(connection)
     return true
   }
 
@@ -67,5 +81,10 @@ export class Connections {
       if (connection.deadlineMs <= nowMs) return connection
       this.#silences.set(connection, connection.deadlineMs)
     }
+  }
+
+  #leaveProducer(connection: Connection): void {
+    const { producerId } = connection
+    if (this.#byProducer.get(producerId) === connection) this.#byProducer.delete(producerId)
   }
 }

@@ -10,6 +10,7 @@ import {
   type Offset,
   PacketType,
   type PublishPacket,
+  producerIdOf,
   recordCountOf,
   stampUnlogged,
   topicOf,
@@ -78,6 +79,8 @@ export class Publishing {
       delivery.fanOut(batch, topic, connection.id)
       return
     }
+    const producerId = producerIdOf(batch)
+    if (producerId !== connection.producerId && producerId !== 0 && !this.#claim(connection, producerId, nowMs)) return
     const verdict = state.producers.judge(batch)
     if (verdict.kind === 'duplicate') {
       const { baseOffset, endOffset } = verdict
@@ -136,6 +139,22 @@ export class Publishing {
     const { options, send } = this.#context
     const { epoch, durability } = options
     send(connectionId, { type: PacketType.PUBACK, requestId, baseOffset, epoch, durability })
+  }
+
+  /**
+   * A producer speaks over its newest connection. What an older one brings yet, as it was not read for want of room, was sent again over the newer: if it
+   * was refused there, its producer goes on under another epoch, and taken from here it would be stored twice.
+   * @returns whether this is the newest; else it is closed
+   */
+  #claim(connection: Connection, producerId: number, nowMs: number): boolean {
+    const { connections, disconnect } = this.#context
+    const other = connections.ofProducer(producerId)
+    const isNewest = other === undefined || other.id < connection.id
+    if (isNewest) connections.claimProducer(connection, producerId)
+    const older = isNewest ? other : connection
+    const message = `producer ${producerId} publishes over a newer connection; give each process a producer of its own`
+    if (older !== undefined) disconnect(older, 'SESSION_TAKEN_OVER', message, nowMs)
+    return isNewest
   }
 
   /** Takes an appended batch into its producer's window; when there are too many producers, those that have been idle for longest go, after an hour. */

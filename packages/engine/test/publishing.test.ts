@@ -281,6 +281,18 @@ describe('without room on the disk', () => {
     expect(bench.dataBatches()).toHaveLength(3)
   })
 
+  test('what an older connection of the producer brings late is not stored: it was sent again, and refused', () => {
+    const bench = full()
+    bench.connect(2, null)
+    bench.publish(2, 'a', ['m'], { id: 7, sequence: 1 })
+    expect([bench.takeRefusal(2), bench.closed.has(1)]).toEqual(['DISK_FULL', true])
+    bench.engine.handleRoom(undefined)
+    bench.publish(1, 'a', ['m'], { id: 7, sequence: 1 })
+    bench.publish(2, 'a', ['m'], { id: 7, epoch: 1, sequence: 0 })
+    bench.commitAll()
+    expect(bench.dataBatches()).toHaveLength(2)
+  })
+
   test('messages of QoS 0, acknowledgements, subscriptions and wills go on', () => {
     const bench = full()
     bench.connect(2, 'c', { will: batchOf('w', ['gone']) })
@@ -292,6 +304,31 @@ describe('without room on the disk', () => {
     bench.lose(2)
     bench.commitAll()
     expect(bench.dataBatches()).toHaveLength(before + 1)
+  })
+})
+
+describe('a producer', () => {
+  test('speaks over its newest connection, whichever was read first', () => {
+    const bench = withPublisher()
+    bench.connect(2, null)
+    bench.publish(2, 'a', ['m'], { id: 7 })
+    bench.publish(1, 'a', ['m'], { id: 7 })
+    expect([bench.closed.has(1), bench.closed.has(2)]).toEqual([true, false])
+    bench.commitAll()
+    expect(bench.dataBatches()).toHaveLength(1)
+  })
+
+  test('closes no connection of others, nor one that has published as several', () => {
+    const bench = withPublisher()
+    bench.connect(2, null)
+    bench.connect(3, null)
+    for (const id of [7, 8]) bench.publish(1, 'a', ['m'], { id })
+    for (const connection of [2, 3]) bench.publish(connection, 'a', ['m'], { id: 7 + 2 * connection })
+    bench.publish(2, 'a', ['m'])
+    bench.publish(2, 'a', ['m'], { id: 7, sequence: 1 })
+    bench.commitAll()
+    expect([1, 2, 3].map((connection) => bench.closed.has(connection))).toEqual([false, false, false])
+    expect(bench.dataBatches()).toHaveLength(6)
   })
 })
 

@@ -52,7 +52,7 @@ export class MemoryReplication implements Replication {
     return { ...common, role: this.role, highWatermark, brokers: [] }
   }
 
-  start(): void {
+  async start(): Promise<void> {
     this.said.push('start')
   }
 

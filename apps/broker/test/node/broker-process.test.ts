@@ -4,6 +4,7 @@ import { PacketType } from '@gomq/protocol'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { BrokerProcess } from '../../src/node/broker-process.js'
+import { exitCodeFor } from '../../src/node/exit-code.js'
 import { configurationOf, startBroker, temporaryDirectory } from '../harness/broker-process.js'
 import { batchOf, publishPacket, subscribePacket } from '../harness/packets.js'
 import { TcpClient } from '../harness/tcp-client.js'
@@ -59,6 +60,22 @@ test('an address in use is refused with what to do, and the directory is free ag
   const configuration = configurationOf(directory, ['--tcp', `127.0.0.1:${broker.tcp.port}`])
   const start = BrokerProcess.start(configuration, pino({ level: 'silent' }), () => undefined)
   await expect(start).rejects.toThrow(`cannot listen on 127.0.0.1:${broker.tcp.port} (EADDRINUSE)`)
+  await startBroker([], directory)
+})
+
+test('an address for the other brokers that is in use is refused before the broker is ready, and the directory is free again', async () => {
+  const directory = await temporaryDirectory()
+  const broker = await startBroker()
+  const taken = `127.0.0.1:${broker.tcp.port}`
+  const elsewhere = ['--advertise-tcp', '127.0.0.1:1', '--advertise-http', '127.0.0.1:1', '--node-id', 'a']
+  const args = ['--etcd', 'http://127.0.0.1:1', '--replication', taken, ...elsewhere]
+  const configuration = configurationOf(directory, args)
+  const failures: Error[] = []
+  const start = BrokerProcess.start(configuration, pino({ level: 'silent' }), (error) => failures.push(error))
+  const error = await start.catch((cause: unknown) => cause)
+  expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
+  expect((error as Error).message).toContain(`cannot listen for the other brokers on ${taken}`)
+  expect([exitCodeFor(error), failures]).toEqual([78, []])
   await startBroker([], directory)
 })
 

@@ -5,7 +5,8 @@ const LEFT_BATCHES_MAX = 64
 
 /** Batches that wait to be sent, first come first served. With many topics there are thousands: to put in and to take out cost the same for any length. */
 export class BatchQueue {
-  #batches: PublishBatch[] = []
+  /** Undefined before the head: whoever left may be large, and is kept by nobody here. */
+  #batches: (PublishBatch | undefined)[] = []
   #head = 0
 
   /** Batches that wait. */
@@ -25,7 +26,7 @@ export class BatchQueue {
 
   /** Takes out {@link first}; there must be one. */
   shift(): void {
-    this.#head++
+    this.#batches[this.#head++] = undefined
     if (this.#head < LEFT_BATCHES_MAX || 2 * this.#head < this.#batches.length) return
     this.#batches = this.#batches.slice(this.#head)
     this.#head = 0
@@ -46,7 +47,7 @@ export class BatchQueue {
       if (isMeant(batch)) taken.push(batch)
     }
     if (taken.length > 0) {
-      this.#batches = this.#batches.slice(this.#head).filter((batch) => !isMeant(batch))
+      this.#batches = this.#batches.slice(this.#head).filter((batch) => !isMeant(batch!))
       this.#head = 0
     }
     return taken

@@ -174,7 +174,8 @@ export class Producer {
     const batch = this.#takeInflight(packet.requestId)
     if (batch === undefined) return
     this.#release(batch)
-    this.#room.handleStored()
+    // In a broken sequence it was sent before the refusal, and acknowledged late, by its sync: it says nothing of room.
+    if (!this.#isRecovering) this.#room.handleStored()
     batch.resolve(packet.baseOffset, packet.epoch, packet.durability)
     this.#recoverIfAnswered()
   }

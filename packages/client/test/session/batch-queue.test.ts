@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { BatchBuilder } from '@gomq/protocol'
 import { SeededRandom } from '@gomq/protocol/testing'
 import { expect, test } from 'vitest'
@@ -39,4 +41,21 @@ test('a queue of batches does what an array does', () => {
   function batch(): PublishBatch {
     return new PublishBatch(new BatchBuilder('t', 1), below(20), 0)
   }
+})
+
+test('a queue of batches lets go of the memory of those that left', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const queue = new BatchQueue()
+  const refs: WeakRef<PublishBatch>[] = []
+  for (let i = 0; i < 50; i++) {
+    const batch = new PublishBatch(new BatchBuilder('t', 1), i, 0)
+    refs.push(new WeakRef(batch))
+    queue.push(batch)
+  }
+  for (let i = 0; i < 49; i++) queue.shift()
+  await new Promise((resolve) => setTimeout(resolve, 0))
+  collect()
+  expect(refs.filter((ref) => ref.deref() !== undefined).length).toBeLessThan(5)
+  expect(queue.first?.timeoutMs).toBe(49)
 })

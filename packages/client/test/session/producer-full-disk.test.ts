@@ -66,6 +66,36 @@ describe('a batch refused because the disk of the broker is full', () => {
     expect([producer.isIdle, producer.bufferedBytes]).toEqual([true, 0])
   })
 
+  test('is no try that went through when a batch from before it is stored, which is told later', () => {
+    const { producer, publish, sent, broker, reply, untilRetry } = waiting()
+    producer.handleConnected(16)
+    const later = ['x', 'y', 'z', 'u', 'v', 'w'].map((topic) => publish(topic, topic, { timeoutMs: 100_000 }))
+    // Each time room for one batch, a refusal at once for the next, and the disk takes its time for the first.
+    for (let i = 0; i < 40 && broker.stored.length < 9; i++) {
+      if (sent.length === 0) untilRetry()
+      const [first, second, ...behind] = sent.splice(0)
+      if (first === undefined) break
+      const stored = broker.handlePublish(first, null)
+      if (second !== undefined) reply(broker.handlePublish(second, 'DISK_FULL'))
+      for (const packet of behind) reply(broker.handlePublish(packet, null))
+      reply(stored)
+      producer.flush()
+    }
+    expect(later.map((each) => each.error)).toEqual(later.map(() => undefined))
+    expect(broker.stored.map((each) => each.text)).toEqual([
+      'refused',
+      'behind',
+      'behind too',
+      'x',
+      'y',
+      'z',
+      'u',
+      'v',
+      'w',
+    ])
+    expect([producer.isIdle, producer.bufferedBytes]).toEqual([true, 0])
+  })
+
   test('waits over a reconnect too', () => {
     const { producer, sent, answer, broker, untilRetry } = waiting()
     producer.handleConnected(4)

@@ -156,8 +156,11 @@ describe('POST /v1/publish/batch', () => {
     const request = { topic: 'A', messages: [{ body: 'x' }, { body: 'y' }] }
     const first = await batch(broker, request, key)
     expect(await batch(broker, request, key)).toMatchObject({ status: 200, json: first.json })
-    const other = await batch(broker, { ...request, messages: [{ body: 'x' }, { body: 'z' }] }, key)
-    expect([other.status, other.json['code']]).toEqual([422, 'IDEMPOTENCY_KEY_REUSED'])
+    for (const bodies of ['xz', 'x', 'xyz']) {
+      const messages = [...bodies].map((body) => ({ body }))
+      const other = await batch(broker, { ...request, messages }, key)
+      expect([bodies, other.status, other.json['code']]).toEqual([bodies, 422, 'IDEMPOTENCY_KEY_REUSED'])
+    }
     expect(await valuesOf(broker, 'A')).toEqual(['x', 'y'])
   })
 
