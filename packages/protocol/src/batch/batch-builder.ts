@@ -1,4 +1,4 @@
-import { writeU32 } from '../bytes.js'
+import { readU32, writeU32 } from '../bytes.js'
 import type { Crc32 } from '../crc32.js'
 import { invariant } from '../errors.js'
 import { BATCH_RECORDS_MAX, TOPIC_BYTES_MAX } from '../limits.js'
@@ -9,14 +9,19 @@ import type { RecordInput } from './record.js'
 import { recordBytesBound, writeRecord } from './record-writer.js'
 
 const INITIAL_BYTES = 1024
-const INITIAL_RECORDS = 16
+
+/** Bytes of an entry of the table of record ends. */
+const END_BYTES = 4
 
 /** A buffer above this size is given back after its batch, so that one large message does not stay in memory for ever. */
 const KEPT_BYTES_MAX = 1024 * 1024
 
 /**
- * Packs records of one topic into a batch. Used again after {@link finish}: its buffers grow to the size that is needed and,
- * up to 1 MiB, stay.
+ * Packs records of one topic into a batch. Used again after {@link finish}: its buffer grows to the size that is needed and,
+ * up to 1 MiB, stays.
+ *
+ * Records fill the buffer from its start and their ends from its end, last one first: with thousands of builders what is added to one is in no
+ * cache, and each buffer more would be fetched as well.
  *
  *     const builder = new BatchBuilder('orders/eu', 1)
  *     builder.append({ timestampDeltaMs: 0, key: null, value: 'hello', headers: null })
@@ -27,9 +32,11 @@ export class BatchBuilder {
   #attributes = 0
   #ttlMs = 0
   #topicUtf8: Uint8Array = new Uint8Array(0)
-  #records = new Uint8Array(INITIAL_BYTES)
+  /** Bytes before the table: header and topic. */
+  #headBytes = HEADER_BYTES
+  #buffer = new Uint8Array(INITIAL_BYTES)
+  #bufferBytes = INITIAL_BYTES
   #recordsBytes = 0
-  #ends = new Uint32Array(INITIAL_RECORDS)
   #count = 0
 
   /**
@@ -50,6 +57,7 @@ export class BatchBuilder {
     if (topic === this.#topic) return
     this.#topic = topic
     this.#topicUtf8 = encodeUtf8(topic)
+    this.#headBytes = HEADER_BYTES + this.#topicUtf8.byteLength
     invariant(this.#topicUtf8.byteLength <= TOPIC_BYTES_MAX, `a topic has at most ${TOPIC_BYTES_MAX} bytes`)
   }
 
@@ -74,23 +82,23 @@ export class BatchBuilder {
 
   /** Bytes that the batch would have if it were finished now. */
   get byteLength(): number {
-    return HEADER_BYTES + this.#topicUtf8.byteLength + 4 * this.#count + this.#recordsBytes
+    return this.#headBytes + END_BYTES * this.#count + this.#recordsBytes
   }
 
-  /** Bytes of the buffers that it holds; they change with {@link append} and {@link finish} only. */
+  /** Bytes of the buffer that it holds; they change with {@link append} and {@link finish} only. */
   get bufferBytes(): number {
-    return this.#records.byteLength + this.#ends.byteLength
+    return this.#bufferBytes
   }
 
   /** Adds a record and returns its bytes. At most 65,536 records fit. */
   append(record: RecordInput): number {
     invariant(this.#count < BATCH_RECORDS_MAX, `a batch holds at most ${BATCH_RECORDS_MAX} records`)
-    const needed = this.#recordsBytes + recordBytesBound(record)
-    if (needed > this.#records.byteLength) this.#growRecords(needed)
-    if (this.#count === this.#ends.length) this.#growEnds()
     const start = this.#recordsBytes
-    this.#recordsBytes = writeRecord(this.#records, start, record)
-    this.#ends[this.#count++] = this.#recordsBytes
+    const needed = start + recordBytesBound(record) + END_BYTES * (this.#count + 1)
+    if (needed > this.#bufferBytes) this.#grow(needed)
+    this.#recordsBytes = writeRecord(this.#buffer, start, record)
+    this.#count++
+    writeU32(this.#buffer, this.#bufferBytes - END_BYTES * this.#count, this.#recordsBytes)
     return this.#recordsBytes - start
   }
 
@@ -111,25 +119,26 @@ export class BatchBuilder {
       ttlMs: this.#ttlMs,
     })
     batch.set(this.#topicUtf8, HEADER_BYTES)
-    let at = HEADER_BYTES + this.#topicUtf8.byteLength
-    for (let i = 0; i < this.#count; i++, at += 4) writeU32(batch, at, this.#ends[i]!)
-    batch.set(this.#records.subarray(0, this.#recordsBytes), at)
+    let at = this.#headBytes
+    for (let i = 1; i <= this.#count; i++, at += END_BYTES)
+      writeU32(batch, at, readU32(this.#buffer, this.#bufferBytes - END_BYTES * i))
+    batch.set(this.#buffer.subarray(0, this.#recordsBytes), at)
     stampProducer(batch, producer, crc32)
     this.#count = 0
     this.#recordsBytes = 0
-    if (this.#records.byteLength > KEPT_BYTES_MAX) this.#records = new Uint8Array(INITIAL_BYTES)
+    if (this.#bufferBytes > KEPT_BYTES_MAX) {
+      this.#buffer = new Uint8Array(INITIAL_BYTES)
+      this.#bufferBytes = INITIAL_BYTES
+    }
     return batch
   }
 
-  #growRecords(needed: number): void {
-    const grown = new Uint8Array(Math.max(needed, this.#records.byteLength * 2))
-    grown.set(this.#records.subarray(0, this.#recordsBytes))
-    this.#records = grown
-  }
-
-  #growEnds(): void {
-    const grown = new Uint32Array(this.#ends.length * 2)
-    grown.set(this.#ends)
-    this.#ends = grown
+  #grow(needed: number): void {
+    const grown = new Uint8Array(Math.max(needed, this.#bufferBytes * 2))
+    const endsBytes = END_BYTES * this.#count
+    grown.set(this.#buffer.subarray(0, this.#recordsBytes))
+    grown.set(this.#buffer.subarray(this.#bufferBytes - endsBytes), grown.byteLength - endsBytes)
+    this.#buffer = grown
+    this.#bufferBytes = grown.byteLength
   }
 }
