@@ -11,6 +11,7 @@ import {
   PacketType,
 } from '@gomq/protocol'
 import type { Address } from './address.js'
+import { TurnOutput } from './turn-output.js'
 
 /** Bytes of output that wait for the socket before the connection calls itself blocked. */
 const OUTPUT_BYTES_MAX = 1024 * 1024
@@ -36,7 +37,7 @@ export class Connection {
   readonly #splitter = new FrameSplitter(CONNECT_FRAME_BYTES_MAX)
   readonly #handler: ConnectionHandler
   readonly #address: Address
-  #isCorked = false
+  readonly #output = new TurnOutput()
   #isBlocked = false
   #isEnded = false
   #error: GomqError | null = null
@@ -68,19 +69,12 @@ export class Connection {
   /** Writes a packet; those of one turn leave together. Ignored after the end. */
   send(packet: Packet): void {
     if (this.#isEnded || this.#socket.destroyed) return
-    if (!this.#isCorked) {
-      this.#isCorked = true
-      this.#socket.cork()
-      queueMicrotask(() => {
-        this.#isCorked = false
-        this.#socket.uncork()
-      })
-    }
+    if (this.#output.bytes === 0) queueMicrotask(() => this.#write())
     if (packet.type === PacketType.PUBLISH) {
-      this.#socket.write(encodeFrameHead(packet))
-      this.#socket.write(packet.batch)
-    } else this.#socket.write(encodeFrame(packet))
-    if (this.#socket.writableLength > OUTPUT_BYTES_MAX) this.#setBlocked(true)
+      this.#output.add(encodeFrameHead(packet))
+      this.#output.add(packet.batch)
+    } else this.#output.add(encodeFrame(packet))
+    if (this.#output.bytes + this.#socket.writableLength > OUTPUT_BYTES_MAX) this.#setBlocked(true)
   }
 
   /** Ends after what was sent; nothing comes in any more. */
@@ -88,6 +82,7 @@ export class Connection {
     if (this.#isEnded) return
     this.#isEnded = true
     this.#error ??= error
+    this.#write()
     this.#socket.end(() => this.#socket.destroy())
     const deadline = setTimeout(() => this.#socket.destroy(), END_MS_MAX)
     this.#socket.once('close', () => clearTimeout(deadline))
@@ -98,6 +93,15 @@ export class Connection {
     this.#isEnded = true
     this.#error ??= error
     this.#socket.destroy()
+  }
+
+  /** Writes what was sent in this turn. After it nothing waits, and nothing is done. */
+  #write(): void {
+    const writes = this.#output.take()
+    if (writes.length === 0 || this.#socket.destroyed) return
+    this.#socket.cork()
+    for (const bytes of writes) this.#socket.write(bytes)
+    this.#socket.uncork()
   }
 
   #handleData(chunk: Uint8Array): void {
