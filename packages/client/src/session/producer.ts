@@ -64,6 +64,8 @@ export class Producer {
   readonly #idleBuilders: BatchBuilder[] = []
   #idleBuildersBytes = 0
   #bufferedBytes = 0
+  /** Bytes of what is in flight and waited for by nobody: a broker that is away keeps them for as long as it is, but no producer. */
+  #timedOutBytes = 0
   #window = 1
   /** Set while the broker takes compressed batches. */
   #deflate: Deflate | undefined
@@ -205,7 +207,11 @@ export class Producer {
   /** Rejects what is past its deadline. A batch that was sent stays in the sequence; only its publishers stop waiting. */
   handleTick(nowMs: number): void {
     const isTimeToRetry = this.#room.handleTick(nowMs)
-    for (const batch of this.#inflight) if (nowMs >= batch.deadlineMs) this.#timeOut(batch, !batch.isSurvivor)
+    for (const batch of this.#inflight) {
+      if (nowMs < batch.deadlineMs || batch.isSettled) continue
+      this.#timedOutBytes += batch.recordsBytes
+      this.#timeOut(batch, !batch.isSurvivor)
+    }
     for (const batch of this.#queue.take((each) => nowMs >= each.deadlineMs)) {
       this.#seal(batch)
       this.#release(batch)
@@ -236,6 +242,7 @@ export class Producer {
     this.#inflight = []
     this.#openByTopic.clear()
     this.#bufferedBytes = 0
+    this.#timedOutBytes = 0
     for (const batch of batches) batch.reject(error)
     for (const { waiter } of parked) waiter.reject(error)
     for (const { waiter } of this.#paced.splice(0)) waiter.reject(error)
@@ -314,8 +321,10 @@ export class Producer {
     return at < 0 ? undefined : this.#inflight.splice(at, 1)[0]
   }
 
+  /** Before its publishes are settled, if they are not yet. */
   #release(batch: PublishBatch): void {
     this.#bufferedBytes -= batch.recordsBytes
+    if (batch.isSettled) this.#timedOutBytes -= batch.recordsBytes
     this.#admit()
   }
 
@@ -358,16 +367,8 @@ export class Producer {
       }
   }
 
-  /** Bytes of what is in flight and waited for by nobody: a broker that is away keeps them for as long as it is, but no producer. */
-  get #timedOutBytes(): number {
-    let bytes = 0
-    for (const batch of this.#inflight) if (batch.isSettled) bytes += batch.recordsBytes
-    return bytes
-  }
-
   /** @param isUnknown  it may be stored, for all that is known */
   #timeOut(batch: PublishBatch, isUnknown: boolean): void {
-    if (batch.isSettled) return
     batch.reject((isUnknown ? undefined : this.#room.refusal) ?? timeoutError(batch.timeoutMs))
   }
 }

@@ -243,6 +243,17 @@ describe('the producer', () => {
     expect(producer.isRoomy(ROOM_SHARE)).toBe(true)
   })
 
+  test('has no room for more when what timed out is answered late', () => {
+    const { producer, publish, answer } = pair(100)
+    publish('t', 'x'.repeat(200))
+    producer.handleTick(11_000)
+    producer.handleTick(11_100)
+    answer()
+    expect(producer.bufferedBytes).toBe(0)
+    publish('t', 'x'.repeat(200), {}, 11_100)
+    expect(producer.isRoomy(ROOM_SHARE)).toBe(false)
+  })
+
   test('has room again when the last publish that was parked is cancelled', () => {
     const { producer, publish } = pair(100)
     publish('t', 'x'.repeat(200))
