@@ -1,4 +1,5 @@
 import * as fs from 'node:fs'
+import { performance } from 'node:perf_hooks'
 import { GomqError } from '@gomq/protocol'
 import type { FileHandle } from '../file-system.js'
 import { SMALL_ROUND_BYTES_MAX } from '../limits.js'
@@ -18,6 +19,9 @@ export class NodeFileHandle implements FileHandle {
   readonly #fd: number
   readonly #syncs: QuickSyncs
   #unsyncedBytes = 0
+  /** When the loop's load was looked at last, and the time of syncs on the loop since. */
+  #looked = performance.eventLoopUtilization()
+  #syncsMs = 0
 
   private constructor(handle: fs.promises.FileHandle, syncs: QuickSyncs) {
     this.#handle = handle
@@ -70,7 +74,9 @@ export class NodeFileHandle implements FileHandle {
     this.#unsyncedBytes = 0
     const startMs = performance.now()
     const handleSynced = (): void => {
-      if (isSmall) this.#syncs.handleSynced(performance.now() - startMs)
+      const tookMs = performance.now() - startMs
+      if (isQuick) this.#syncsMs += tookMs
+      if (isSmall) this.#syncs.handleSynced(tookMs, this.#busyShare)
     }
     if (isQuick) {
       return settled(() => {
@@ -104,6 +110,16 @@ export class NodeFileHandle implements FileHandle {
 
   get #isQuick(): boolean {
     return this.#syncs.isQuick && this.#unsyncedBytes <= SMALL_ROUND_BYTES_MAX
+  }
+
+  /** The part of the time since the last call that the loop was busy, its syncs aside. */
+  readonly #busyShare = (): number => {
+    const now = performance.eventLoopUtilization()
+    const { active, idle } = performance.eventLoopUtilization(now, this.#looked)
+    const busyMs = Math.max(0, active - this.#syncsMs)
+    this.#looked = now
+    this.#syncsMs = 0
+    return busyMs / Math.max(1, active + idle)
   }
 
   #writeNow(chunks: readonly Uint8Array[], position: number): void {
