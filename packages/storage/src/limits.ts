@@ -84,8 +84,8 @@ export const QUICK_SYNC_MS_MAX = 0.5
 /** Small syncs in the thread pool of which the shortest says how quick a disk is. */
 export const QUICK_SYNC_SAMPLES = 8
 
-/** Part of the time that the loop may be busy with other things for a sync on it to be worth it: a half. Above it the pool syncs while the loop goes on. */
-export const BUSY_SHARE_MAX = 0.5
+/** Part of the time that the loop may be busy with other things for a sync on it to be worth it: three quarters. Above it the pool syncs while the loop goes on. */
+export const BUSY_SHARE_MAX = 0.75
 
 /** Small syncs on the loop between two looks at how busy it is. */
 export const QUICK_SYNCS_A_LOOK = 64
