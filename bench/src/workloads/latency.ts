@@ -6,8 +6,6 @@ import { measure } from './measure.js'
 import type { Workload, WorkloadContext } from './workload.js'
 
 const RATES_PER_SEC = [1_000, 10_000]
-/** One stall of a shared disk of 25 ms is the slowest hundredth of 2.5 s. */
-const PACED_SEC_MIN = 5
 /** Of one who awaits each, beside the time that there is. */
 const AWAITED_MAX = 100_000
 /** Live messages a second beside a reader who catches up. */
@@ -74,7 +72,7 @@ export const mixed: Workload = {
 }
 
 function paced(system: System, context: WorkloadContext, ratePerSec: number): Promise<Figure> {
-  const messages = Math.ceil(ratePerSec * Math.max(PACED_SEC_MIN, context.seconds))
+  const messages = Math.ceil(ratePerSec * context.seconds)
   const what = caseOf(`latency ${ratePerSec}/s`, context)
   return measure(system, context, what, async (stage) => {
     await stage.prepare({ subscribers: ['live'], filter: TOPIC })
