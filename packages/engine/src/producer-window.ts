@@ -3,7 +3,7 @@ import { PRODUCER_WINDOW_BATCHES } from './limits.js'
 
 /** Numbers of a batch: sequence of its first record, its base offset, the offset after it. */
 const FIELDS = 3
-/** By how much the room grows, up to {@link ROOM_MAX} batches at first, and by as many each time beyond. */
+/** The room grows to four times of what it was, by so many batches at most. */
 const GROWTH = 4
 const ROOM_STEP = PRODUCER_WINDOW_BATCHES / 4
 
@@ -86,7 +86,7 @@ export class ProducerWindow {
     return FIELDS * (this.#start + (i < 0 ? this.#length + i : i))
   }
 
-  /** Half of the room is free: the batches move to the front. Else there is more of it. */
+  /** Where enough was forgotten at the front, the batches move there. Else there is more room. */
   #makeRoom(): void {
     const { length } = this.#values
     const used = this.#values.subarray(FIELDS * this.#start, FIELDS * (this.#start + this.#length))
