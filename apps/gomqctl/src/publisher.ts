@@ -1,7 +1,12 @@
-import { type GomqClient, GomqError, type PublishOptions } from '@gomq/client'
+import { GomqError, type PublishAllResult, type PublishOptions, type Source } from '@gomq/client'
 
 /** What a message is made of. */
 export type Payload = string | Uint8Array
+
+/** What publishes for a {@link Publisher}: a client. */
+export interface PublisherPort {
+  publishAll(topic: string, values: Source<Payload>, options: PublishOptions): Promise<PublishAllResult>
+}
 
 /** Bytes from which on a message is published by itself, so that its failure is no other message's. */
 const LARGE_BYTES: number = 16 * 1024
@@ -27,7 +32,7 @@ export interface PublishOutcome {
 export class Publisher {
   /** Resolves at the first failure. */
   readonly failed: Promise<void>
-  readonly #mq: Pick<GomqClient, 'publishAll'>
+  readonly #mq: PublisherPort
   readonly #topic: string
   readonly #options: PublishOptions
   readonly #onSucceeded: (count: number) => void
@@ -42,7 +47,7 @@ export class Publisher {
 
   /** @param onSucceeded  told how many messages have succeeded so far */
   constructor(
-    mq: Pick<GomqClient, 'publishAll'>,
+    mq: PublisherPort,
     topic: string,
     options: PublishOptions,
     onSucceeded: (count: number) => void = () => {},

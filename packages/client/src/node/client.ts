@@ -1,4 +1,4 @@
-import { GomqError, type Offset } from '@gomq/protocol'
+import { GomqError } from '@gomq/protocol'
 import { crc32, deflate, inflate, systemRandom } from '@gomq/protocol/node'
 import {
   ACKS_GATHER_MS,
@@ -16,8 +16,8 @@ import type { Address } from './address.js'
 import type { ResolvedConnectOptions } from './connect-options.js'
 import { Link } from './link.js'
 import type { Message } from './message.js'
-import type { PublishOptions, SubscribeOptions } from './options.js'
-import { publishAll } from './publish-all.js'
+import type { OutgoingMessage, PublishOptions, SubscribeOptions } from './options.js'
+import { type PublishAllOptions, type PublishAllResult, publishAll, type Source } from './publish-all.js'
 import { PublishEncoder } from './publish-encoder.js'
 import { Requester, type RequestOptions } from './requester.js'
 import type { StandardSchema } from './standard-schema.js'
@@ -119,7 +119,11 @@ export class GomqClient {
       {
         handleOpen: () => this.#session.handleOpen(Date.now()),
         handlePacket: (packet) => this.#session.handlePacket(packet, Date.now()),
-        handlePause: () => this.#flushSoon(),
+        handlePause: () => {
+          // Before those who wait for room fill the turn with publishes: the broker works on what goes now meanwhile.
+          if (this.#session.producer.isBacklogged) this.#flush(false)
+          this.#flushSoon()
+        },
         handleBlocked: (isBlocked) => {
           this.#session.handleBlocked(isBlocked)
           if (!isBlocked) this.#flushSoon()
@@ -185,19 +189,26 @@ export class GomqClient {
   }
 
   /**
-   * Publishes many messages of one topic with one promise for all. Paces itself by the buffer and stops at the first failure.
+   * Publishes many messages with one promise for all: values of one topic that are published alike, or messages that each say their own topic,
+   * key and the rest. Paces itself by the buffer and stops at the first failure.
    * @throws GomqError  the first failure; messages before and after it may be stored
    */
+  publishAll(topic: string, values: Source<unknown>, options?: PublishOptions): Promise<PublishAllResult>
+  publishAll(messages: Source<OutgoingMessage>, options?: PublishAllOptions): Promise<PublishAllResult>
   async publishAll(
-    topic: string,
-    values: Iterable<unknown> | AsyncIterable<unknown>,
-    options: PublishOptions = {},
-  ): Promise<{ readonly count: number; readonly lastOffset: Offset }> {
-    const port = {
-      publish: (value: unknown, waiter: Waiter<PublishAck>) => this.#publish(topic, value, options, waiter),
-      room: () => this.#room(BULK_ROOM_SHARE),
+    first: string | Source<OutgoingMessage>,
+    second?: Source<unknown> | PublishAllOptions,
+    third?: PublishOptions,
+  ): Promise<PublishAllResult> {
+    const room = () => this.#room(BULK_ROOM_SHARE)
+    if (typeof first === 'string') {
+      const options = third ?? NO_OPTIONS
+      const publish = (value: unknown, waiter: Waiter<PublishAck>) => this.#publish(first, value, options, waiter)
+      return publishAll(second as Source<unknown>, { publish, room }, options.signal)
     }
-    return publishAll(values, port, options.signal)
+    const publish = (message: OutgoingMessage, waiter: Waiter<PublishAck>) =>
+      this.#publish(message.topic, message.value, message, waiter)
+    return publishAll(first, { publish, room }, (second as PublishAllOptions | undefined)?.signal)
   }
 
   /**

@@ -117,6 +117,7 @@ export class Connection {
       return
     }
     this.#handler.handlePause()
+    this.#write()
   }
 
   #setBlocked(isBlocked: boolean): void {

@@ -18,6 +18,13 @@ export interface PublishOptions {
   readonly timeoutMs?: number
 }
 
+/** One of many messages that are published together, each as it says. */
+export interface OutgoingMessage extends Omit<PublishOptions, 'signal'> {
+  readonly topic: string
+  /** Text and bytes go as they are, anything else as msgpack. */
+  readonly value: unknown
+}
+
 /** Where a new subscription begins. */
 export type SubscribeFrom = 'new' | 'earliest' | { readonly offset: number } | { readonly time: number | Date }
 

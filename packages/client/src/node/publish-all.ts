@@ -3,10 +3,26 @@ import type { PublishAck } from '../session/publish-batch.js'
 import type { Waiter } from '../session/waiter.js'
 import { abortError } from './abort.js'
 
+/** Where many messages come from, one after the other. */
+export type Source<T> = Iterable<T> | AsyncIterable<T>
+
+/** How many messages are published together, whatever each says of itself. */
+export interface PublishAllOptions {
+  /** Stops: no more is asked for. What was taken may be stored all the same. */
+  readonly signal?: AbortSignal
+}
+
+/** What became of them. */
+export interface PublishAllResult {
+  readonly count: number
+  /** The greatest offset among them; -1 if none has one. */
+  readonly lastOffset: Offset
+}
+
 /** What publishing many messages needs from a client. */
-export interface PublishAllPort {
+export interface PublishAllPort<T> {
   /** @throws GomqError  the value cannot be published */
-  publish(value: unknown, waiter: Waiter<PublishAck>): void
+  publish(value: T, waiter: Waiter<PublishAck>): void
   /** Resolves when there is room; undefined if there is. */
   room(): Promise<void> | undefined
 }
@@ -17,11 +33,11 @@ export interface PublishAllPort {
  *
  * @throws GomqError  the first failure; ABORTED by the signal; or what the source throws
  */
-export async function publishAll(
-  values: Iterable<unknown> | AsyncIterable<unknown>,
-  port: PublishAllPort,
+export async function publishAll<T>(
+  values: Source<T>,
+  port: PublishAllPort<T>,
   signal: AbortSignal | undefined,
-): Promise<{ count: number; lastOffset: Offset }> {
+): Promise<PublishAllResult> {
   let count = 0
   let settled = 0
   let lastOffset = -1
@@ -43,7 +59,7 @@ export async function publishAll(
     },
   }
   /** `promise`, or undefined as soon as something failed. */
-  const unlessFailed = <T>(promise: Promise<T>): Promise<T | undefined> =>
+  const unlessFailed = <R>(promise: Promise<R>): Promise<R | undefined> =>
     new Promise((resolve, reject) => {
       wake = () => {
         if (failure !== undefined) resolve(undefined)
@@ -87,7 +103,7 @@ export async function publishAll(
   if (failure !== undefined) throw failure
   return { count, lastOffset: lastOffset as Offset }
 
-  function publishOne(value: unknown): Promise<void> | undefined {
+  function publishOne(value: T): Promise<void> | undefined {
     count++
     port.publish(value, waiter)
     const room = failure === undefined ? port.room() : undefined

@@ -91,6 +91,11 @@ export class Producer {
     return this.#inflight.length
   }
 
+  /** Whether more batches wait to be sent than may be under way: they do not grow much while they do. */
+  get isBacklogged(): boolean {
+    return this.#queue.length > this.#window
+  }
+
   /** Whether everything that was published is settled. */
   get isIdle(): boolean {
     return this.#queue.length === 0 && this.#parked.count === 0 && this.#inflight.every((batch) => batch.isSettled)

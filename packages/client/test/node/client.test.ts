@@ -1,7 +1,16 @@
 import { getEventListeners } from 'node:events'
 import { createServer } from 'node:net'
-import { bodyCrc, type Packet, PacketType, producerIdOf } from '@gomq/protocol'
-import { crc32 } from '@gomq/protocol/node'
+import {
+  Attribute,
+  attributesOf,
+  bodyCrc,
+  DeliveredRecords,
+  type Packet,
+  PacketType,
+  producerIdOf,
+  qosOf,
+} from '@gomq/protocol'
+import { crc32, inflate } from '@gomq/protocol/node'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { connect } from '../../src/node/connect.js'
 import type { ConnectOptions } from '../../src/node/connect-options.js'
@@ -73,6 +82,33 @@ describe('a session', () => {
 })
 
 describe('a client', () => {
+  test('publishes messages together that each say their topic, key and the rest, and stops at one that is refused', async () => {
+    const mq = await open()
+    function* messages() {
+      yield { topic: 'all/1', value: 'a', key: 'k', headers: { h: '1' }, retain: true }
+      yield { topic: 'all/2', value: { n: 2 }, timestamp: 7 }
+      yield { topic: 'all/1', value: 'c', qos: 2 } as const
+    }
+    expect(await mq.publishAll(messages())).toEqual({ count: 3, lastOffset: 2 })
+    const batches = server.received.filter((each) => each.type === PacketType.PUBLISH).map((each) => each.batch)
+    const seen = batches.map((batch) => {
+      const records = DeliveredRecords.ofBatch(batch, crc32, { inflate })
+      const { topic, baseTimestampMs } = records
+      const { key, timestampDeltaMs, headers } = records.record(0)
+      const timestampMs = topic === 'all/2' ? baseTimestampMs + timestampDeltaMs : null
+      return [topic, qosOf(batch), (attributesOf(batch) & Attribute.RETAIN) !== 0, key, timestampMs, { ...headers }]
+    })
+    expect(seen).toEqual([
+      ['all/1', 1, true, 'k', null, { h: '1' }],
+      ['all/2', 1, false, null, 7, { 'content-type': 'application/msgpack' }],
+      ['all/1', 2, false, null, null, {}],
+    ])
+    const broken = ['all/1', 'all/#', 'all/1'].map((topic) => ({ topic, value: 'x' }))
+    await expect(mq.publishAll(broken)).rejects.toMatchObject({ code: 'INVALID_TOPIC' })
+    await expect(mq.publishAll(broken, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' })
+    await mq.close()
+  })
+
   test('reconnects, tells of it, and publishes once what was not answered', async () => {
     const mq = await open()
     const events: string[] = []

@@ -33,3 +33,15 @@ test('it does not when what waits is in few batches, or nothing waits', () => {
     expect(producer.bufferedBytes).toBeLessThan((ROOM_SHARE + 0.01) * 1024 * 1024)
   }
 })
+
+test('it is backlogged while more batches wait than may be under way', () => {
+  const { producer, publish, answer } = pair()
+  for (let i = 0; i < 9; i++) {
+    publish(`t/${i}`, 'x')
+    expect([i, producer.isBacklogged]).toEqual([i, i === 8])
+  }
+  answer()
+  expect(producer.isBacklogged).toBe(true)
+  producer.flush()
+  expect(producer.isBacklogged).toBe(false)
+})
