@@ -248,8 +248,8 @@ export class LogWriter {
       this.#tail.add(batch)
     }
     this.#state.handleWritten(index.endOffset)
-    if (this.#heldTo === undefined && this.#failure === undefined) this.#context.onWritten(index.endOffset)
-    // Members have it before the sync begins, which may be over when it returns.
+    // Members are sent it before the sync begins, which may be over when the call returns.
+    if (this.#heldTo === undefined && this.#failure === undefined) await this.#context.onWritten(index.endOffset)
     await this.#file.sync()
     this.#full.handleWritten(this.#queue.length === 0)
     // The lock may have been lost while the disk was busy: then nothing of this is acknowledged.
