@@ -41,6 +41,18 @@ test('an ack behind the sync of its batch and the directory of its segment is in
   expect(audit).toMatchObject({ violations: [], acks: 1, syncs: 1, segmentsMade: 1 })
 })
 
+test('syncs of the first thread, on which the loop runs, are counted', () => {
+  const audit = audited(
+    `8  openat(AT_FDCWD</>, "/lib", O_RDONLY) = 3</lib>`,
+    open(LOG),
+    sync(LOG),
+    sync(LOG).replace('8', '7'),
+  )
+  expect(audit).toMatchObject({ syncs: 2, syncsOnLoop: 1, failedOnLoop: 0 })
+  audit.line(`8  fdatasync(18<${LOG}>) = -1 EIO (Input/output error) (INJECTED)`)
+  expect(audit).toMatchObject({ failedSyncs: 1, failedOnLoop: 1 })
+})
+
 test('an ack before the sync of its batch is a violation', () => {
   expect(audited(open(LOG), syncDirectory, write(LOG, 3), send(3), sync(LOG)).violations).toEqual([
     'line 4: the ack of offset 3 left before a sync that covers its batch had ended',

@@ -7,10 +7,13 @@ import { straceMissing, TracedRun } from './support/strace.js'
 
 const isLong = process.env['GOMQ_LONG'] !== undefined
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
+/** Publishes of a producer that may wait: 400 fill rounds for the thread pool; one at a time are small ones, which a quick disk syncs on the loop. */
+const [MANY, ONE] = [400, 1]
 /** Files are synced with `fdatasync`, directories with `fsync`: of those the start has three. */
-const FAULTS: readonly (readonly ['fdatasync' | 'fsync', number])[] = [
-  ...(isLong ? numbers(50) : [4, 17]).map((n) => ['fdatasync', n] as const),
-  ...(isLong ? numbers(3) : [2]).map((n) => ['fsync', n] as const),
+const FAULTS: readonly (readonly ['fdatasync' | 'fsync', number, number])[] = [
+  ...(isLong ? numbers(50) : [4, 17]).map((n) => ['fdatasync', n, MANY] as const),
+  ...(isLong ? numbers(10).map((n) => 20 * n) : [60]).map((n) => ['fdatasync', n, ONE] as const),
+  ...(isLong ? numbers(3) : [2]).map((n) => ['fsync', n, MANY] as const),
 ]
 /** Time for a broker that has failed to end. */
 const ENDS_WITHIN_MS = 30_000
@@ -21,11 +24,12 @@ test(`EIO on the nth sync, n up to 50: nothing is acknowledged by it or after it
     acked: 0,
     acks: 0,
     duringStart: 0,
+    onLoop: 0,
     codes: new Set<number | null>(),
   }
-  for (const [call, n] of FAULTS) {
+  for (const [call, n, window] of FAULTS) {
     using trace = new TracedRun(`${call}:error=EIO:when=${n}`)
-    // strace counts each thread's calls for itself: one thread makes all syncs.
+    // strace counts each thread's calls for itself: one thread makes all syncs of the pool.
     const options = { under: trace.command, env: { UV_THREADPOOL_SIZE: '1' } }
     await using broker = BrokerProcess.prepare(options)
     const ledger = new Ledger()
@@ -35,7 +39,9 @@ test(`EIO on the nth sync, n up to 50: nothing is acknowledged by it or after it
       () => false,
     )
     if (!started) totals.duringStart++
-    const producers = started ? ['p0', 'p1'].map((name) => produce(broker.url, name, 1, ledger, stop.signal)) : []
+    const producers = started
+      ? ['p0', 'p1'].map((name) => produce(broker.url, name, 1, ledger, stop.signal, { window }))
+      : []
     const code = await within(broker.ended)
     expect(code, `exit code after EIO on ${call} ${n}`).not.toBe(0)
     const audit = await trace.audit()
@@ -49,10 +55,11 @@ test(`EIO on the nth sync, n up to 50: nothing is acknowledged by it or after it
     expect(audit.acksAfterFailure, `acks after EIO on ${call} ${n}`).toBe(0)
     totals.acked += ledger.count('acked')
     totals.acks += audit.acks
+    totals.onLoop += audit.failedOnLoop
     totals.codes.add(code)
   }
   console.log(
-    `EIO on a sync: ${FAULTS.length} runs, ${totals.duringStart} of them failed in the start; exit codes ${[...totals.codes].join(', ')}; ${totals.acked} acked, ` +
+    `EIO on a sync: ${FAULTS.length} runs, ${totals.duringStart} of them failed in the start, ${totals.onLoop} on the loop; exit codes ${[...totals.codes].join(', ')}; ${totals.acked} acked, ` +
       `${totals.acks} PUBACKs traced, none of them after the failed sync or without a sync`,
   )
   expect(totals.acks, 'runs without acks prove nothing').toBeGreaterThan(FAULTS.length)

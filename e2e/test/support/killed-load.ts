@@ -5,7 +5,7 @@ import { Deliveries } from './deliveries.js'
 import { Ledger } from './ledger.js'
 import { readAll } from './read-all.js'
 
-/** Publishes of one producer that may wait for their ack. */
+/** Publishes of one producer that may wait for their ack, where nothing else is said. */
 const WINDOW = 400
 /** Quick enough that a broker which lives for a tenth of a second is found. */
 export const RECONNECT = { minMs: 10, maxMs: 100 }
@@ -43,13 +43,15 @@ export async function produce(
   options: {
     readonly compression?: Compression
     readonly gate?: Gate
+    /** Publishes that may wait for their ack: 1 awaits each. */
+    readonly window?: number
     /** Rest after each 64 messages. */
     readonly restMs?: number
     /** Told why a publish was rejected. */
     readonly onRejected?: (error: unknown) => void
   } = {},
 ): Promise<void> {
-  const { compression = 'none', gate = new Gate(), restMs = 0, onRejected } = options
+  const { compression = 'none', gate = new Gate(), window = WINDOW, restMs = 0, onRejected } = options
   await using mq = await connectAtLast(url, name, compression, stop)
   if (mq === null) return
   const headers = compression === 'none' ? undefined : COMPRESSIBLE
@@ -64,7 +66,7 @@ export async function produce(
       })
       .finally(() => waiting.delete(settled))
     waiting.add(settled)
-    if (waiting.size >= WINDOW) await Promise.race(waiting)
+    if (waiting.size >= window) await Promise.race(waiting)
     else if (sequence % 64 === 0) await delay(restMs)
     if (gate.isClosed) await gate.pass(stop)
   }

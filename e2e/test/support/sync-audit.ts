@@ -43,6 +43,10 @@ export class SyncAudit {
   acks = 0
   /** Syncs of segment files that ended well. */
   syncs = 0
+  /** Those of them that were made by the process's first thread, whose event loop waited for them. */
+  syncsOnLoop = 0
+  /** Syncs that failed on that thread. */
+  failedOnLoop = 0
   /** Segment files that were made. */
   segmentsMade = 0
   /** PUBACKs that left after a sync had failed. */
@@ -57,14 +61,18 @@ export class SyncAudit {
   /** Calls that have begun and not ended, by thread. */
   readonly #unfinished = new Map<string, Call>()
   #lines = 0
+  /** Which thread is the first. */
+  #loop: string | undefined
 
   /** Takes the next line of the trace. */
   line(text: string): void {
     this.#lines++
     const [, thread, rest] = /^(\d+) +(?:\d+\.\d+ )?(.*)$/s.exec(text) ?? []
     if (thread === undefined || rest === undefined) return
+    this.#loop ??= thread
+    const isOnLoop = thread === this.#loop
     const resumed = /^<\.\.\. \w+ resumed>/.test(rest)
-    const call = resumed ? this.#unfinished.get(thread) : this.#begin(rest)
+    const call = resumed ? this.#unfinished.get(thread) : this.#begin(rest, isOnLoop)
     if (call === undefined) return
     if (rest.endsWith('<unfinished ...>')) {
       this.#unfinished.set(thread, call)
@@ -76,13 +84,13 @@ export class SyncAudit {
     if (result !== undefined) call.finish(Number(result))
   }
 
-  #begin(text: string): Call | undefined {
+  #begin(text: string, isOnLoop: boolean): Call | undefined {
     const [, name, fd, target = '', args] = /^(\w+)\((?:(\w+)(?:<([^>]*)>)?)?,? ?(.*)$/s.exec(text) ?? []
     // What the broker prints may go through sockets as well.
     if (name === undefined || args === undefined || fd === '1' || fd === '2') return undefined
     const call = (finish: Call['finish']): Call => ({ name, target, args, finish })
     if (name === 'openat') return call(this.#open(args))
-    if (name === 'fdatasync' || name === 'fsync') return call(this.#sync(target))
+    if (name === 'fdatasync' || name === 'fsync') return call(this.#sync(target, isOnLoop))
     if (target.startsWith('socket:') || target.startsWith('TCP')) return call(this.#send(target, args))
     if (isSegment(target)) return call(this.#write(target, args))
     return undefined
@@ -99,7 +107,7 @@ export class SyncAudit {
     }
   }
 
-  #sync(path: string): Call['finish'] {
+  #sync(path: string, isOnLoop: boolean): Call['finish'] {
     // What is written while the sync runs may not be covered by it.
     const file = this.#files.get(path)
     const covered = file === undefined ? [] : [...file.written]
@@ -107,11 +115,13 @@ export class SyncAudit {
     return (result) => {
       if (result !== 0) {
         this.failedSyncs++
+        if (isOnLoop) this.failedOnLoop++
         return
       }
       for (const [, each] of made) each.durableAt = this.#lines
       if (file === undefined) return
       this.syncs++
+      if (isOnLoop) this.syncsOnLoop++
       for (const batch of covered) batch.syncedAt = Math.min(batch.syncedAt, this.#lines)
       file.written = file.written.filter((batch) => batch.syncedAt === NEVER)
     }

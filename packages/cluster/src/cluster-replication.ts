@@ -91,9 +91,11 @@ export class ClusterReplication implements Replication {
     this.#join().catch((error) => this.#fail(error))
   }
 
-  /** The log has more that is written: members get it while it is being synced here. */
-  handleWritten(): void {
+  /** The log has more that is written: members get it while it is being synced here. Settles when it has left, if it comes from memory. */
+  handleWritten(): Promise<void> | void {
+    if (this.#replica?.leadership === undefined) return
     this.#input((replica) => replica.leadership?.handleWritten())
+    return this.#options.transport.flushed?.()
   }
 
   /** The log has more on disk. */

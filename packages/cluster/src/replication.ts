@@ -68,8 +68,11 @@ export interface Replication {
    * @throws GomqError CONFIG_INVALID  they never can: its address is taken. Nothing has begun, and the handler is told nothing
    */
   start(): Promise<void>
-  /** The log has more in its file, which is being synced; the log's `onWritten` leads here. */
-  handleWritten(): void
+  /**
+   * The log has more in its file; the log's `onWritten` leads here. Its sync, for which the loop may stand still, is to begin when the answer has settled:
+   * then members have been sent it.
+   */
+  handleWritten(): Promise<void> | void
   /** The log has more on disk; the log's `onSynced` leads here. */
   handleSynced(syncedOffset: Offset): void
   /** Whether this moment something may be acknowledged and delivered: it leads and its lease stands (R17). Cheap; asked in the ack path. */

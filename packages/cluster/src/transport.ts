@@ -26,6 +26,8 @@ export interface Transport {
   listen(accept: (link: Link) => LinkHandler): Promise<void>
   /** Opens a link; `accept` is called when it stands. @returns gives up, or closes it */
   open(address: string, accept: (link: Link) => LinkHandler, onFailed: (reason: LinkFailure) => void): () => void
+  /** Settles when the links have passed on what they were given in this turn. Left out where they do so at once. */
+  flushed?(): Promise<void>
   close(): Promise<void>
 }
 

@@ -55,6 +55,15 @@ describe('a publish', () => {
     expect(Math.max(...waits)).toBeLessThanOrEqual(0.2 * 1000 + 1000 + 2 * 3 + 1)
   })
 
+  it('has left for the members before the leader syncs it, for which its loop may stand still', async () => {
+    const { leader, others } = await cluster()
+    const flushed = new Promise<void>(() => undefined)
+    for (const { transport } of [leader, ...others]) Object.assign(transport, { flushed: () => flushed })
+    leader.node.append(100, 1)
+    expect(leader.node.replication.handleWritten()).toBe(flushed)
+    for (const { node } of others) expect(node.replication.handleWritten(), 'a member sends nothing').toBeUndefined()
+  })
+
   it.each([
     ['kept by the next leader, and by the old one', false],
     ['cut at the members, when the old one leads again: in a new epoch', true],

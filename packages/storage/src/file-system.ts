@@ -60,6 +60,11 @@ export interface FileHandle {
 
 /** The lock of a directory. */
 export interface DirectoryLock {
+  /**
+   * Undefined as long as nobody can have taken the lock away. When this process has stood still for so long that somebody may have, settles as soon as it is
+   * known; `onLost` was called before if it is so. Cheap.
+   */
+  confirm(): Promise<void> | undefined
   /** Lets the next one in. Again: nothing happens. */
   release(): Promise<void>
 }

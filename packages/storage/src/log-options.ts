@@ -35,10 +35,10 @@ export interface LogOptions {
   /** A part of recovery is done, in this order: the sealed segments are open, the active one is verified and synced. For those who measure. */
   onRecovered?(part: 'sealed' | 'active'): void
   /**
-   * Everything below `writtenOffset` is in the file, and its sync begins: a crash may take it back, a full disk does not. Called before the
-   * `onSynced` of the same round. Must not throw.
+   * Everything below `writtenOffset` is in the file, and its sync begins when what is answered has settled: a crash may take it back, a full disk does
+   * not. Called before the `onSynced` of the same round. Must not throw, nor answer what rejects or takes long.
    */
-  onWritten?(writtenOffset: Offset): void
+  onWritten?(writtenOffset: Offset): Promise<void> | void
   /** Everything below `syncedOffset` is on disk. Called after each round of the group commit; rises strictly, but for truncations. Must not throw. */
   onSynced(syncedOffset: Offset): void
   /**
@@ -69,7 +69,7 @@ export interface LogContext {
   readonly indexCacheBytes: number
   readonly zeroAheadBytes: number
   readonly gather: () => Promise<void>
-  readonly onWritten: (writtenOffset: Offset) => void
+  readonly onWritten: (writtenOffset: Offset) => Promise<void> | void
   readonly onSynced: (syncedOffset: Offset) => void
   readonly pause: ((ms: number) => Promise<void>) | undefined
   readonly onFull: (error: GomqError | undefined) => void

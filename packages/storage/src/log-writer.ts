@@ -1,7 +1,7 @@
 import { GomqError, InvariantError, nextOffsetOf, type Offset, sealHeader } from '@gomq/protocol'
 import { writeActiveIndex } from './active-index.js'
 import { type Checkpoint, writeCheckpoint } from './checkpoint.js'
-import type { FileHandle } from './file-system.js'
+import type { DirectoryLock, FileHandle } from './file-system.js'
 import { FullDisk, isNoRoom } from './full-disk.js'
 import type { IndexCache } from './index-cache.js'
 import { writeIndex } from './index-file.js'
@@ -32,6 +32,7 @@ import { ZeroedAhead } from './zeroed-ahead.js'
  */
 export class LogWriter {
   readonly #context: LogContext
+  readonly #lock: DirectoryLock
   readonly #state: LogState
   readonly #tail: TailCache
   readonly #indexes: IndexCache
@@ -51,8 +52,16 @@ export class LogWriter {
   /** Writes of the checkpoint, one behind the other: rounds, cleaning and truncation all ask for them. */
   readonly #checkpoints: Turns = new Turns()
 
-  constructor(context: LogContext, state: LogState, tail: TailCache, indexes: IndexCache, file: FileHandle) {
+  constructor(
+    context: LogContext,
+    lock: DirectoryLock,
+    state: LogState,
+    tail: TailCache,
+    indexes: IndexCache,
+    file: FileHandle,
+  ) {
     this.#context = context
+    this.#lock = lock
     this.#state = state
     this.#tail = tail
     this.#indexes = indexes
@@ -205,6 +214,10 @@ export class LogWriter {
   /** One round, or a new segment for it. On a full disk: one try, and the time until the next. */
   async #next(): Promise<void> {
     try {
+      // Whoever has taken the directory over may have written where the log ends here. A truncation may drop what waits meanwhile.
+      const confirmed = this.#lock.confirm()
+      if (confirmed !== undefined) await confirmed
+      if (this.#failure !== undefined || this.#queue.length === 0) return
       const round = this.#takeRound()
       if (round === undefined) await this.#roll()
       else await this.#commit(round.batches, round.bytes)
@@ -248,11 +261,13 @@ export class LogWriter {
       this.#tail.add(batch)
     }
     this.#state.handleWritten(index.endOffset)
-    if (this.#heldTo === undefined && this.#failure === undefined) this.#context.onWritten(index.endOffset)
-    // Members have it before the sync begins, which may be over when it returns.
+    // Members are sent it before the sync begins, which may be over when the call returns.
+    if (this.#heldTo === undefined && this.#failure === undefined) await this.#context.onWritten(index.endOffset)
     await this.#file.sync()
     this.#full.handleWritten(this.#queue.length === 0)
-    // The lock may have been lost while the disk was busy: then nothing of this is acknowledged.
+    // The lock may have been lost while the disk was busy, or the loop stood still: then nothing of this is acknowledged.
+    const confirmed = this.#lock.confirm()
+    if (confirmed !== undefined) await confirmed
     if (this.#failure !== undefined) return
     this.#state.handleSynced(index.endOffset)
     this.#report()

@@ -65,7 +65,7 @@ export class Log {
     const indexes = new IndexCache(context.indexCacheBytes, (segment) =>
       files.use(segment.path, (file) => loadIndex(fs, folder, segment, file, crc32)),
     )
-    const writer = new LogWriter(context, state, tail, indexes, recovered.activeFile)
+    const writer = new LogWriter(context, lock, state, tail, indexes, recovered.activeFile)
     this.#state = state
     this.#writer = writer
     const shared = { state, tail, indexes, files, coldReads: new ColdReads(COLD_READS_MAX) }

@@ -242,14 +242,23 @@ test('a round takes what was appended until `gather` settles: one sync for all o
   await log.close()
 })
 
-test('what is written is told before its sync begins', async () => {
+test('what is written is told before its sync begins, which waits for what is answered', async () => {
   const order: string[] = []
   const fs = faultyFiles(disk.mount(), (call, path) => {
     if (path === ACTIVE && call === 'sync') order.push('sync')
   })
-  const { log } = await openSimLog(disk, { fs, onWritten: (offset) => order.push(`written ${offset}`) })
+  let sent: () => void = () => undefined
+  const onWritten = (offset: number) => {
+    order.push(`written ${offset}`)
+    return new Promise<void>((resolve) => (sent = resolve))
+  }
+  const { log, synced } = await openSimLog(disk, { fs, onWritten })
   order.length = 0
   appendBatches(log, 1)
   await settle()
-  expect(order).toEqual(['written 2', 'sync'])
+  expect(order).toEqual(['written 2'])
+  sent()
+  await settle()
+  expect([order, synced()]).toEqual([['written 2', 'sync'], 2])
+  await log.close()
 })

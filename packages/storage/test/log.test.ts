@@ -278,6 +278,68 @@ describe('the directory', () => {
     expect(() => log.append(stampedBatch({ baseOffset: 2 }))).toThrow('taken')
   })
 
+  describe('a process that stood still, whose lock may have been taken away', () => {
+    /** @param confirm  what the lock answers to the first, second, ... question; may call `lose` */
+    async function opened(confirm: (question: number, lose: () => void) => Promise<void> | undefined) {
+      const fs = disk.mount()
+      let questions = 0
+      const sim = await openSimLog(disk, {
+        fs: {
+          ...faultyFiles(fs, () => undefined),
+          lock: async (directory, onLost) => ({
+            ...(await fs.lock(directory)),
+            confirm: () => confirm(++questions, () => onLost?.(new GomqError('DATA_DIR_LOCKED', 'taken'))),
+          }),
+        },
+      })
+      return {
+        ...sim,
+        questions: () => questions,
+        bytes: () => disk.bytesOf('data/log/00000000000000000000.log').byteLength,
+      }
+    }
+
+    test('writes nothing before it knows that it was not', async () => {
+      let answer: () => void = () => undefined
+      const held = await opened((n) => (n === 1 ? new Promise<void>((resolve) => (answer = resolve)) : undefined))
+      appendBatches(held.log, 1)
+      await settle()
+      expect([held.bytes(), held.synced()]).toEqual([0, 0])
+      answer()
+      await settle()
+      expect([held.synced(), held.questions()]).toEqual([2, 2])
+    })
+
+    test('writes nothing when it was', async () => {
+      const lost = await opened(async (_, lose) => lose())
+      appendBatches(lost.log, 1)
+      await settle()
+      expect([lost.bytes(), lost.synced(), lost.failure()]).toMatchObject([0, 0, { code: 'DATA_DIR_LOCKED' }])
+    })
+
+    test('acknowledges nothing when it was while the disk was busy', async () => {
+      const lost = await opened((n, lose) => (n === 1 ? undefined : Promise.resolve().then(lose)))
+      appendBatches(lost.log, 1)
+      await settle()
+      expect(lost.bytes()).toBeGreaterThan(0)
+      expect([lost.synced(), lost.failure()]).toMatchObject([0, { code: 'DATA_DIR_LOCKED' }])
+    })
+
+    test('goes on in its segment when what waited for the answer was truncated meanwhile', async () => {
+      let answer: () => void = () => undefined
+      const { log } = await opened((n) => (n === 1 ? new Promise<void>((resolve) => (answer = resolve)) : undefined))
+      appendBatches(log, 1)
+      await settle()
+      const truncated = log.truncate(0 as Offset)
+      answer()
+      await truncated
+      expect([log.sealedSegments.length, log.logEndOffset]).toEqual([0, 0])
+      appendBatches(log, 1)
+      await settle()
+      expect(log.syncedOffset).toBe(2)
+    })
+  })
+
   test('keeps its identity over restarts', async () => {
     const { log } = await openSimLog(disk)
     await log.close()

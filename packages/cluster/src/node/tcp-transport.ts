@@ -93,6 +93,11 @@ export class TcpTransport implements Transport {
     }
   }
 
+  /** Links gather what comes in one turn, and write it at its next tick. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => process.nextTick(resolve))
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     const server = this.#server

@@ -91,6 +91,22 @@ describe('links between brokers', () => {
     await expect.poll(() => mine.messages).toEqual([{ kind: 'synced', offset: 2 }])
   })
 
+  test('pass on in one go what they were given in one turn, and it can be waited for', async () => {
+    const server = await listening()
+    const from = transport()
+    const mine = (await reach(from, server.address)) as End
+    // As a log that is read from memory answers.
+    const sent = Promise.resolve().then(() => {
+      for (let i = 0; i < 3; i++)
+        mine.link.send({ kind: 'append', highWatermark: i as Offset, batches: [sealedBatch(i)] })
+    })
+    const flushed = from.flushed()
+    await sent
+    expect(mine.link.pendingBytes).toBeGreaterThan(0)
+    await flushed
+    expect(mine.link.pendingBytes).toBe(0)
+  })
+
   test('what does not fit into the socket waits, and the sender hears when it has left', async () => {
     const server = await listening()
     const mine = (await reach(transport(), server.address)) as End

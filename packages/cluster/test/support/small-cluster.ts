@@ -33,7 +33,7 @@ export function world() {
       client.crash()
       return left
     }
-    return { node, client, crash, hasCrashed: () => isOver }
+    return { node, client, transport, crash, hasCrashed: () => isOver }
   }
   return { clock, coordinator, network, failures, random, start }
 }

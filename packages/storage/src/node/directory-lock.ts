@@ -9,6 +9,8 @@ import type { DirectoryLock } from '../file-system.js'
 const PREFIX = 'LOCK.'
 /** How often an owner shows that it lives. */
 const TOUCH_INTERVAL_MS = 1_000
+/** How long after it was touched a claim is safe for sure: nobody has watched it for long enough, whenever he began. */
+const SAFE_MS = 3_000
 /** How long the claim of a process that cannot be seen from here is watched, before it is taken for dead. */
 const WATCH_MS = 4_000
 const WATCH_INTERVAL_MS = 250
@@ -36,6 +38,7 @@ export async function lockDirectory(directory: string, onLost?: (error: GomqErro
   const name = `${PREFIX}${process.pid}.${randomUUID().slice(0, 8)}`
   const path = join(directory, name)
   for (let attempt = 1; ; attempt++) {
+    const madeMs = performance.now()
     await putClaim(path)
     let living: Owner | undefined
     try {
@@ -44,7 +47,7 @@ export async function lockDirectory(directory: string, onLost?: (error: GomqErro
       await fs.promises.rm(path, { force: true })
       throw error
     }
-    if (living === undefined) return new ClaimLock(directory, path, onLost)
+    if (living === undefined) return new ClaimLock(directory, path, madeMs, onLost)
     await fs.promises.rm(path, { force: true })
     if (attempt === ATTEMPTS) {
       throw new GomqError(
@@ -57,29 +60,50 @@ export async function lockDirectory(directory: string, onLost?: (error: GomqErro
 }
 
 class ClaimLock implements DirectoryLock {
+  readonly #directory: string
   readonly #path: string
+  readonly #onLost: ((error: GomqError) => void) | undefined
   readonly #timer: NodeJS.Timeout
+  /** When the last touch that went through was begun. */
+  #touchedMs: number
 
-  constructor(directory: string, path: string, onLost: ((error: GomqError) => void) | undefined) {
+  /** @param madeMs  when the claim was put there, or before */
+  constructor(directory: string, path: string, madeMs: number, onLost: ((error: GomqError) => void) | undefined) {
+    this.#directory = directory
     this.#path = path
-    this.#timer = setInterval(() => {
-      fs.promises.utimes(path, new Date(), new Date()).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') return
-        clearInterval(this.#timer)
-        onLost?.(
-          new GomqError(
-            'DATA_DIR_LOCKED',
-            `the lock of ${directory} was taken away while this process stood still; another one may write there, so this one stops`,
-          ),
-        )
-      })
-    }, TOUCH_INTERVAL_MS)
+    this.#onLost = onLost
+    this.#touchedMs = madeMs
+    this.#timer = setInterval(() => void this.#touch(), TOUCH_INTERVAL_MS)
     this.#timer.unref()
+  }
+
+  confirm(): Promise<void> | undefined {
+    return performance.now() - this.#touchedMs < SAFE_MS ? undefined : this.#touch()
   }
 
   async release(): Promise<void> {
     clearInterval(this.#timer)
     await fs.promises.rm(this.#path, { force: true })
+  }
+
+  async #touch(): Promise<void> {
+    const startedMs = performance.now()
+    try {
+      await fs.promises.utimes(this.#path, new Date(), new Date())
+      this.#touchedMs = Math.max(this.#touchedMs, startedMs)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') this.#handleLost()
+    }
+  }
+
+  #handleLost(): void {
+    clearInterval(this.#timer)
+    this.#onLost?.(
+      new GomqError(
+        'DATA_DIR_LOCKED',
+        `the lock of ${this.#directory} was taken away while this process stood still; another one may write there, so this one stops`,
+      ),
+    )
   }
 }
 

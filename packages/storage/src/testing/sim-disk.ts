@@ -226,6 +226,7 @@ class SimFileSystem implements FileSystem {
     locks.add(path)
     let isHeld = true
     return {
+      confirm: () => undefined,
       release: async () => {
         await this.#begin()
         this.#checkAlive()

@@ -6,13 +6,14 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { GomqError } from '@gomq/protocol'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { lockDirectory } from '../../src/node/directory-lock.js'
 
 let directory: string
@@ -22,6 +23,7 @@ beforeEach(() => {
   mkdirSync(directory)
 })
 afterEach(() => {
+  vi.restoreAllMocks()
   for (const child of children.splice(0)) child.kill('SIGKILL')
   rmSync(join(directory, '..'), { recursive: true })
 })
@@ -101,6 +103,22 @@ describe('the lock of a data directory', () => {
     await new Promise((resolve) => setTimeout(resolve, 50))
     for (const name of claims()) rmSync(join(directory, name))
     expect(await lost).toMatchObject({ code: 'DATA_DIR_LOCKED', message: expect.stringContaining('was taken away') })
+  })
+
+  test('is sure as long as the claim was touched lately; after that it is looked for', async () => {
+    let lost: GomqError | undefined
+    const lock = await lockDirectory(directory, (error) => (lost = error))
+    expect(lock.confirm()).toBeUndefined()
+    const stoodStill = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 3_000)
+    const [name] = claims()
+    utimesSync(join(directory, name!), 1, 1)
+    await lock.confirm()
+    expect(statSync(join(directory, name!)).mtimeMs, 'touched').toBeGreaterThan(1000)
+    expect([lock.confirm(), lost]).toEqual([undefined, undefined])
+    stoodStill.mockReturnValue(performance.now() + 3_000)
+    rmSync(join(directory, name!))
+    await lock.confirm()
+    expect(lost).toMatchObject({ code: 'DATA_DIR_LOCKED' })
   })
 
   test('is held by at most one of many that start over a dead one at once', async () => {

@@ -82,7 +82,7 @@ describe('reading for a member', () => {
     })
     const opening = openSimLog(disk, {
       fs,
-      onWritten: (end) => said.push(`written ${end}`),
+      onWritten: (end) => void said.push(`written ${end}`),
       onSynced: (end) => said.push(`synced ${end}`),
       pause: () => new Promise<void>(() => undefined),
     })

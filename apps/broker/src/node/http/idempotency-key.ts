@@ -59,13 +59,21 @@ export async function publishOnce(broker: Broker, batch: Uint8Array): ReturnType
   })
   const { baseOffset } = ack
   if (baseOffset < 0) throw reused('a producer of the native protocol has the same number')
-  if (baseOffset < broker.logStartOffset) return ack
-  const { batches } = await broker.read({ from: baseOffset as Offset, bytesMax: 1 })
-  const stored = batches.find((each) => baseOffsetOf(each) === baseOffset)
   // What retention has removed is compared with nothing.
+  const stored = await storedAt(broker, baseOffset as Offset)
   if (stored !== undefined && !isSame(stored, batch))
     throw reused(`the message at offset ${baseOffset} was published with it`)
   return ack
+}
+
+/** What is left of the batch at an offset; undefined if nothing is, even if it goes while it is looked for. */
+async function storedAt(broker: Broker, baseOffset: Offset): Promise<Uint8Array | undefined> {
+  if (baseOffset < broker.logStartOffset) return undefined
+  const { batches } = await broker.read({ from: baseOffset, bytesMax: 1 }).catch((error: unknown) => {
+    if (error instanceof GomqError && error.code === 'OFFSET_OUT_OF_RANGE') return { batches: [] }
+    throw error
+  })
+  return batches.find((each) => baseOffsetOf(each) === baseOffset)
 }
 
 /** Whether two batches agree in topic, options and what is left of the content; when they were made does not count. */

@@ -1,4 +1,4 @@
-import { BatchBuilder, type Offset, type ProducerId, stampLeader, withHoles } from '@gomq/protocol'
+import { BatchBuilder, GomqError, type Offset, type ProducerId, stampLeader, withHoles } from '@gomq/protocol'
 import { crc32 } from '@gomq/protocol/node'
 import { expect, test } from 'vitest'
 import type { Broker } from '../../../src/broker.js'
@@ -16,16 +16,25 @@ const storedAt = (offset: number, batch: Uint8Array): Uint8Array => {
 }
 
 /** Publishes a batch again whose first time was at offset 5; in the log there is `stored` from there on. */
-const again = (batch: Uint8Array, ...stored: Uint8Array[]) => {
+const again = (batch: Uint8Array, ...stored: Uint8Array[]) => readAgain(batch, Promise.resolve({ batches: stored }))
+
+/** The same, and the log answers so when it is read. */
+const readAgain = (batch: Uint8Array, answer: Promise<unknown>) => {
   const ack = { baseOffset: 5 as Offset, epoch: 1, durability: 'synced' }
   const door = { publish: () => Promise.resolve(ack) }
-  const read = () => Promise.resolve({ batches: stored })
-  return publishOnce({ door, read, logStartOffset: 0 } as unknown as Broker, batch)
+  return publishOnce({ door, read: () => answer, logStartOffset: 0 } as unknown as Broker, batch)
 }
 
 test('a message that retention has removed meanwhile is answered with where it was, whatever stands behind it', async () => {
   expect((await again(batchOf('x'), storedAt(6, batchOf('y')))).baseOffset).toBe(5)
   expect((await again(batchOf('x'))).baseOffset).toBe(5)
+})
+
+test('and so is one that retention removes while it is looked for', async () => {
+  const gone = Promise.reject(new GomqError('OFFSET_OUT_OF_RANGE', 'offset 5 is outside the log, 9 to 20'))
+  expect((await readAgain(batchOf('x'), gone)).baseOffset).toBe(5)
+  const damaged = Promise.reject(new GomqError('CORRUPT_BATCH', 'a bit has flipped'))
+  await expect(readAgain(batchOf('x'), damaged)).rejects.toMatchObject({ code: 'CORRUPT_BATCH' })
 })
 
 test('of messages of which some are left, these are compared', async () => {

@@ -115,7 +115,10 @@ export class FaultyDisk {
       lock: async (path, onLost) => {
         guard()
         const lock = await fs.lock(path, onLost)
-        return { release: async () => (life === this.#life ? lock.release() : undefined) }
+        return {
+          confirm: () => lock.confirm(),
+          release: async () => (life === this.#life ? lock.release() : undefined),
+        }
       },
     }
   }
