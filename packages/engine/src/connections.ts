@@ -42,8 +42,8 @@ export class Connections {
     return this.#byId.values()
   }
 
-  open(id: number, remote: string, nowMs: number): void {
-    this.#byId.set(id, new Connection(id, remote, nowMs))
+  open(id: number, remote: string, nowMs: number, isDoor = false): void {
+    this.#byId.set(id, new Connection(id, remote, nowMs, isDoor))
   }
 
   /** The connection speaks for the client id from now on. */

@@ -318,6 +318,16 @@ describe('a producer', () => {
     expect(bench.dataBatches()).toHaveLength(1)
   })
 
+  test('is not what a door speaks for, over which many publish', () => {
+    const bench = withPublisher()
+    bench.connect(2, null)
+    bench.connect(3, null, {}, true)
+    for (const connection of [2, 3, 1, 3]) bench.publish(connection, 'a', ['m'], { id: 7 })
+    bench.commitAll()
+    expect([1, 2, 3].map((connection) => bench.closed.has(connection))).toEqual([true, false, false])
+    expect(bench.dataBatches()).toHaveLength(1)
+  })
+
   test('closes no connection of others, nor one that has published as several', () => {
     const bench = withPublisher()
     bench.connect(2, null)
