@@ -151,7 +151,7 @@ export class Publishing {
     if (connection.isDoor) return true
     const { connections, disconnect } = this.#context
     const other = connections.ofProducer(producerId)
-    const isNewest = other === undefined || other.id < connection.id
+    const isNewest = connections.isNewestOf(connection, producerId)
     if (isNewest) connections.claimProducer(connection, producerId)
     const older = isNewest ? other : connection
     const message = `producer ${producerId} publishes over a newer connection; give each process a producer of its own`

@@ -293,6 +293,21 @@ describe('without room on the disk', () => {
     expect(bench.dataBatches()).toHaveLength(2)
   })
 
+  test('nor is it when the newer connection has ended meanwhile', () => {
+    const bench = full()
+    for (const connection of [2, 3]) bench.connect(connection, null)
+    bench.publish(3, 'a', ['m'], { id: 8 })
+    expect(bench.takeRefusal(3)).toBe('DISK_FULL')
+    bench.lose(3)
+    bench.engine.handleRoom(undefined)
+    bench.publish(2, 'a', ['m'], { id: 8 })
+    expect(bench.closed.has(2)).toBe(true)
+    bench.connect(4, null)
+    bench.publish(4, 'a', ['m'], { id: 8, epoch: 1 })
+    bench.commitAll()
+    expect(bench.dataBatches()).toHaveLength(2)
+  })
+
   test('messages of QoS 0, acknowledgements, subscriptions and wills go on', () => {
     const bench = full()
     bench.connect(2, 'c', { will: batchOf('w', ['gone']) })
