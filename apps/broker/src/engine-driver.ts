@@ -257,7 +257,7 @@ export class EngineDriver implements ConnectionHost, DoorHost {
 
   #open(door: Peer, name: string): void {
     this.#peers.set(door.connectionId, door)
-    this.step(() => this.engine.handleOpen(door.connectionId, { remote: name }, this.nowMs()))
+    this.step(() => this.engine.handleOpen(door.connectionId, { remote: name, isDoor: true }, this.nowMs()))
   }
 
   #outbox(): Outbox {

@@ -6,6 +6,8 @@ export class Connection {
   readonly id: number
   readonly remote: string
   readonly openedMs: number
+  /** Whether it is one of the broker's own, over which many publish: it speaks for no producer. */
+  readonly isDoor: boolean
   /** `connecting`: CONNECT waits for what is still on its way to the log. */
   state: 'new' | 'connecting' | 'established' = 'new'
   /** Empty until CONNECT. */
@@ -30,10 +32,11 @@ export class Connection {
   readonly subscriptions: Map<number, Subscription> = new Map()
   filterCount: number = 0
 
-  constructor(id: number, remote: string, nowMs: number) {
+  constructor(id: number, remote: string, nowMs: number, isDoor = false) {
     this.id = id
     this.remote = remote
     this.openedMs = nowMs
+    this.isDoor = isDoor
     this.lastHeardMs = nowMs
   }
 

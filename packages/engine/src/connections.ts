@@ -1,11 +1,14 @@
 import { Connection } from './connection.js'
 import { Deadlines } from './deadlines.js'
+import { ENDED_PRODUCERS_MAX } from './limits.js'
 
 /** Every open connection, and the one that speaks for each client id and for each producer. Volatile. */
 export class Connections {
   readonly #byId = new Map<number, Connection>()
   readonly #byClient = new Map<string, Connection>()
   readonly #byProducer = new Map<number, Connection>()
+  /** Connection ids of producers whose newest connection has ended; the one that ended first comes first. */
+  readonly #endedByProducer = new Map<number, number>()
   /** One entry for each connection with a keep-alive; it may be early, since what is heard moves the deadline and not the entry. */
   readonly #silences = new Deadlines<Connection>()
 
@@ -38,12 +41,18 @@ export class Connections {
     return this.#byProducer.get(producerId)
   }
 
+  /** Whether nobody has published as this producer over a newer connection, open or ended. Of those that ended, the last {@link ENDED_PRODUCERS_MAX} count. */
+  isNewestOf(connection: Connection, producerId: number): boolean {
+    const newestId = this.#byProducer.get(producerId)?.id ?? this.#endedByProducer.get(producerId) ?? 0
+    return newestId <= connection.id
+  }
+
   values(): IterableIterator<Connection> {
     return this.#byId.values()
   }
 
-  open(id: number, remote: string, nowMs: number): void {
-    this.#byId.set(id, new Connection(id, remote, nowMs))
+  open(id: number, remote: string, nowMs: number, isDoor = false): void {
+    this.#byId.set(id, new Connection(id, remote, nowMs, isDoor))
   }
 
   /** The connection speaks for the client id from now on. */
@@ -56,6 +65,7 @@ export class Connections {
   claimProducer(connection: Connection, producerId: number): void {
     this.#leaveProducer(connection)
     connection.producerId = producerId
+    this.#endedByProducer.delete(producerId)
     this.#byProducer.set(producerId, connection)
   }
 
@@ -69,7 +79,7 @@ export class Connections {
     if (!this.#byId.delete(connection.id)) return false
     this.#silences.delete(connection)
     if (this.#byClient.get(connection.clientId) === connection) this.#byClient.delete(connection.clientId)
-    this.#leaveProducer(connection)
+    if (this.#leaveProducer(connection)) this.#rememberEnd(connection)
     return true
   }
 
@@ -83,8 +93,15 @@ export class Connections {
     }
   }
 
-  #leaveProducer(connection: Connection): void {
+  /** @returns whether it spoke for a producer */
+  #leaveProducer(connection: Connection): boolean {
     const { producerId } = connection
-    if (this.#byProducer.get(producerId) === connection) this.#byProducer.delete(producerId)
+    return this.#byProducer.get(producerId) === connection && this.#byProducer.delete(producerId)
+  }
+
+  #rememberEnd({ id, producerId }: Connection): void {
+    const ended = this.#endedByProducer
+    ended.set(producerId, id)
+    if (ended.size > ENDED_PRODUCERS_MAX) ended.delete(ended.keys().next().value!)
   }
 }

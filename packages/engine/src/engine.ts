@@ -140,9 +140,9 @@ export class Engine {
     this.#publishing.handleRoom(noRoom)
   }
 
-  /** A connection stands; its first packet is to be CONNECT. */
-  handleOpen(connectionId: number, peer: { readonly remote: string }, nowMs: number): void {
-    this.#context.connections.open(connectionId, peer.remote, nowMs)
+  /** A connection stands; its first packet is to be CONNECT. @param peer.isDoor  whether it is one of the broker's own, for many */
+  handleOpen(connectionId: number, peer: { readonly remote: string; readonly isDoor?: boolean }, nowMs: number): void {
+    this.#context.connections.open(connectionId, peer.remote, nowMs, peer.isDoor)
   }
 
   /** A packet came. What it breaks, it breaks for its own connection only. */

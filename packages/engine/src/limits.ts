@@ -22,6 +22,12 @@ export const PRODUCERS_LOOK_MS = 60_000
 export const PRODUCERS_FORGOTTEN_AT_ONCE = 10_000
 
 /**
+ * Producers that are remembered when their connection has ended, so that an older one which is read late is known for one. Stops connections that come
+ * and go from filling the memory.
+ */
+export const ENDED_PRODUCERS_MAX = 10_000
+
+/**
  * The part of the most credit that a subscription ever had below which publishers of messages that are in no log are held for it. A client gives credit
  * back when it has used half; what one read of a socket brings fits into the rest.
  */

@@ -143,13 +143,15 @@ export class Publishing {
 
   /**
    * A producer speaks over its newest connection. What an older one brings yet, as it was not read for want of room, was sent again over the newer: if it
-   * was refused there, its producer goes on under another epoch, and taken from here it would be stored twice.
+   * was refused there, its producer goes on under another epoch, and taken from here it would be stored twice. A door stays out of it: it is read at
+   * once, and many publish over it.
    * @returns whether this is the newest; else it is closed
    */
   #claim(connection: Connection, producerId: number, nowMs: number): boolean {
+    if (connection.isDoor) return true
     const { connections, disconnect } = this.#context
     const other = connections.ofProducer(producerId)
-    const isNewest = other === undefined || other.id < connection.id
+    const isNewest = connections.isNewestOf(connection, producerId)
     if (isNewest) connections.claimProducer(connection, producerId)
     const older = isNewest ? other : connection
     const message = `producer ${producerId} publishes over a newer connection; give each process a producer of its own`

@@ -1,7 +1,7 @@
 import { PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
 import { Connections } from '../src/connections.js'
-import { KEEP_ALIVE_SEC_MAX } from '../src/limits.js'
+import { ENDED_PRODUCERS_MAX, KEEP_ALIVE_SEC_MAX } from '../src/limits.js'
 import { EngineBench } from './support/engine-bench.js'
 
 describe('[MQTT-3.1.2-22] a client that is silent for one and a half times its keep-alive is disconnected', () => {
@@ -64,6 +64,24 @@ describe('watching for silence is cheap', () => {
     expect(connections.remove(connection)).toBe(false)
     expect(connections.nextDeadlineMs).toBeUndefined()
   })
+})
+
+test('a producer is remembered when its connection has ended, until very many others are', () => {
+  const connections = new Connections()
+  const open = (id: number) => {
+    connections.open(id, 'r', 0)
+    return connections.get(id)!
+  }
+  const older = open(1)
+  for (let id = 2; id < ENDED_PRODUCERS_MAX + 3; id++) {
+    connections.claimProducer(open(id), id)
+    connections.remove(connections.get(id)!)
+  }
+  expect([2, 3, ENDED_PRODUCERS_MAX + 2].map((id) => connections.isNewestOf(older, id))).toEqual([true, false, false])
+  const newer = open(ENDED_PRODUCERS_MAX + 3)
+  expect(connections.isNewestOf(newer, 3)).toBe(true)
+  connections.claimProducer(newer, 3)
+  expect([newer, older].map((each) => connections.isNewestOf(each, 3))).toEqual([true, false])
 })
 
 describe('the rules of a connection', () => {

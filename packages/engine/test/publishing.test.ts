@@ -293,6 +293,21 @@ describe('without room on the disk', () => {
     expect(bench.dataBatches()).toHaveLength(2)
   })
 
+  test('nor is it when the newer connection has ended meanwhile', () => {
+    const bench = full()
+    for (const connection of [2, 3]) bench.connect(connection, null)
+    bench.publish(3, 'a', ['m'], { id: 8 })
+    expect(bench.takeRefusal(3)).toBe('DISK_FULL')
+    bench.lose(3)
+    bench.engine.handleRoom(undefined)
+    bench.publish(2, 'a', ['m'], { id: 8 })
+    expect(bench.closed.has(2)).toBe(true)
+    bench.connect(4, null)
+    bench.publish(4, 'a', ['m'], { id: 8, epoch: 1 })
+    bench.commitAll()
+    expect(bench.dataBatches()).toHaveLength(2)
+  })
+
   test('messages of QoS 0, acknowledgements, subscriptions and wills go on', () => {
     const bench = full()
     bench.connect(2, 'c', { will: batchOf('w', ['gone']) })
@@ -315,6 +330,16 @@ describe('a producer', () => {
     bench.publish(1, 'a', ['m'], { id: 7 })
     expect([bench.closed.has(1), bench.closed.has(2)]).toEqual([true, false])
     bench.commitAll()
+    expect(bench.dataBatches()).toHaveLength(1)
+  })
+
+  test('is not what a door speaks for, over which many publish', () => {
+    const bench = withPublisher()
+    bench.connect(2, null)
+    bench.connect(3, null, {}, true)
+    for (const connection of [2, 3, 1, 3]) bench.publish(connection, 'a', ['m'], { id: 7 })
+    bench.commitAll()
+    expect([1, 2, 3].map((connection) => bench.closed.has(connection))).toEqual([true, false, false])
     expect(bench.dataBatches()).toHaveLength(1)
   })
 

@@ -4,7 +4,9 @@ import { SeededRandom } from '@gomq/protocol/testing'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { BrokerProcess } from '../../src/node/broker-process.js'
+import { producerOfKey } from '../../src/node/http/idempotency-key.js'
 import { startBroker, temporaryDirectory } from '../harness/broker-process.js'
+import { call } from '../harness/http-client.js'
 import { batchOf, connectPacket, publishPacket, subscribePacket } from '../harness/packets.js'
 import { TcpClient } from '../harness/tcp-client.js'
 
@@ -195,6 +197,26 @@ describe('hostile input over TCP closes its own connection only', () => {
     client.send({ type: PacketType.PINGREQ, requestId: 32 })
     await client.queue.take(PacketType.PINGRESP)
     client.close()
+  })
+
+  test('who publishes as the producer of an idempotency key closes HTTP for nobody, and is closed by none', async () => {
+    const broker = await startBroker()
+    const withKey = (key: string) =>
+      call(broker, 'POST', '/pub', JSON.stringify({ topic: 'a', body: key }), { 'idempotency-key': key })
+    const native = async (key: string, firstSequence: number) => {
+      const client = await TcpClient.connect(broker.tcp.port)
+      onTestFinished(() => client.close())
+      client.send(publishPacket(1, batchOf('a', ['hello'], { producerId: producerOfKey(key), firstSequence })))
+      await client.queue.take(PacketType.PUBACK)
+      return client
+    }
+    expect((await withKey('before')).status).toBe(200)
+    await native('before', 1)
+    const client = await native('after', 0)
+    expect(await withKey('after')).toMatchObject({ status: 422, json: { code: 'IDEMPOTENCY_KEY_REUSED' } })
+    expect([(await withKey('before')).status, (await withKey('other')).status]).toEqual([200, 200])
+    client.send({ type: PacketType.PINGREQ, requestId: 2 })
+    await client.queue.take(PacketType.PINGRESP)
   })
 
   test('connections over the limit are told so', async () => {

@@ -192,9 +192,12 @@ export class Producer {
     const batch = this.#inflight.find((each) => each.requestId === packet.requestId)
     if (batch === undefined) return false
     this.#isRecovering = true
-    // A broker that has stored nothing of this producer cannot know that the batch before was refused; sent once, it is not stored.
+    // A broker that has stored nothing of this producer cannot know that the batch before was refused. What was sent once is not stored, nor is what
+    // stands behind one that is not.
+    const isBehindSurvivor = this.#inflight.find((each) => each.isSurvivor || each === batch) !== batch
     const isBehindRefused =
-      packet.code === 'OUT_OF_SEQUENCE' || (packet.code === 'OUTCOME_UNKNOWN' && batch.sends === 1)
+      packet.code === 'OUT_OF_SEQUENCE' ||
+      (packet.code === 'OUTCOME_UNKNOWN' && (batch.sends === 1 || isBehindSurvivor))
     if (packet.code === 'DISK_FULL') {
       this.#room.handleRefused(new GomqError(packet.code, packet.message), nowMs)
       batch.isSurvivor = true

@@ -96,6 +96,22 @@ describe('a batch refused because the disk of the broker is full', () => {
     expect([producer.isIdle, producer.bufferedBytes]).toEqual([true, 0])
   })
 
+  test('takes those behind it along when the connection breaks before they are answered, also at a broker that has stored nothing of the producer', () => {
+    const { producer, sent, answer, broker, reply, publish, line } = pair()
+    const outcomes = ['refused', 'behind', 'behind too'].map((text) => publish(text, text, { timeoutMs: 100_000 }))
+    producer.flush()
+    reply(broker.handlePublish(sent.shift()!, 'DISK_FULL'))
+    for (const packet of sent.splice(0)) broker.handlePublish(packet, null)
+    producer.handleConnected(4)
+    for (let i = 0; i < 100; i++) {
+      answer()
+      producer.handleTick((line.nowMs += 100))
+      producer.flush()
+    }
+    expect(outcomes.map((each) => each.error ?? each.value?.offset)).toEqual([0, 1, 2])
+    expect(broker.stored.map((each) => each.text)).toEqual(['refused', 'behind', 'behind too'])
+  })
+
   test('waits over a reconnect too', () => {
     const { producer, sent, answer, broker, untilRetry } = waiting()
     producer.handleConnected(4)

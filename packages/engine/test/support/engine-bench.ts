@@ -88,16 +88,21 @@ export class EngineBench {
   }
 
   /** A connection that has completed CONNECT; commits as much as that takes. */
-  connect(connectionId: number, clientId: string | null, fields: Partial<ConnectPacket> = {}): void {
-    this.sendConnect(connectionId, clientId, fields)
+  connect(connectionId: number, clientId: string | null, fields: Partial<ConnectPacket> = {}, isDoor = false): void {
+    this.sendConnect(connectionId, clientId, fields, isDoor)
     let batches = 1
     while (!this.closed.has(connectionId) && !this.#hasConnack(connectionId) && batches <= this.log.length)
       this.commit(batches++)
   }
 
   /** A connection that has sent CONNECT; nothing commits. */
-  sendConnect(connectionId: number, clientId: string | null, fields: Partial<ConnectPacket> = {}): void {
-    this.engine.handleOpen(connectionId, { remote: `client-${connectionId}` }, this.nowMs)
+  sendConnect(
+    connectionId: number,
+    clientId: string | null,
+    fields: Partial<ConnectPacket> = {},
+    isDoor = false,
+  ): void {
+    this.engine.handleOpen(connectionId, { remote: `client-${connectionId}`, isDoor }, this.nowMs)
     if (fields.features?.includes(DEFLATE_FEATURE)) this.#readers.add(connectionId)
     this.packet(connectionId, {
       type: PacketType.CONNECT,
