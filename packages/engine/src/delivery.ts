@@ -150,7 +150,7 @@ export class Delivery {
 
   /** Goes on with a subscription that may have got credit, room or a position. */
   pump(subscription: Subscription): void {
-    this.holds.look(subscription)
+    this.holds.look(subscription, this.nowMs)
     if (subscription.state !== 'catchingUp' || subscription.readToken !== 0 || subscription.isSearching) return
     if (subscription.connection.isBlocked || !subscription.hasCredit) return this.#passing.tell(subscription)
     this.#skipAhead(subscription)

@@ -6,10 +6,10 @@ import type { Subscription } from './subscription.js'
  * Holds the publishers of messages that are in no log while somebody who listens is a moment behind: such a message is lost to who has no
  * credit (docs/decisions/0028).
  *
- *     credit runs short -> hold the publisher -> credit comes     -> release it
- *                                             -> HOLD_MS_MAX over -> release it; the subscription is slow
+ *     credit runs short -> hold the publisher -> credit comes     -> release it; if the budget of the subscription is used up, it is slow
+ *                                             -> HOLD_MS_MAX over -> release it; the subscription is slow, and stalled
  *
- * For a slow one nobody is held before it has got credit again, and SLOW_SUBSCRIBER_MS have passed.
+ * For a slow one nobody is held before SLOW_SUBSCRIBER_MS have passed; for one that is stalled, before it has got credit again as well.
  */
 export class Holds {
   readonly #outbox: Outbox
@@ -28,6 +28,7 @@ export class Holds {
   hold(publisherId: number, subscription: Subscription, nowMs: number): void {
     if (publisherId === 0 || publisherId === subscription.connection.id) return
     if (subscription.isStalled || nowMs < subscription.slowUntilMs) return
+    subscription.holdBudget.begin(nowMs)
     const subscriptions = this.#held.get(publisherId)
     if (subscriptions === undefined) {
       this.#held.set(publisherId, new Set([subscription]))
@@ -39,10 +40,10 @@ export class Holds {
   }
 
   /** The subscription may have got credit or room. */
-  look(subscription: Subscription): void {
+  look(subscription: Subscription, nowMs: number): void {
     if (subscription.isShort) return
     subscription.isStalled = false
-    this.forget(subscription)
+    this.#end(subscription, nowMs)
   }
 
   /** The subscription holds nobody any more. */
@@ -57,12 +58,18 @@ export class Holds {
     this.#waitedFor.delete(subscription)
   }
 
-  /** A publisher was held for as long as it may be: those for whom it waited are slow. One that is not held: nothing happens. */
+  /** A publisher was held for as long as it may be. One that is not held: nothing happens. */
   handleOver(publisherId: number, nowMs: number): void {
-    for (const subscription of this.#held.get(publisherId) ?? []) {
-      subscription.isStalled = true
-      subscription.slowUntilMs = nowMs + SLOW_SUBSCRIBER_MS
-      this.forget(subscription)
-    }
+    for (const subscription of this.#held.get(publisherId)?.values() ?? []) this.#end(subscription, nowMs)
+  }
+
+  #end(subscription: Subscription, nowMs: number): void {
+    if (!this.#waitedFor.has(subscription)) return
+    this.forget(subscription)
+    const { heldMs, isUsedUp } = subscription.holdBudget.end(nowMs)
+    // A timer may be early by a millisecond.
+    const isOver = heldMs >= HOLD_MS_MAX - 1
+    if (isOver) subscription.isStalled = subscription.isShort
+    if (isOver || isUsedUp) subscription.slowUntilMs = nowMs + SLOW_SUBSCRIBER_MS
   }
 }

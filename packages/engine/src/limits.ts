@@ -39,7 +39,13 @@ export const SHORT_CREDIT_SHARE: number = 3 / 8
  */
 export const HOLD_MS_MAX = 100
 
-/** Milliseconds for which nobody is held for a subscription that has used {@link HOLD_MS_MAX} up: one that is always slow costs publishers a twentieth. */
+/**
+ * The part of the time for which a subscription may hold publishers, in holds however short: one that is a quarter as fast as who publishes to it loses
+ * nothing, and none makes anybody slower than a quarter.
+ */
+export const HOLD_SHARE_MAX: number = 3 / 4
+
+/** Milliseconds for which nobody is held for a subscription that was slower than it may be. */
 export const SLOW_SUBSCRIBER_MS = 2_000
 
 /** Seconds between signs of life when the client asks for 0 or more than this. */

@@ -1,4 +1,5 @@
 import { baseOffsetOf, type Offset, OffsetRanges, recordCountOf, topicMatches } from '@gomq/protocol'
+import { HoldBudget } from './hold-budget.js'
 import { SHORT_CREDIT_SHARE } from './limits.js'
 import type { Floors, ThinnedBounds } from './policies.js'
 import type { Subscriber } from './subscriber.js'
@@ -68,6 +69,7 @@ export class Subscription {
   ackRequests: AckRequest[] = []
   /** Whether a publisher was held for it for as long as may be, and it has got no credit since. */
   isStalled: boolean = false
+  readonly holdBudget: HoldBudget = new HoldBudget()
   /** Until then no publisher is held for it again. */
   slowUntilMs: number = 0
   /** The most credit that it ever had. */

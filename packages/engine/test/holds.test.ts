@@ -1,6 +1,6 @@
 import { PacketType } from '@gomq/protocol'
 import { describe, expect, test } from 'vitest'
-import { HOLD_MS_MAX, SLOW_SUBSCRIBER_MS } from '../src/limits.js'
+import { HOLD_MS_MAX, HOLD_SHARE_MAX, SLOW_SUBSCRIBER_MS } from '../src/limits.js'
 import { EngineBench } from './support/engine-bench.js'
 
 const PUBLISHER = 1
@@ -30,8 +30,8 @@ function isHeld(bench: EngineBench, connectionId = PUBLISHER): boolean {
 }
 
 /** The driver has held the publisher for as long as it may. */
-function over(bench: EngineBench, connectionId = PUBLISHER): void {
-  bench.nowMs += HOLD_MS_MAX
+function over(bench: EngineBench, connectionId = PUBLISHER, ms = HOLD_MS_MAX): void {
+  bench.nowMs += ms
   bench.held.delete(connectionId)
   bench.engine.handleHoldOver(connectionId, bench.nowMs)
 }
@@ -118,6 +118,23 @@ describe('a listener that stands still', () => {
     expect(isHeld(bench)).toBe(true)
   })
 
+  test('does not make one slow that was waited for only in the end', () => {
+    const bench = listening()
+    bench.connect(OTHER, 'o')
+    bench.subscribe(OTHER, 1, ['a', 'b'], { messages: 8 })
+    bench.commitAll()
+    publish(bench, 5)
+    credit(bench, 5)
+    publish(bench, 1)
+    expect(isHeld(bench), 'for the other one').toBe(true)
+    bench.nowMs += HOLD_MS_MAX - 10
+    publish(bench, 5)
+    over(bench, PUBLISHER, 10)
+    credit(bench, 6)
+    publish(bench, 6)
+    expect(isHeld(bench)).toBe(true)
+  })
+
   test('a hold that is over when its publisher has left, or was released, changes nothing', () => {
     const bench = listening()
     publish(bench, 6)
@@ -128,5 +145,41 @@ describe('a listener that stands still', () => {
     bench.lose(PUBLISHER)
     over(bench)
     expect(bench.takeTexts(LISTENER)).toHaveLength(12)
+  })
+})
+
+describe('a listener that is slower than who publishes', () => {
+  /** Publishes a message each millisecond in which it is not held, to a listener that is done with so many a second. */
+  function flow(donePerSec: number): { readonly heldShare: number; readonly lost: number } {
+    const bench = listening()
+    const ms = 20_000
+    let [published, delivered, waiting, done, heldForMs] = [0, 0, 0, 0, 0]
+    for (let i = 0; i < ms; i++) {
+      bench.nowMs++
+      heldForMs = isHeld(bench) ? heldForMs + 1 : 0
+      if (heldForMs === HOLD_MS_MAX) over(bench, PUBLISHER, 0)
+      if (!isHeld(bench)) {
+        publish(bench, 1)
+        published++
+      }
+      const came = bench.takeTexts(LISTENER).length
+      delivered += came
+      waiting += came
+      for (done += donePerSec / 1000; done >= 1 && waiting > 0; done--, waiting--) credit(bench, 1)
+      done = Math.min(done, 1)
+    }
+    return { heldShare: 1 - published / ms, lost: published - delivered }
+  }
+
+  test('gets all if it is a quarter as fast, and holds up for three quarters of the time at most however slow it is', () => {
+    const quarter = flow(250)
+    expect(quarter.lost).toBe(0)
+    expect(quarter.heldShare).toBeLessThan(HOLD_SHARE_MAX + 0.01)
+    for (const perSec of [200, 150, 100, 20, 5]) {
+      const { heldShare, lost } = flow(perSec)
+      expect([perSec, heldShare > 0, heldShare < HOLD_SHARE_MAX, lost > 0]).toEqual([perSec, true, true, true])
+    }
+    expect(flow(100).heldShare, 'much slower: it costs less').toBeLessThan(0.3)
+    expect(flow(2).heldShare).toBeLessThan(0.06)
   })
 })

@@ -84,8 +84,17 @@ export const QUICK_SYNC_MS_MAX = 0.5
 /** Small syncs in the thread pool of which the shortest says how quick a disk is. */
 export const QUICK_SYNC_SAMPLES = 8
 
-/** Part of the time that the loop may be busy with other things for a sync on it to be worth it: three quarters. Above it the pool syncs while the loop goes on. */
+/** Part of the time that the loop may be busy for syncs to come to it from the pool: three quarters. Above it the pool syncs while the loop goes on. */
 export const BUSY_SHARE_MAX = 0.75
+
+/**
+ * Part of the time that the loop may be busy with other things than syncs for those of few batches to stay on it: a half. HTTP with a connection for each request has 0.6
+ * to 0.7, and a batch a sync; two clients who await each publish 0.3.
+ */
+export const LONELY_BUSY_SHARE_MAX = 0.5
+
+/** Batches of a sync, on average, from which it is worth its time on the loop, however busy that is. */
+export const FULL_ROUND_BATCHES = 3
 
 /** Small syncs on the loop between two looks at how busy it is. */
 export const QUICK_SYNCS_A_LOOK = 64

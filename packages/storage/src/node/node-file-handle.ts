@@ -19,6 +19,7 @@ export class NodeFileHandle implements FileHandle {
   readonly #fd: number
   readonly #syncs: QuickSyncs
   #unsyncedBytes = 0
+  #unsyncedBatches = 0
   /** When the loop's load was looked at last, and the time of syncs on the loop since. */
   #looked = performance.eventLoopUtilization()
   #syncsMs = 0
@@ -51,6 +52,7 @@ export class NodeFileHandle implements FileHandle {
 
   writev(chunks: readonly Uint8Array[], position: number): Promise<void> {
     for (const chunk of chunks) this.#unsyncedBytes += chunk.byteLength
+    this.#unsyncedBatches += chunks.length
     if (this.#isQuick) return settled(() => this.#writeNow(chunks, position))
     return new Promise((resolve, reject) => {
       const write = (rest: readonly Uint8Array[], at: number): void => {
@@ -71,12 +73,14 @@ export class NodeFileHandle implements FileHandle {
   sync(): Promise<void> {
     const isSmall = this.#unsyncedBytes <= SMALL_ROUND_BYTES_MAX
     const isQuick = this.#isQuick
+    const batches = this.#unsyncedBatches
     this.#unsyncedBytes = 0
+    this.#unsyncedBatches = 0
     const startMs = performance.now()
     const handleSynced = (): void => {
       const tookMs = performance.now() - startMs
       if (isQuick) this.#syncsMs += tookMs
-      if (isSmall) this.#syncs.handleSynced(tookMs, this.#busyShare)
+      if (isSmall) this.#syncs.handleSynced(tookMs, batches, this.#busyShare)
     }
     if (isQuick) {
       return settled(() => {

@@ -24,7 +24,7 @@ async function temporary(): Promise<string> {
 /** A disk that was seen to be quick. */
 function quick(): QuickSyncs {
   const syncs = new QuickSyncs()
-  for (let i = 0; i < QUICK_SYNC_SAMPLES; i++) syncs.handleSynced(0, () => 0)
+  for (let i = 0; i < QUICK_SYNC_SAMPLES; i++) syncs.handleSynced(0, 1, () => 0)
   return syncs
 }
 

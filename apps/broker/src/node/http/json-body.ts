@@ -65,7 +65,9 @@ function readText(
     }
     finish(null, text)
   })
-  const lost = () => finish(new GomqError('CONNECTION_LOST', 'the connection ended inside the body'))
+  const lost = () => {
+    if (!isDone) finish(new GomqError('CONNECTION_LOST', 'the connection ended inside the body'))
+  }
   payload.on('error', lost)
   payload.on('close', lost)
 }
