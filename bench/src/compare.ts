@@ -1,4 +1,4 @@
-import type { Figure, Gap } from './figure.js'
+import type { Figure, Gap, Profile } from './figure.js'
 import { median } from './statistics.js'
 import type { System } from './systems/system.js'
 import type { Workload, WorkloadContext } from './workloads/workload.js'
@@ -13,6 +13,13 @@ export interface Comparison {
   readonly messageBytes: number
   readonly figures: readonly Figure[]
   readonly gaps: readonly Gap[]
+  /** Where the time went, of the systems that were profiled. */
+  readonly profiles: readonly ProfiledCase[]
+}
+
+/** One case of a workload, profiled. */
+export interface ProfiledCase extends Pick<Figure, 'workload' | 'system'> {
+  readonly profile: Profile
 }
 
 /**
@@ -57,7 +64,24 @@ export async function compare(
   }
   const merged = [...figures.values()].map((each) => middleOf(each, workload.by))
   const { name, about, by } = workload
-  return { workload: name, about, by, messageBytes, figures: merged, gaps }
+  return { workload: name, about, by, messageBytes, figures: merged, gaps, profiles: [] }
+}
+
+/** One run more of each system, that shows where the time goes; of a system that cannot do the workload, or fails, nothing. */
+export async function profile(
+  workload: Workload,
+  systems: readonly System[],
+  contextOf: (system: System) => WorkloadContext,
+): Promise<ProfiledCase[]> {
+  const cases: ProfiledCase[] = []
+  if (workload.by === 'memory') return cases
+  for (const system of systems) {
+    if ((system.cannot?.[workload.name] ?? workload.cannot?.(system)) !== undefined) continue
+    const figures = await workload.run(system, contextOf(system)).catch(() => [])
+    for (const { workload: name, profile } of figures)
+      if (profile !== undefined) cases.push({ workload: name, system: system.name, profile })
+  }
+  return cases
 }
 
 /** The run in the middle, by what the workload compares, with the rates of all and the worst of what was lost. */

@@ -1,3 +1,4 @@
+import type { LoopProfile } from './profile/profiler.js'
 import type { LatencySummary } from './statistics.js'
 
 /** What one system did in one workload: of several runs the medians. */
@@ -32,6 +33,16 @@ export interface Figure {
   readonly idle?: { readonly rssMiB: number; readonly cpuPercent: number }
   /** Bytes of the log for each byte of the messages' values; only where compression is measured. */
   readonly storedShare?: number
+  /** Of a run that was made for them. */
+  readonly profile?: Profile
+}
+
+/** Where the time went. */
+export interface Profile {
+  /** Of the server first. */
+  readonly loops: readonly LoopProfile[]
+  /** What of the CPU of the server, of all its threads, the kernel took. */
+  readonly serverKernelShare: number
 }
 
 /** A system that has no figure in a workload, and why. */

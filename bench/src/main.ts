@@ -1,15 +1,17 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Comparison, compare } from './compare.js'
+import { type Comparison, compare, profile } from './compare.js'
 import { describeMachine } from './machine.js'
 import { type Options, parseOptions, repeatable } from './options.js'
 import { renderPage } from './report/page.js'
+import { profileTable } from './report/profile-table.js'
 import { clearProgress, showProgress } from './report/progress.js'
 import { type Results, toResults } from './report/results.js'
 import { comparisonTable, grouped } from './report/table.js'
 import type { Row } from './state/state-context.js'
 import { STATE_WORKLOADS } from './state/state-workloads.js'
 import { PEER_NAMES, systemsFor } from './systems/all.js'
+import type { System } from './systems/system.js'
 import { COMPRESSIBLE, WORKLOADS } from './workloads/all.js'
 
 const HELP = `Usage: npm run bench -- [options]
@@ -26,6 +28,7 @@ Measures GoMQ with its defaults (fdatasync before every ack) beside the floor, a
   --time-limit sec     for one measurement                          (default: 60)
   --json file          write the results there as well
   --report             write docs/benchmarks
+  --profile            show where the time goes: another run of GoMQ and the floor, profiled
   --no-install         leave out peers that are not installed; otherwise root gets them from Debian
 
 Workloads about what the broker keeps, which run only when they are named: ${Object.keys(STATE_WORKLOADS).join(', ')}
@@ -75,18 +78,23 @@ for (const workload of chosen) {
   for (const messageBytes of workload.sizes === 'each' ? options.messageBytes : options.messageBytes.slice(0, 1)) {
     const compared =
       messageBytes === options.messageBytes[0] ? measured : measured.filter(({ role }) => role !== 'peer')
-    const comparison = await compare(workload, compared, missing, options.runs, (system, run) => ({
+    const contextOf = (system: System, run: string, isProfiled = false) => ({
       ...options,
       workDirectory,
       messageBytes,
-      onProgress: (done) =>
-        showProgress(
-          `${workload.name}, ${messageBytes} B: ${system.name}, run ${run + 1} of ${options.runs}: ${grouped(done)} messages`,
-        ),
-    }))
+      isProfiled,
+      onProgress: (done: number) =>
+        showProgress(`${workload.name}, ${messageBytes} B: ${system.name}, ${run}: ${grouped(done)} messages`),
+    })
+    const runOf = (system: System, run: number) => contextOf(system, `run ${run + 1} of ${options.runs}`)
+    const found = await compare(workload, compared, missing, options.runs, runOf)
+    const profiled = options.profile ? compared.filter(({ isNode }) => isNode) : []
+    const profiles = await profile(workload, profiled, (system) => contextOf(system, 'profile', true))
+    const comparison = { ...found, profiles }
     clearProgress()
     process.stdout.write(`${workload.name}, ${comparison.messageBytes} B: ${workload.about}\n\n`)
     process.stdout.write(`${comparisonTable(comparison, measured)}\n`)
+    if (profiles.length > 0) process.stdout.write(`${profileTable(profiles)}\n\n`)
     comparisons.push(comparison)
     // A run takes long: what it has found so far is not lost if it ends early.
     saveResults()

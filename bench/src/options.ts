@@ -17,6 +17,8 @@ export interface Options {
   readonly timeLimitSec: number
   readonly json: string | undefined
   readonly report: boolean
+  /** Whether another run shows where the time goes. */
+  readonly profile: boolean
   /** Whether programs of peers that are missing may be installed. */
   readonly mayInstall: boolean
   readonly logBytes: string
@@ -41,6 +43,7 @@ export function parseOptions(args: readonly string[]): Options {
       'time-limit': { type: 'string', default: '60' },
       json: { type: 'string' },
       report: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
       'no-install': { type: 'boolean', default: false },
       'log-bytes': { type: 'string', default: `${10 * 2 ** 30}` },
       entries: { type: 'string', default: '100000' },
@@ -63,6 +66,7 @@ export function parseOptions(args: readonly string[]): Options {
     timeLimitSec: numberOf('--time-limit', values['time-limit'], 1),
     json: values.json,
     report: values.report,
+    profile: values.profile,
     mayInstall: !values['no-install'],
     logBytes: values['log-bytes'],
     entries: values.entries,

@@ -2,6 +2,7 @@ import { type Comparison, comparedOf } from '../compare.js'
 import type { Figure } from '../figure.js'
 import { barChart } from './bars.js'
 import { distributionChart } from './distribution.js'
+import { PROFILE_ABOUT, profileTable } from './profile-table.js'
 import type { Results } from './results.js'
 import { colourAt } from './svg.js'
 import { comparisonTable, grouped, markdownTable } from './table.js'
@@ -35,6 +36,7 @@ export function renderPage(results: Results, args: readonly string[]): Map<strin
       page.push(`![${title}](${name})`)
     }
     page.push(comparisonTable(comparison, systems).trimEnd())
+    if (comparison.profiles.length > 0) page.push(PROFILE_ABOUT, profileTable(comparison.profiles))
   }
   files.set('index.md', `${page.join('\n\n')}\n`)
   return files

@@ -17,15 +17,21 @@ export function processesOfGroup(group: number): number[] {
 
 /** What the processes have used so far; zero where /proc is missing, and for those that are gone. */
 export function usageOf(pids: readonly number[]): Usage {
-  let [cpuTicks, rssPages, rssBytesMax] = [0, 0, 0]
+  let [cpuTicks, kernelTicks, rssPages, rssBytesMax] = [0, 0, 0, 0]
   for (const pid of pids) {
     const fields = statFieldsOf(pid)
     if (fields === undefined) continue
     cpuTicks += Number(fields[11]) + Number(fields[12])
+    kernelTicks += Number(fields[12])
     rssPages += Number(fields[21])
     rssBytesMax += peakBytesOf(pid)
   }
-  return { cpuSec: cpuTicks / TICKS_PER_SEC, rssBytes: rssPages * PAGE_BYTES, rssBytesMax }
+  return {
+    cpuSec: cpuTicks / TICKS_PER_SEC,
+    kernelSec: kernelTicks / TICKS_PER_SEC,
+    rssBytes: rssPages * PAGE_BYTES,
+    rssBytesMax,
+  }
 }
 
 /** The fields of `/proc/<pid>/stat` behind the name: the first is the state. */

@@ -17,7 +17,12 @@ export class ServerGroup implements Server {
   usage(): Usage {
     const all = this.#servers.map((server) => server.usage())
     const sum = (field: keyof Usage) => all.reduce((total, usage) => total + usage[field], 0)
-    return { cpuSec: sum('cpuSec'), rssBytes: sum('rssBytes'), rssBytesMax: sum('rssBytesMax') }
+    return {
+      cpuSec: sum('cpuSec'),
+      kernelSec: sum('kernelSec'),
+      rssBytes: sum('rssBytes'),
+      rssBytesMax: sum('rssBytesMax'),
+    }
   }
 
   /** Ends all, in the opposite order, also those that are still being started. */

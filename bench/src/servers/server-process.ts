@@ -3,6 +3,8 @@ import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, st
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { PROFILE_SIGNAL } from '../profile/handover.js'
+import { profileIn } from '../profile/server-profile.js'
 import type { Server, Usage } from '../systems/system.js'
 import { freePort } from './free-port.js'
 import { processesOfGroup, usageOf } from './process-usage.js'
@@ -17,6 +19,8 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>
   /** A line of its output that says its address, in the first group; or the port of the loopback that it will listen on. */
   readonly ready: RegExp | number
+  /** Whether it is Node with the arguments of {@link profileArgs}. */
+  readonly isProfiled?: boolean | undefined
 }
 
 /** A server under measurement: a group of processes of its own, with a data directory that goes when it stops. */
@@ -25,12 +29,14 @@ export class ServerProcess implements Server {
   readonly #child: ChildProcess
   readonly #directory: string
   readonly #pids: readonly number[]
+  readonly #isProfiled: boolean
 
-  private constructor(child: ChildProcess, address: string, directory: string) {
+  private constructor(child: ChildProcess, address: string, directory: string, isProfiled: boolean) {
     this.#child = child
     this.address = address
     this.#directory = directory
     this.#pids = processesOfGroup(child.pid!)
+    this.#isProfiled = isProfiled
   }
 
   /** @throws Error  it ended, or did not come up in two minutes; with the end of its output */
@@ -39,7 +45,7 @@ export class ServerProcess implements Server {
     launchIn: (directory: string) => Launch | Promise<Launch>,
   ): Promise<ServerProcess> {
     const directory = mkdtempSync(join(workDirectory, 'data-'))
-    const { command, args, env, ready } = await launchIn(directory)
+    const { command, args, env, ready, isProfiled = false } = await launchIn(directory)
     const output = join(directory, 'bench-output')
     const fd = openSync(output, 'a')
     const child = spawn(command, args, {
@@ -58,7 +64,8 @@ export class ServerProcess implements Server {
     const endMs = performance.now() + READY_MS_MAX
     for (;;) {
       const address = typeof ready === 'number' ? await listening(ready) : ready.exec(readFileSync(output, 'utf8'))?.[1]
-      if (failure === undefined && address !== undefined) return new ServerProcess(child, address, directory)
+      if (failure === undefined && address !== undefined)
+        return new ServerProcess(child, address, directory, isProfiled)
       if (failure === undefined && performance.now() > endMs) failure = 'it does not come up'
       if (failure !== undefined) {
         const said = readFileSync(output, 'utf8').slice(-2000)
@@ -86,6 +93,18 @@ export class ServerProcess implements Server {
     const folder = join(this.#directory, 'log')
     const segments = readdirSync(folder).filter((name) => name.endsWith('.log'))
     return segments.reduce((bytes, name) => bytes + statSync(join(folder, name)).size, 0)
+  }
+
+  get profiler(): Server['profiler'] {
+    if (!this.#isProfiled) return undefined
+    const toggle = () => void this.#child.kill(PROFILE_SIGNAL)
+    return {
+      start: toggle,
+      stop: () => {
+        toggle()
+        return profileIn(this.#directory)
+      },
+    }
   }
 
   usage(): Usage {

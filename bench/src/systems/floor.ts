@@ -14,16 +14,18 @@ const WINDOW_BLOBS = 16
 export const floor: System = {
   name: 'floor',
   role: 'floor',
+  isNode: true,
   durability: 'fdatasync before ack',
   setup:
     'blobs of up to 1,000 messages, 16 in flight over all connections but one at least of each; the consumer cuts them and acknowledges nothing',
   cannot: { qos0: 'the relay stores everything', topics: 'the relay knows no topics' },
   missing: () => undefined,
   version: () => `Node ${process.version}`,
-  start: (workDirectory) =>
+  start: (workDirectory, isProfiled = false) =>
     ServerProcess.start(workDirectory, (directory) => ({
       command: process.execPath,
-      args: [...nodeArgs(), fileURLToPath(new URL('../servers/relay.js', import.meta.url)), directory],
+      isProfiled,
+      args: [...nodeArgs(isProfiled), fileURLToPath(new URL('../servers/relay.js', import.meta.url)), directory],
       ready: / ready .*tcp=(\S+)/,
     })),
   prepare: async () => undefined,

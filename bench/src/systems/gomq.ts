@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { connect, type GomqClient, type ConnectOptions as GomqOptions, type OutgoingMessage } from '@gomq/client'
+import { PROFILE_ARGS } from '../profile/server-profile.js'
 import { ServerProcess } from '../servers/server-process.js'
 import { type Client, type ConnectOptions, type ConsumeJob, type PublishJob, type System, TOPIC } from './system.js'
 
@@ -12,18 +13,32 @@ const PATIENT: GomqOptions = { connectTimeoutMs: 60_000, requestTimeoutMs: 600_0
 /** The program of the built broker. */
 export const BROKER_MAIN: string = fileURLToPath(new URL('../bin/gomq.js', import.meta.resolve('@gomq/broker')))
 
+/** The same in its own files, whose names a profile shows. */
+const BROKER_UNBUNDLED = fileURLToPath(new URL('./node/main.js', import.meta.resolve('@gomq/broker')))
+
 /** GoMQ with its defaults. */
 export const gomq: System = {
   name: 'gomq',
   role: 'gomq',
+  isNode: true,
   durability: 'fdatasync before ack',
   setup: 'defaults; `publishAll`; read and acknowledged in groups',
   missing: () => undefined,
   version: () => 'GoMQ of this commit',
-  start: (workDirectory) =>
+  start: (workDirectory, isProfiled = false) =>
     ServerProcess.start(workDirectory, (directory) => ({
       command: process.execPath,
-      args: [...nodeArgs(), BROKER_MAIN, '--data-dir', directory, '--tcp', '127.0.0.1:0', '--http', 'off'],
+      isProfiled,
+      args: [
+        ...nodeArgs(isProfiled),
+        isProfiled ? BROKER_UNBUNDLED : BROKER_MAIN,
+        '--data-dir',
+        directory,
+        '--tcp',
+        '127.0.0.1:0',
+        '--http',
+        'off',
+      ],
       env: { GOMQ_LOG_LEVEL: 'warn' },
       ready: / ready .*tcp=(\S+)/,
     })),
@@ -31,9 +46,14 @@ export const gomq: System = {
   connect: connectGomq,
 }
 
-/** Flags of Node for servers of ours: to profile them. */
-export function nodeArgs(): readonly string[] {
-  return process.env['GOMQ_BENCH_NODE_ARGS']?.split(' ') ?? []
+/** Arguments of Node for a broker, up to its own. A profiled one runs from its own files, whose names the profile shows. */
+export function brokerArgs(isProfiled: boolean): readonly string[] {
+  return [...nodeArgs(isProfiled), isProfiled ? BROKER_UNBUNDLED : BROKER_MAIN]
+}
+
+/** Flags of Node for servers of ours: what the environment says, and what profiles them. */
+export function nodeArgs(isProfiled = false): readonly string[] {
+  return [...(process.env['GOMQ_BENCH_NODE_ARGS']?.split(' ') ?? []), ...(isProfiled ? PROFILE_ARGS : [])]
 }
 
 /** Lets each subscriber come and go. @param address  host:port, of several brokers with commas */

@@ -1,3 +1,5 @@
+import type { LoopProfile } from '../profile/profiler.js'
+
 /** The topic of every workload that has one. */
 export const TOPIC = 'bench/throughput'
 
@@ -16,8 +18,13 @@ export interface System {
   missing(mayInstall: boolean): string | undefined
   /** Name and version of the server's program. */
   version(): string
-  /** Starts a server with an empty data directory below `workDirectory`, on free ports of the loopback. */
-  start(workDirectory: string): Promise<Server>
+  /** Whether its server is one process of Node, so that {@link start} can have it profiled. */
+  readonly isNode?: boolean
+  /**
+   * Starts a server with an empty data directory below `workDirectory`, on free ports of the loopback.
+   * @param isProfiled  whether its {@link Server.profiler} is asked for a profile
+   */
+  start(workDirectory: string, isProfiled?: boolean): Promise<Server>
   /** Makes durable subscriptions for subscribers who are away then: what is published from now on is kept for them. */
   prepare(address: string, subscriptions: Subscriptions): Promise<void>
   /** A connection of its own. */
@@ -32,6 +39,8 @@ export interface Server {
   usage(): Usage
   /** Bytes that the messages take on the disk; undefined where nobody asks. */
   readonly storedBytes?: number
+  /** Profiles the server's event loop, from one call to the other; undefined unless it was started for that. */
+  readonly profiler?: { start(): void; stop(): Promise<LoopProfile> } | undefined
   /** Ends it and removes its data. */
   stop(): Promise<void>
 }
@@ -39,6 +48,8 @@ export interface Server {
 /** What processes have used. */
 export interface Usage {
   readonly cpuSec: number
+  /** What of that the kernel took for them. */
+  readonly kernelSec: number
   readonly rssBytes: number
   /** The sum of the greatest resident sets of each process. */
   readonly rssBytesMax: number

@@ -1,3 +1,4 @@
+import type { LoopProfile } from '../profile/profiler.js'
 import type { LatencySummary } from '../statistics.js'
 import type { Warmed } from './warm-up.js'
 
@@ -8,6 +9,8 @@ export type WorkerTask = {
   readonly messageBytes: number
   /** Undefined: messages of one byte repeated. Otherwise JSON, compressed so by the client. */
   readonly compression?: 'none' | 'deflate' | undefined
+  /** Whether the result has a profile. */
+  readonly isProfiled: boolean
 } & (ProduceTask | ConsumeTask | AwaitedTask | PacedTask)
 
 /** Publishes as fast as it can. */
@@ -83,6 +86,8 @@ export interface WorkerResult {
   /** Messages that never came, and copies of those that came before; of a consumer. */
   readonly lost?: number
   readonly duplicated?: number
+  /** From the order to start on. */
+  readonly profile?: LoopProfile
 }
 
 /** What a worker says. */

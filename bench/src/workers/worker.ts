@@ -1,3 +1,4 @@
+import { LoopProfiler } from '../profile/profiler.js'
 import { consume } from './consume.js'
 import { publishPaced } from './paced.js'
 import { type Measured, produce, publishAwaited } from './produce.js'
@@ -7,6 +8,7 @@ const task = JSON.parse(process.argv[2]!) as WorkerTask
 const warmingUp = ordered('warm-up')
 const started = ordered('start')
 let usage = process.cpuUsage()
+const profiler = task.isProfiled ? new LoopProfiler(task.kind) : undefined
 
 const orders: Orders = {
   async warmUp() {
@@ -17,6 +19,7 @@ const orders: Orders = {
     report({ kind: 'warm', ...warmed })
     const { messages } = await started
     usage = process.cpuUsage()
+    await profiler?.start()
     return messages
   },
   finished: ordered('finish'),
@@ -39,4 +42,6 @@ function work(): Promise<Measured> {
 process.once('disconnect', () => process.exit(1))
 const measured = await work()
 const { user, system } = process.cpuUsage(usage)
-process.send!({ kind: 'done', ...measured, cpuSec: (user + system) / 1e6 }, () => process.exit(0))
+const profile = await profiler?.stop()
+const result = { ...measured, cpuSec: (user + system) / 1e6, ...(profile && { profile }) }
+process.send!({ kind: 'done', ...result }, () => process.exit(0))

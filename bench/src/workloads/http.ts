@@ -2,8 +2,9 @@ import { fileURLToPath } from 'node:url'
 import type { Figure } from '../figure.js'
 import { missingProgram } from '../servers/debian-package.js'
 import { ServerProcess } from '../servers/server-process.js'
-import { BROKER_MAIN, nodeArgs } from '../systems/gomq.js'
+import { brokerArgs, nodeArgs } from '../systems/gomq.js'
 import { apacheBench } from './apache-bench.js'
+import { profileOf } from './measure.js'
 import type { Workload, WorkloadContext } from './workload.js'
 
 /** Bounds of the warm-up and of the measurement. */
@@ -49,11 +50,11 @@ async function post(
   system: string,
   suffix: '' | ' -k',
   level: Level,
-  { workDirectory, messages, messageBytes, seconds, mayInstall }: WorkloadContext,
+  { workDirectory, messages, messageBytes, seconds, mayInstall, isProfiled }: WorkloadContext,
 ): Promise<Figure> {
   const reason = missingProgram('ab', 'apache2-utils', mayInstall)
   if (reason !== undefined) throw new Error(reason)
-  const server = await (system === 'floor' ? startBare(workDirectory) : startBroker(workDirectory))
+  const server = await (system === 'floor' ? startBare : startBroker)(workDirectory, isProfiled)
   try {
     const { perRequest = 1 } = level
     const message = { body: 'x'.repeat(messageBytes) }
@@ -64,9 +65,11 @@ async function post(
     const warmUp = { requests: messages, seconds: WARM_UP_SEC }
     const measured = { requests: messages, seconds: Math.ceil(Math.min(MEASURED_SEC_MAX, seconds)) }
     await apacheBench(url, body, warmUp, isKept, workDirectory)
+    server.profiler?.start()
     const before = server.usage()
     const { latency, requests, ...rest } = await apacheBench(url, body, measured, isKept, workDirectory)
     const after = server.usage()
+    const profile = profileOf(await server.profiler?.stop(), [], { before, after })
     const ratePerSec = Math.round(rest.ratePerSec * perRequest)
     return {
       workload: `http${suffix} ${level.name}`,
@@ -83,25 +86,28 @@ async function post(
       serverRssGrowthMiB: Math.round((after.rssBytes - before.rssBytes) / 2 ** 20),
       lost: 0,
       duplicated: 0,
+      ...(profile && { profile }),
     }
   } finally {
     await server.stop()
   }
 }
 
-function startBroker(workDirectory: string): Promise<ServerProcess> {
+function startBroker(workDirectory: string, isProfiled: boolean): Promise<ServerProcess> {
   return ServerProcess.start(workDirectory, (directory) => ({
     command: process.execPath,
-    args: [...nodeArgs(), BROKER_MAIN, '--data-dir', directory, '--tcp', '127.0.0.1:0', '--http', '127.0.0.1:0'],
+    isProfiled,
+    args: [...brokerArgs(isProfiled), '--data-dir', directory, '--tcp', '127.0.0.1:0', '--http', '127.0.0.1:0'],
     env: { GOMQ_LOG_LEVEL: 'warn' },
     ready: / ready .*http=(\S+)/,
   }))
 }
 
-function startBare(workDirectory: string): Promise<ServerProcess> {
+function startBare(workDirectory: string, isProfiled: boolean): Promise<ServerProcess> {
   return ServerProcess.start(workDirectory, () => ({
     command: process.execPath,
-    args: [fileURLToPath(new URL('../servers/bare-http.js', import.meta.url))],
+    isProfiled,
+    args: [...nodeArgs(isProfiled), fileURLToPath(new URL('../servers/bare-http.js', import.meta.url))],
     ready: / ready .*http=(\S+)/,
   }))
 }

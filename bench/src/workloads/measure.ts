@@ -1,4 +1,5 @@
-import type { Figure } from '../figure.js'
+import type { Figure, Profile } from '../figure.js'
+import type { LoopProfile } from '../profile/profiler.js'
 import type { Server, Subscriptions, System, Usage } from '../systems/system.js'
 import { WorkerProcess } from '../workers/worker-process.js'
 import type { AwaitedTask, ConsumeTask, PacedTask, ProduceTask, WorkerResult } from '../workers/worker-task.js'
@@ -42,6 +43,12 @@ export interface Found {
   readonly ackLatency?: WorkerResult['latency']
 }
 
+/** Of the server, before and after the measurement. */
+export interface Used {
+  readonly before: Usage
+  readonly after: Usage
+}
+
 /** Starts the system, lets the body measure, and stops it, whatever happens. */
 export async function measure(
   system: System,
@@ -49,13 +56,14 @@ export async function measure(
   what: Case,
   body: (stage: Stage) => Promise<Found>,
 ): Promise<Figure> {
-  const server = await system.start(context.workDirectory)
+  const server = await system.start(context.workDirectory, context.isProfiled)
   const workers: WorkerProcess[] = []
   const { late, cancel } = timeout(context.timeLimitSec, `${what.workload} on ${system.name} was not done`)
   let before = server.usage()
   const startWorker = async (role: Role) => {
-    const { compression } = context
-    const subject = { system: system.name, address: server.address, messageBytes: what.messageBytes, compression }
+    const { compression, isProfiled } = context
+    const { messageBytes } = what
+    const subject = { system: system.name, address: server.address, messageBytes, compression, isProfiled }
     const worker = new WorkerProcess({ ...subject, ...role }, context.onProgress)
     workers.push(worker)
     await worker.ready()
@@ -65,12 +73,17 @@ export async function measure(
     prepare: (subscriptions) => system.prepare(server.address, subscriptions),
     worker: startWorker,
     workers: (first, second) => Promise.all([startWorker(first), startWorker(second)]),
-    begin: () => (before = server.usage()),
+    begin: () => {
+      server.profiler?.start()
+      before = server.usage()
+    },
   }
   try {
     const found = await Promise.race([body(stage), late])
     const stored = storedShareOf(server, context, what, found)
-    return toFigure(system, what, found, { before, after: server.usage() }, stored)
+    const used = { before, after: server.usage() }
+    const profile = profileOf(await server.profiler?.stop(), found.all, used)
+    return { ...toFigure(system, what, found, used, stored), ...(profile && { profile }) }
   } finally {
     cancel()
     for (const worker of workers) worker.kill()
@@ -78,11 +91,23 @@ export async function measure(
   }
 }
 
+/** Profile of a measurement; undefined where the server has none. */
+export function profileOf(
+  broker: LoopProfile | undefined,
+  workers: readonly WorkerResult[],
+  { before, after }: Used,
+): Profile | undefined {
+  if (broker === undefined) return undefined
+  const clients = workers.flatMap(({ profile }) => profile ?? [])
+  const serverKernelShare = (after.kernelSec - before.kernelSec) / (after.cpuSec - before.cpuSec)
+  return { loops: [broker, ...clients], serverKernelShare }
+}
+
 function toFigure(
   system: System,
   what: Case,
   { figure, all, messages, operations = messages, ackLatency }: Found,
-  { before, after }: { readonly before: Usage; readonly after: Usage },
+  { before, after }: Used,
   storedShare: number | undefined,
 ): Figure {
   const { workload, messageBytes } = what

@@ -32,5 +32,7 @@ export interface WorkloadContext {
   readonly compression: 'none' | 'deflate' | undefined
   /** Whether programs that are missing may be installed. */
   readonly mayInstall: boolean
+  /** Whether figures have profiles of all event loops. Then they are no figures to compare. */
+  readonly isProfiled: boolean
   onProgress(done: number): void
 }

@@ -35,5 +35,5 @@ export function comparisonOf(
   figures: readonly Figure[],
   gaps: Comparison['gaps'] = [],
 ): Comparison {
-  return { workload: 'publish', about: 'it publishes', by, messageBytes: 100, figures, gaps }
+  return { workload: 'publish', about: 'it publishes', by, messageBytes: 100, figures, gaps, profiles: [] }
 }
