@@ -21,7 +21,7 @@ export interface Warm {
 }
 
 /**
- * Lets the producer publish, and the consumer receive, until both are warm; all of that is done when this settles. The rate at its end, less
+ * Lets the producer publish, and the consumer receive, until both are warm; all of that is done when this settles. The rate of its largest round, less
  * what the consumer lagged behind, says how many messages the measurement has.
  */
 export async function warmUp(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nextRound, type Round, type WarmUp } from '../../src/workers/warm-up.js'
+import { nextRound, type Round, type WarmUp, warmUp } from '../../src/workers/warm-up.js'
 
 /** Rounds of a system that does so many messages a second. */
 function roundsOf(ratePerSec: number, bounds: WarmUp, messageBytes = 100): Round[] {
@@ -37,4 +37,15 @@ test('time does not end it before all that is touched later was touched', () => 
 test('a rest of time that is not worth a round is left, so that the last round says what the rate is', () => {
   const rounds = roundsOf(1000, { messages: 1e6, sec: 1 })
   expect(rounds.at(-1)!.sec).toBeGreaterThan(0.05)
+})
+
+test('the rate is that of the largest round, not of the handful that was left', async () => {
+  const counts: number[] = []
+  const publish = async (_from: number, count: number): Promise<void> => {
+    counts.push(count)
+    await new Promise((resolve) => setTimeout(resolve, count >= 800 ? 1 : 50))
+  }
+  const { messages, ratePerSec } = await warmUp({ messages: 1000, sec: 60 }, 100, publish)
+  expect([messages, counts]).toEqual([1000, [100, 800, 100]])
+  expect(ratePerSec).toBeGreaterThan(100 / 0.05)
 })
