@@ -9,6 +9,7 @@ import { CHECKPOINT_INTERVAL_BYTES } from './limits.js'
 import type { LogContext } from './log-options.js'
 import type { LogState } from './log-state.js'
 import { createSegment } from './recovery.js'
+import { type Round, RoundQueue } from './round-queue.js'
 import { type Segment, segmentName } from './segment.js'
 import { putSyncMarker } from './sync-marker.js'
 import { type TailCache, unpinned } from './tail-cache.js'
@@ -16,8 +17,8 @@ import { Turns } from './turns.js'
 import { ZeroedAhead } from './zeroed-ahead.js'
 
 /**
- * The group commit. While one round is written and synced, appended batches queue; the next round takes them all (up to a bound), so that
- * one sync pays for everything that arrived during the one before.
+ * The group commit. While one round is written and synced, appended batches queue; the next round takes them all, or half if they are very many
+ * ({@link RoundQueue}), so that one sync pays for everything that arrived during the one before.
  *
  *     append a   append b c d          append e
  *     |          |                     |
@@ -40,7 +41,7 @@ export class LogWriter {
   #file: FileHandle
   readonly #zeroed: ZeroedAhead
   readonly #full: FullDisk
-  #queue: Uint8Array[] = []
+  readonly #queue: RoundQueue = new RoundQueue()
   #rounds: Promise<void> | undefined
   /** While a truncation is under way, where the log will end: what is synced is not reported, since it may be cut. */
   #heldTo: Offset | undefined
@@ -169,7 +170,7 @@ export class LogWriter {
     if (this.#failure !== undefined) return
     const error = this.#failureFor(cause)
     this.#failure = error
-    this.#queue = []
+    this.#queue.keep(() => false)
     if (error.code === 'STORAGE_FAILED') await this.#leaveMarker()
     this.#context.onFailure(error)
   }
@@ -220,42 +221,29 @@ export class LogWriter {
       if (this.#failure !== undefined || this.#queue.length === 0) return
       const round = this.#takeRound()
       if (round === undefined) await this.#roll()
-      else await this.#commit(round.batches, round.bytes)
+      else await this.#commit(round)
     } catch (error) {
       if (!isDiskFull(error)) throw error
       if (this.#failure === undefined) await this.#full.wait(error)
     }
   }
 
-  /** The batches of the next round; undefined if the first one belongs into a new segment. */
-  #takeRound(): { batches: Uint8Array[]; bytes: number } | undefined {
+  /** The next round; undefined if its first batch belongs into a new segment. */
+  #takeRound(): Round | undefined {
     const index = this.#state.active.index!
     const { segmentBytes } = this.#context
-    let bytes = 0
-    let count = 0
-    while (count < this.#queue.length && bytes < this.#full.roundBytesMax) {
-      const batch = this.#queue[count]!
-      if (index.bytes + bytes > 0 && index.bytes + bytes + batch.byteLength > segmentBytes) break
-      if (!index.fits(batch, this.#queue[0])) break
-      bytes += batch.byteLength
-      count++
-    }
-    if (count === 0) return undefined
-    if (count === this.#queue.length) {
-      const batches = this.#queue
-      this.#queue = []
-      return { batches, bytes }
-    }
-    const batches = this.#queue.slice(0, count)
-    this.#queue = this.#queue.slice(count)
-    return { batches, bytes }
+    return this.#queue.take(this.#full.roundBytesMax, (batch, first, bytes) => {
+      const start = index.bytes + bytes
+      return (start === 0 || start + batch.byteLength <= segmentBytes) && index.fits(batch, first)
+    })
   }
 
-  async #commit(batches: readonly Uint8Array[], bytes: number): Promise<void> {
+  async #commit(round: Round): Promise<void> {
+    const { batches, bytes } = round
     const { crc32, segmentBytes } = this.#context
     const index = this.#state.active.index!
     for (const batch of batches) sealHeader(batch, this.#state.syncedOffset, crc32)
-    await this.#write(batches, index.bytes)
+    await this.#write(round, index.bytes)
     for (const batch of batches) {
       index.add(batch)
       this.#tail.add(batch)
@@ -277,13 +265,13 @@ export class LogWriter {
   }
 
   /** On a full disk, cuts what was written in part, so that the file ends with what is acknowledged, and queues the round again. */
-  async #write(batches: readonly Uint8Array[], position: number): Promise<void> {
+  async #write(round: Round, position: number): Promise<void> {
     try {
-      await this.#full.needRoom(this.#file.writev(batches, position))
+      await this.#full.needRoom(this.#file.writev(round.batches, position))
     } catch (error) {
       if (!isDiskFull(error)) throw error
       await this.cut(position)
-      if (this.#failure === undefined) this.#queue = [...batches, ...this.#queue]
+      if (this.#failure === undefined) this.#queue.putBack(round)
       this.#dropHeld()
       throw error
     }
@@ -327,7 +315,7 @@ export class LogWriter {
   /** Drops queued batches that a truncation cuts. */
   #dropHeld(): void {
     const to = this.#heldTo
-    if (to !== undefined) this.#queue = this.#queue.filter((batch) => nextOffsetOf(batch) <= to)
+    if (to !== undefined) this.#queue.keep((batch) => nextOffsetOf(batch) <= to)
   }
 
   #report(): void {
