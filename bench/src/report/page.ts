@@ -4,6 +4,7 @@ import { barChart } from './bars.js'
 import { distributionChart } from './distribution.js'
 import { PROFILE_ABOUT, profileTable } from './profile-table.js'
 import type { Results } from './results.js'
+import { SUMMARY_ABOUT, summaryTable } from './summary.js'
 import { colourAt } from './svg.js'
 import { comparisonTable, grouped, markdownTable } from './table.js'
 
@@ -19,6 +20,10 @@ export function renderPage(results: Results, args: readonly string[]): Map<strin
     `GoMQ beside brokers that Node can drive, and beside the floor: an opaque relay in Node that appends, syncs in groups and forwards, and knows nothing else. Clients, brokers and harness share one machine, so that figures of two runs do not compare; the ratios within one do. [How it is measured, and why that is fair](../../bench/README.md).`,
     `This page is written by the harness: \`npm run bench -- ${args.join(' ')}\`. All figures, with the rate of each run: [results.json](results.json).`,
     `Commit ${machine.commit}, Node ${machine.node}, ${machine.cores} x ${machine.cpu}, ${machine.memoryGiB} GiB. One append of 300 bytes with fdatasync takes ${grouped(machine.fdatasyncUs)} us (median), ${grouped(1e6 / machine.fdatasyncUs)} a second one after the other. ${options.runs === 1 ? 'One run' : `${options.runs} runs of each, in turn; shown is the one in the middle`}.`,
+    '## In short',
+    SUMMARY_ABOUT,
+    summaryTable(results.comparisons, systems),
+    'Why some of this is no more, with the profiles that show it: [what bounds the speed](../internals/speed.md).',
     '## Systems',
     markdownTable(
       systems.map(({ name, version, durability, setup, missing }) => ({
