@@ -155,7 +155,8 @@ export class Publishing {
     if (isNewest) connections.claimProducer(connection, producerId)
     const older = isNewest ? other : connection
     const message = `producer ${producerId} publishes over a newer connection; give each process a producer of its own`
-    if (older !== undefined) disconnect(older, 'SESSION_TAKEN_OVER', message, nowMs)
+    // No end of a session: whoever publishes under the number of another costs it a connection, and not its life.
+    if (older !== undefined) disconnect(older, 'PRODUCER_FENCED', message, nowMs)
     return isNewest
   }
 

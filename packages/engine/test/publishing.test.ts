@@ -328,6 +328,7 @@ describe('a producer', () => {
     bench.connect(2, null)
     bench.publish(2, 'a', ['m'], { id: 7 })
     bench.publish(1, 'a', ['m'], { id: 7 })
+    expect(bench.takeRefusal(1)).toBe('PRODUCER_FENCED')
     expect([bench.closed.has(1), bench.closed.has(2)]).toEqual([true, false])
     bench.commitAll()
     expect(bench.dataBatches()).toHaveLength(1)

@@ -109,6 +109,19 @@ describe('a client', () => {
     await mq.close()
   })
 
+  test('whose producer somebody else uses connects again, and publishes what was not answered', async () => {
+    const mq = await open()
+    const lost: string[] = []
+    mq.on('disconnected', ({ code }) => lost.push(code))
+    server.intercept = (packet) =>
+      packet.type === PacketType.PUBLISH && server.connections === 1
+        ? [{ type: PacketType.DISCONNECT, code: 'PRODUCER_FENCED', message: 'x' }]
+        : undefined
+    expect((await mq.publish('t', 'x')).offset).toBe(0)
+    expect([lost, server.connections]).toEqual([['PRODUCER_FENCED'], 2])
+    await mq.close()
+  })
+
   test('reconnects, tells of it, and publishes once what was not answered', async () => {
     const mq = await open()
     const events: string[] = []
