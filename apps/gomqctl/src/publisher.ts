@@ -1,11 +1,11 @@
-import { GomqError, type PublishAllResult, type PublishOptions, type Source } from '@gomq/client'
+import { GomqError, type PublishAllResult, type PublishOptions, type PublishSource } from '@gomq/client'
 
 /** What a message is made of. */
 export type Payload = string | Uint8Array
 
 /** What publishes for a {@link Publisher}: a client. */
 export interface PublisherPort {
-  publishAll(topic: string, values: Source<Payload>, options: PublishOptions): Promise<PublishAllResult>
+  publishAll(topic: string, values: PublishSource<Payload>, options: PublishOptions): Promise<PublishAllResult>
 }
 
 /** Bytes from which on a message is published by itself, so that its failure is no other message's. */

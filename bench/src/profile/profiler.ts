@@ -4,13 +4,16 @@ import { basename } from 'node:path'
 /** Time between two samples, us: fine enough for seconds, and too rare to slow anything down. */
 const INTERVAL_US = 500
 
+/** Share of the busy time below which a function is left out: hundreds of them have a sample or two. */
+const SHARE_MIN = 0.005
+
 /** Where the time of one event loop went. */
 export interface LoopProfile {
   /** Whose loop it is: `broker`, or what a worker does. */
   readonly process: string
   /** Share of the time that the loop was not idle, 0 to 1. Where others have the cores it counts as busy. */
   readonly busyShare: number
-  /** Functions with their own time, callees not counted, as a share of the busy time; the greatest first. */
+  /** Functions with their own time, callees not counted, as a share of the busy time; the greatest first, down to half a percent. */
   readonly functions: readonly { readonly name: string; readonly share: number }[]
 }
 
@@ -61,8 +64,13 @@ export function summarizeSamples(process: string, { nodes, samples = [], timeDel
   })
   const busyUs = totalUs - (times.get('(idle)') ?? 0)
   times.delete('(idle)')
-  const functions = [...times].map(([name, us]) => ({ name, share: us / busyUs })).sort((a, b) => b.share - a.share)
-  return { process, busyShare: totalUs === 0 ? 0 : busyUs / totalUs, functions }
+  const functions = [...times].map(([name, us]) => ({ name, share: Math.round((1000 * us) / busyUs) / 1000 }))
+  functions.sort((a, b) => b.share - a.share)
+  return {
+    process,
+    busyShare: totalUs === 0 ? 0 : Math.round((1000 * busyUs) / totalUs) / 1000,
+    functions: functions.filter(({ share }) => share >= SHARE_MIN),
+  }
 }
 
 /** `append (log.js)`; of what is not JavaScript the name alone. */

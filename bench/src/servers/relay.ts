@@ -14,6 +14,9 @@ import { join } from 'node:path'
 /** Rounds up to here are synced on the loop. */
 const SMALL_ROUND_BYTES_MAX = 16 * 1024
 
+/** Of more than twice as much a round takes half, as GoMQ's do. */
+const WHOLE_ROUND_BYTES_MAX = 512 * 1024
+
 /** A blob with its length, and who waits for its acknowledgement. */
 interface Blob {
   readonly bytes: Buffer
@@ -72,10 +75,14 @@ function publishFrom(socket: Socket, rest: Buffer): void {
 function flush(): void {
   if (writing || queue.length === 0) return
   writing = true
-  const round = queue
-  queue = []
+  // Of very much half, so that the other half is refilled meanwhile.
+  const enough = Math.max(WHOLE_ROUND_BYTES_MAX, bytesOf(queue) / 2)
+  let count = 0
+  for (let taken = 0; count < queue.length && taken < enough; count++) taken += queue[count]!.bytes.byteLength
+  const round = queue.slice(0, count)
+  queue = queue.slice(count)
   const chunks = round.map((item) => item.bytes)
-  const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+  const bytes = bytesOf(round)
   if (bytes <= SMALL_ROUND_BYTES_MAX) {
     writevSync(fd, chunks, position)
     fdatasyncSync(fd)
@@ -89,6 +96,10 @@ function flush(): void {
       finish(round, written)
     })
   })
+}
+
+function bytesOf(blobs: readonly Blob[]): number {
+  return blobs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
 }
 
 function finish(round: readonly Blob[], bytes: number): void {

@@ -17,7 +17,7 @@ import type { ResolvedConnectOptions } from './connect-options.js'
 import { Link } from './link.js'
 import type { Message } from './message.js'
 import type { OutgoingMessage, PublishOptions, SubscribeOptions } from './options.js'
-import { type PublishAllOptions, type PublishAllResult, publishAll, type Source } from './publish-all.js'
+import { type PublishAllOptions, type PublishAllResult, type PublishSource, publishAll } from './publish-all.js'
 import { PublishEncoder } from './publish-encoder.js'
 import { Requester, type RequestOptions } from './requester.js'
 import type { StandardSchema } from './standard-schema.js'
@@ -193,18 +193,18 @@ export class GomqClient {
    * key and the rest. Paces itself by the buffer and stops at the first failure.
    * @throws GomqError  the first failure; messages before and after it may be stored
    */
-  publishAll(topic: string, values: Source<unknown>, options?: PublishOptions): Promise<PublishAllResult>
-  publishAll(messages: Source<OutgoingMessage>, options?: PublishAllOptions): Promise<PublishAllResult>
+  publishAll(topic: string, values: PublishSource<unknown>, options?: PublishOptions): Promise<PublishAllResult>
+  publishAll(messages: PublishSource<OutgoingMessage>, options?: PublishAllOptions): Promise<PublishAllResult>
   async publishAll(
-    first: string | Source<OutgoingMessage>,
-    second?: Source<unknown> | PublishAllOptions,
+    first: string | PublishSource<OutgoingMessage>,
+    second?: PublishSource<unknown> | PublishAllOptions,
     third?: PublishOptions,
   ): Promise<PublishAllResult> {
     const room = () => this.#room(BULK_ROOM_SHARE)
     if (typeof first === 'string') {
       const options = third ?? NO_OPTIONS
       const publish = (value: unknown, waiter: Waiter<PublishAck>) => this.#publish(first, value, options, waiter)
-      return publishAll(second as Source<unknown>, { publish, room }, options.signal)
+      return publishAll(second as PublishSource<unknown>, { publish, room }, options.signal)
     }
     const publish = (message: OutgoingMessage, waiter: Waiter<PublishAck>) =>
       this.#publish(message.topic, message.value, message, waiter)

@@ -4,7 +4,7 @@ import type { Waiter } from '../session/waiter.js'
 import { abortError } from './abort.js'
 
 /** Where many messages come from, one after the other. */
-export type Source<T> = Iterable<T> | AsyncIterable<T>
+export type PublishSource<T> = Iterable<T> | AsyncIterable<T>
 
 /** How many messages are published together, whatever each says of itself. */
 export interface PublishAllOptions {
@@ -34,7 +34,7 @@ export interface PublishAllPort<T> {
  * @throws GomqError  the first failure; ABORTED by the signal; or what the source throws
  */
 export async function publishAll<T>(
-  values: Source<T>,
+  values: PublishSource<T>,
   port: PublishAllPort<T>,
   signal: AbortSignal | undefined,
 ): Promise<PublishAllResult> {
