@@ -62,8 +62,8 @@ export const mixed: Workload = {
       const late = await readingStored(stage, stored)
       const flowing = flow(stage, producer, live, Math.ceil(BESIDE_PER_SEC * context.seconds))
       late.start(stored)
-      const read = await late.done
-      const { published, consumed } = await flowing
+      // Together: if one ends before it is done, so does the other, and nobody would look at it.
+      const [read, { published, consumed }] = await Promise.all([late.done, flowing])
       const figure = { ...read, ...(consumed.latency && { latency: consumed.latency }) }
       return { figure, all: [read, published, consumed], messages: stored, ...ackOf(published) }
     })
