@@ -42,7 +42,7 @@ export async function compare(
     gaps.push({ workload: workload.name, system: system.name, reason })
   }
   for (const system of systems) {
-    const reason = missing.get(system.name) ?? system.cannot?.[workload.name] ?? workload.cannot?.(system)
+    const reason = missing.get(system.name) ?? whyNot(workload, system)
     if (reason !== undefined) leaveOut(system, reason)
   }
   let messageBytes = 0
@@ -76,7 +76,7 @@ export async function profile(
   const cases: ProfiledCase[] = []
   if (workload.by === 'memory') return cases
   for (const system of systems) {
-    if ((system.cannot?.[workload.name] ?? workload.cannot?.(system)) !== undefined) continue
+    if (whyNot(workload, system) !== undefined) continue
     const figures = await workload.run(system, contextOf(system)).catch(() => [])
     for (const { workload: name, profile } of figures)
       if (profile !== undefined) cases.push({ workload: name, system: system.name, profile })
@@ -100,4 +100,19 @@ export function middleOf(figures: readonly Figure[], by: Workload['by']): Figure
 export function comparedOf(figure: Figure, by: Workload['by']): number {
   if (by === 'rate') return figure.ratePerSec
   return by === 'p99' ? (figure.latency?.p99Us ?? 0) : (figure.idle?.rssMiB ?? 0)
+}
+
+/** The one of which {@link comparedOf} says the best: of rates the highest, of the others the lowest; the first of equals. Undefined for none. */
+export function bestOf(figures: readonly Figure[], by: Workload['by']): Figure | undefined {
+  const isBetter = (a: Figure, b: Figure) =>
+    by === 'rate' ? comparedOf(a, by) > comparedOf(b, by) : comparedOf(a, by) < comparedOf(b, by)
+  return figures.reduce<Figure | undefined>(
+    (best, each) => (best === undefined || isBetter(each, best) ? each : best),
+    undefined,
+  )
+}
+
+/** Why a system cannot do a workload; undefined: it can. */
+function whyNot(workload: Workload, system: System): string | undefined {
+  return system.cannot?.[workload.name] ?? workload.cannot?.(system)
 }

@@ -1,4 +1,4 @@
-import { type Comparison, comparedOf } from '../compare.js'
+import { bestOf, type Comparison } from '../compare.js'
 import type { Figure } from '../figure.js'
 import type { System } from '../systems/system.js'
 import { grouped, markdownTable } from './table.js'
@@ -38,15 +38,6 @@ export function summaryTable(
         }),
     )
   return markdownTable(rows)
-}
-
-function bestOf(figures: readonly Figure[], by: Comparison['by']): Figure | undefined {
-  const isBetter = (a: Figure, b: Figure) =>
-    by === 'rate' ? comparedOf(a, by) > comparedOf(b, by) : comparedOf(a, by) < comparedOf(b, by)
-  return figures.reduce<Figure | undefined>(
-    (best, each) => (best === undefined || isBetter(each, best) ? each : best),
-    undefined,
-  )
 }
 
 function shownOf({ ratePerSec, latency }: Figure, by: Comparison['by']): string {

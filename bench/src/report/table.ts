@@ -1,4 +1,4 @@
-import { type Comparison, comparedOf } from '../compare.js'
+import { bestOf, type Comparison, comparedOf } from '../compare.js'
 import type { Figure } from '../figure.js'
 import { median } from '../statistics.js'
 import type { System } from '../systems/system.js'
@@ -41,10 +41,9 @@ export function markdownTable(rows: readonly Cells[]): string {
 
 /** A ratio to the best of some figures: of rates the highest, of latencies the lowest. Empty where there is nothing to compare with. */
 export function ratioTo(figure: Figure, others: readonly Figure[], by: Comparison['by']): string {
-  const keyOf = (each: Figure) => comparedOf(each, by)
-  if (others.length === 0) return ''
-  const best = by === 'rate' ? Math.max(...others.map(keyOf)) : Math.min(...others.map(keyOf))
-  const ratio = keyOf(figure) / best
+  const best = bestOf(others, by)
+  if (best === undefined) return ''
+  const ratio = comparedOf(figure, by) / comparedOf(best, by)
   return Number.isFinite(ratio) ? ratio.toLocaleString('en-US', { maximumSignificantDigits: 3 }) : ''
 }
 

@@ -19,7 +19,7 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>
   /** A line of its output that says its address, in the first group; or the port of the loopback that it will listen on. */
   readonly ready: RegExp | number
-  /** Whether it is Node with the arguments of {@link profileArgs}. */
+  /** Whether it is Node with the arguments of `PROFILE_ARGS`. */
   readonly isProfiled?: boolean | undefined
 }
 

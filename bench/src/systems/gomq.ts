@@ -29,16 +29,7 @@ export const gomq: System = {
     ServerProcess.start(workDirectory, (directory) => ({
       command: process.execPath,
       isProfiled,
-      args: [
-        ...nodeArgs(isProfiled),
-        isProfiled ? BROKER_UNBUNDLED : BROKER_MAIN,
-        '--data-dir',
-        directory,
-        '--tcp',
-        '127.0.0.1:0',
-        '--http',
-        'off',
-      ],
+      args: [...brokerArgs(isProfiled), '--data-dir', directory, '--tcp', '127.0.0.1:0', '--http', 'off'],
       env: { GOMQ_LOG_LEVEL: 'warn' },
       ready: / ready .*tcp=(\S+)/,
     })),
@@ -46,7 +37,7 @@ export const gomq: System = {
   connect: connectGomq,
 }
 
-/** Arguments of Node for a broker, up to its own. A profiled one runs from its own files, whose names the profile shows. */
+/** Arguments of Node for a broker, up to its own. */
 export function brokerArgs(isProfiled: boolean): readonly string[] {
   return [...nodeArgs(isProfiled), isProfiled ? BROKER_UNBUNDLED : BROKER_MAIN]
 }
